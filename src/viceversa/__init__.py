@@ -1,0 +1,38 @@
+"""Turn one kind of picture into another, and back: image-to-image translation with GANs.
+
+>>> import viceversa as vv
+>>> vv.train(vv.configure("cyclegan", a="women", b="men", out="runs/swap", size_px=64))  # doctest: +SKIP
+>>> vv.load("runs/swap")("woman.jpg", to="b")  # doctest: +SKIP
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from viceversa.config import TrainConfig, configure
+    from viceversa.errors import ViceversaError
+    from viceversa.inference.translator import Translator, load
+    from viceversa.training.session import Run, train
+
+__all__ = ["Run", "TrainConfig", "Translator", "ViceversaError", "configure", "load", "train"]
+
+_HOMES = {
+    "Run": "training.session",
+    "TrainConfig": "config",
+    "Translator": "inference.translator",
+    "ViceversaError": "errors",
+    "configure": "config",
+    "load": "inference.translator",
+    "train": "training.session",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Imports a public name when it is first used: ``import viceversa`` alone takes no time."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'viceversa' has no attribute {name!r}")
+    return getattr(importlib.import_module(f"viceversa.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

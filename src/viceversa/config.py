@@ -1,0 +1,180 @@
+"""The frozen dataclass is the API: the command line and ``config.json`` are views of it."""
+
+import dataclasses
+import difflib
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Generic, Literal, TypeVar
+
+import cattrs
+import cattrs.preconf.json
+import tyro
+from cattrs.errors import BaseValidationError, ForbiddenExtraKeysError
+
+from viceversa import methods
+from viceversa.errors import ConfigError
+from viceversa.methods import MethodConfig
+
+FORMAT = 1
+PrecisionName = Literal["auto", "32-true", "bf16-mixed", "64-true"]
+DeviceName = Literal["auto", "cpu", "cuda", "mps"]
+M = TypeVar("M", bound=MethodConfig)
+_MAY_DIFFER = {"may_differ": True}
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig(Generic[M]):
+    """A whole training run: the method with its data and settings, and how it is carried out."""
+
+    method: M
+    out: Annotated[Path, tyro.conf.arg(metavar="RUN")] = field(metadata=_MAY_DIFFER)
+    """The run's folder. If it holds a run of these settings, that goes on where it stopped."""
+    seed: int = 0
+    """All randomness is a function of this number and of the position of a sample."""
+    precision: PrecisionName = "auto"
+    """bf16-mixed computes in bfloat16 with float32 weights; auto takes it where the processor has it."""
+    accumulate: int = 1
+    """Batches whose gradients are summed before a step: a larger batch in the same memory."""
+    ema_images: float = 1000
+    """Half-life, in images, of the moving average of the generators; 0 takes their weights as they are."""
+    compile: bool = field(default=False, metadata=_MAY_DIFFER)
+    """Compile the generators with torch.compile: slower to start, then faster on some machines."""
+    device: DeviceName = field(default="auto", metadata=_MAY_DIFFER)
+    """Where to compute; auto takes a GPU when there is one."""
+    keep: int = field(default=2, metadata=_MAY_DIFFER)
+    """Checkpoints kept; older ones are deleted."""
+    checkpoint_minutes: float = field(default=10, metadata=_MAY_DIFFER)
+    """Minutes between checkpoints."""
+    samples: int = 40
+    """Sample sheets over the whole run, closer together at its start."""
+    sample_pictures: int = 8
+    """Held-out pictures of each domain on a sample sheet."""
+    log_every: int | None = None
+    """Images between two lines of metrics.jsonl. None writes about 2000 lines over the run."""
+
+    def __post_init__(self) -> None:
+        at_least = {"accumulate": 1, "ema_images": 0, "keep": 1, "samples": 1, "sample_pictures": 1, "log_every": 1}
+        for name, least in at_least.items():
+            value = getattr(self, name)
+            if value is not None and value < least:
+                raise ConfigError(f"--{name.replace('_', '-')} must be at least {least}; got {value}.")
+        if self.checkpoint_minutes < 0:
+            raise ConfigError(f"--checkpoint-minutes must not be negative; got {self.checkpoint_minutes}.")
+
+
+def to_json(config: TrainConfig[Any]) -> str:
+    """The config as text for ``config.json``; everything but the run's own folder, so that it can be moved."""
+    tree = _converter().unstructure(config)
+    del tree["out"]
+    tree["method"] = {"name": methods.of(config.method).name, **tree["method"]}
+    return json.dumps({"format": FORMAT, **tree}, indent=2, ensure_ascii=False) + "\n"
+
+
+def from_json(text: str, out: Path, *, source: str = "config.json") -> TrainConfig[Any]:
+    """The config that :func:`to_json` wrote.
+
+    Raises:
+        ConfigError: The text is no such config: the message names the key, and the nearest one that there is.
+    """
+    try:
+        tree: Any = json.loads(text)
+        if tree.pop("format") != FORMAT:
+            raise ConfigError(f"{source} was written by another version of viceversa; install that to read it.")
+        method = methods.find(tree["method"].pop("name"))
+        return _converter().structure({**tree, "out": str(out)}, TrainConfig[method.Config])
+    except BaseValidationError as error:
+        raise ConfigError(f"{source}: {_explain(error)}") from None
+    except (ValueError, KeyError, AttributeError, TypeError, IndexError) as error:
+        reason = f"lacks {error}" if isinstance(error, KeyError) else str(error)
+        raise ConfigError(f"{source} is no training config: {reason}.") from None
+
+
+def difference(old: TrainConfig[Any], new: TrainConfig[Any]) -> list[str]:
+    """Lines such as ``batch: 1 -> 4`` for the settings that a run cannot go on with when they change."""
+    before, after = dict(_leaves(old)), dict(_leaves(new))
+    keys = [*before, *(key for key in after if key not in before)]
+    return [f"{key}: {before.get(key)} -> {after.get(key)}" for key in keys if before.get(key) != after.get(key)]
+
+
+def _leaves(value: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for part in dataclasses.fields(value):
+        inner, name = getattr(value, part.name), prefix + part.name
+        if dataclasses.is_dataclass(inner):
+            if not prefix and part.name == "method":
+                yield "method", methods.of(inner).name
+                name = ""
+            yield from _leaves(inner, f"{name}." if name else "")
+        elif not part.metadata.get("may_differ"):
+            yield name, inner
+
+
+def _converter() -> cattrs.Converter:
+    converter = cattrs.preconf.json.make_converter(forbid_extra_keys=True)
+    # JSON types stay what they are: "12" is no number, and 1 is no truth value.
+    for kind in (int, bool, str):
+        converter.register_structure_hook(kind, _exactly(kind))
+    converter.register_structure_hook(float, lambda value, _: float(_exactly((int, float))(value, float)))
+    converter.register_unstructure_hook(Path, str)
+    converter.register_structure_hook(Path, lambda value, _: Path(_exactly(str)(value, Path)))
+    return converter
+
+
+def _exactly(kind: Any) -> Any:
+    def hook(value: Any, wanted: Any) -> Any:
+        if not isinstance(value, kind) or (isinstance(value, bool) and wanted is not bool):
+            raise ValueError(f"{value!r} is no {getattr(wanted, '__name__', wanted)}")
+        return value
+
+    return hook
+
+
+def _explain(error: BaseException) -> str:
+    """The first cause in a tree of validation errors, as a sentence."""
+    where: list[str] = []
+    while isinstance(error, BaseValidationError):
+        if isinstance(error, ForbiddenExtraKeysError):
+            break
+        inner = error.exceptions[0]
+        note = " ".join(getattr(inner, "__notes__", []))
+        where += re.findall(r"attribute (\w+)", note)
+        error = inner
+    if isinstance(error, ForbiddenExtraKeysError):
+        key = sorted(error.extra_fields)[0]
+        near = difflib.get_close_matches(key, [part.name for part in dataclasses.fields(error.cl)], 1)
+        hint = f" Perhaps you meant {near[0]!r}." if near else " Take it out."
+        return f"unknown key {key!r}{' in ' + where[-1] if where else ''}.{hint}"
+    if isinstance(error, KeyError):
+        return f"the key {error} is missing{' in ' + where[-1] if where else ''}."
+    return f"{'.'.join(where) or 'value'}: {str(error).rstrip('.')}."
+
+
+def configure(method: str, *, out: Path | str, **settings: Any) -> TrainConfig[Any]:
+    """A config from flat names, as the command line has them: ``configure("cyclegan", out="runs/x", a=..., size_px=64)``.
+
+    Raises:
+        ConfigError: There is no such method or setting, or its value cannot be.
+    """
+    left = dict(settings)
+    kind = methods.find(method).Config
+
+    def fill(value: Any) -> Any:
+        changed: dict[str, Any] = {}
+        for part in dataclasses.fields(value):
+            inner = getattr(value, part.name)
+            if dataclasses.is_dataclass(inner):
+                changed[part.name] = fill(inner)
+            elif part.name in left:
+                given = left.pop(part.name)
+                changed[part.name] = Path(given) if "Path" in str(part.type) and given is not None else given
+        return dataclasses.replace(value, **changed)
+
+    config = fill(TrainConfig(method=kind(), out=Path(out)))
+    if left:
+        unknown = next(iter(left))
+        names = [key.split(".")[-1] for key, _ in _leaves(config)]
+        near = difflib.get_close_matches(unknown, names, 1)
+        raise ConfigError(f"{method} has no setting {unknown!r}.{f' Perhaps you meant {near[0]!r}.' if near else ''}")
+    return config

@@ -1,0 +1,247 @@
+"""Pictures decoded once, into memory-mapped arrays on disk.
+
+An entry is found by its contents: the key is a hash of every file's bytes and of the recipe, so a changed file makes a
+new entry, and a copied or renamed folder finds the old one. An entry is made in a folder of its own and renamed, so no
+half-written one is ever seen and several processes may make the same one at once: the first wins, the others use its.
+"""
+
+import hashlib
+import json
+import math
+import os
+import secrets
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+
+from viceversa.data.folders import Item
+from viceversa.data.images import Array
+from viceversa.data.recipe import Recipe, decode
+from viceversa.errors import DataError, PictureError
+
+Progress: TypeAlias = Callable[[int, int], None]
+"""Called with the number of items done and the number of all."""
+
+_FORMAT = 1  # of an entry; to be raised whenever the same files and recipe would give other pictures
+_CHUNK = 64  # items decoded ahead of the writer
+_HEX_DIGITS = 40
+_SETTLED_SECONDS = 2  # a file changed more recently could change again without a new time stamp
+
+
+@dataclass(frozen=True, kw_only=True)
+class Skipped:
+    """A file that was not used."""
+
+    path: Path
+    """The file."""
+
+    reason: str
+    """Why not, and what to do; the rest of a sentence that begins with the file's name."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PictureSet:
+    """Decoded pictures, read from disk as they are looked at."""
+
+    pictures: np.memmap[tuple[int, int, int, int], np.dtype[np.uint8]]
+    """``(N, H, W, C)`` uint8, not to be written to."""
+
+    names: tuple[str, ...]
+    """The N names of the items."""
+
+    skipped: tuple[Skipped, ...]
+    """What was left out."""
+
+
+def user_folder() -> Path:
+    """The folder of this user for caches, by the custom of the platform."""
+    if given := os.environ.get("XDG_CACHE_HOME"):
+        return Path(given, "viceversa")
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local"), "viceversa", "Cache")
+    return Path.home() / ("Library/Caches" if sys.platform == "darwin" else ".cache") / "viceversa"
+
+
+def build(
+    items: Sequence[Item],
+    recipe: Recipe,
+    folder: Path | None = None,
+    *,
+    strict: bool = False,
+    progress: Progress | None = None,
+) -> PictureSet:
+    """The decoded ``items``, from the cache in ``folder`` (default: `user_folder`), made there first if need be.
+
+    An item that cannot be used is left out and recorded.
+
+    Raises:
+        PictureError: With ``strict``, for the first item that cannot be used.
+        DataError: No item can be used, or the cache cannot be written.
+    """
+    folder = user_folder() if folder is None else folder
+    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
+        entry = folder / "pictures" / _key(items, recipe, folder, pool)
+        found = _open(entry, items)
+        for _ in range(3):  # another process that mends a damaged entry may take ours away just as we made it
+            if found is None:
+                _make(entry, items, recipe, _decoded(items, recipe, pool, strict, progress))
+                found = _open(entry, items)
+    if found is None:
+        raise DataError(f"The picture cache {entry} was damaged as soon as it was written. Check the disk.")
+    if strict and found.skipped:
+        raise PictureError(f"{found.skipped[0].path}: {found.skipped[0].reason}")
+    return found
+
+
+def _key(items: Sequence[Item], recipe: Recipe, folder: Path, pool: ThreadPoolExecutor) -> str:
+    """The hash of all contents and the recipe; not worked out again while no file's size or times change."""
+    files = [file for item in items for file in item.files]
+    head = [_FORMAT, asdict(recipe)]
+    stamps = [_stamp(file) for file in files]
+    known = folder / "known" / _hash([*head, [str(file.absolute()) for file in files], stamps])
+    with suppress(OSError):
+        if len(key := known.read_text()) == _HEX_DIGITS:
+            return key
+    key = _hash([*head, [len(item.files) for item in items], list(pool.map(_contents, files))])
+    youngest = max((max(stamp[1:3]) for stamp in stamps), default=0)
+    if time.time_ns() - youngest > _SETTLED_SECONDS * 10**9:
+        with suppress(OSError):  # without this note the next start is slower, no more
+            known.parent.mkdir(parents=True, exist_ok=True)
+            beside = known.with_name(f".{known.name}.{secrets.token_hex(4)}")
+            beside.write_text(key)
+            beside.replace(known)
+    return key
+
+
+def _stamp(file: Path) -> tuple[int, int, int, int]:
+    try:
+        status = file.stat()
+    except OSError:
+        return (-1, 0, 0, 0)
+    # The time of the last change of status cannot be set by hand, as that of the contents can.
+    return (status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
+
+
+def _contents(file: Path) -> str:
+    try:
+        with file.open("rb") as stream:
+            return hashlib.file_digest(stream, lambda: hashlib.blake2b(digest_size=_HEX_DIGITS // 2)).hexdigest()
+    except OSError as error:  # decoding will say what is wrong
+        return f"unreadable: {error.errno}"
+
+
+def _hash(value: object) -> str:
+    return hashlib.blake2b(json.dumps(value).encode(), digest_size=_HEX_DIGITS // 2).hexdigest()
+
+
+def _open(entry: Path, items: Sequence[Item]) -> PictureSet | None:
+    """What lies in ``entry``; None if it is not there, damaged or cut short."""
+    try:
+        about = json.loads((entry / "entry.json").read_text())
+        shape = tuple(about["shape"])
+        file = entry / "pictures.u8"
+        if file.stat().st_size != math.prod(shape):
+            return None
+        return PictureSet(
+            pictures=np.memmap(file, np.uint8, "r", shape=shape),
+            names=tuple(items[index].name for index in about["kept"]),
+            skipped=tuple(
+                Skipped(path=items[index].files[half], reason=reason) for index, half, reason in about["skipped"]
+            ),
+        )
+    except (OSError, ValueError, LookupError, TypeError):
+        return None
+
+
+def _make(entry: Path, items: Sequence[Item], recipe: Recipe, decoded: Iterator[Array | PictureError]) -> None:
+    making = entry.with_name(f".making-{entry.name[:8]}-{secrets.token_hex(4)}")
+    try:
+        entry.parent.mkdir(parents=True, exist_ok=True)
+        _sweep(entry.parent)
+        making.mkdir()
+        _write(making, items, recipe, decoded)
+        _publish(making, entry, items)
+    except OSError as error:
+        megabytes = math.ceil(len(items) * recipe.side_px**2 * sum(recipe.channels) / 1e6)
+        raise DataError(
+            f"The cache of decoded pictures ({megabytes} MB) cannot be written to {entry.parent} ({error.strerror}). "
+            "Free some space, or point --cache at a folder where there is more."
+        ) from error
+    finally:
+        shutil.rmtree(making, ignore_errors=True)
+
+
+def _write(making: Path, items: Sequence[Item], recipe: Recipe, decoded: Iterator[Array | PictureError]) -> None:
+    """Writes the files of an entry. Plain writes, not a memory map: a full disk is an error here and a crash there."""
+    kept: list[int] = []
+    skipped: list[tuple[int, int, str]] = []
+    with (making / "pictures.u8").open("wb") as stream:
+        for index, result in enumerate(decoded):
+            if isinstance(result, PictureError):
+                skipped.append((index, *_blame(items[index], result)))
+            else:
+                kept.append(index)
+                stream.write(result.tobytes())
+        stream.flush()
+        os.fsync(stream.fileno())
+    if not kept:
+        index, half, reason = skipped[0]
+        raise DataError(f"None of {len(items)} pictures can be used; the first is {items[index].files[half]}: {reason}")
+    shape = (len(kept), recipe.side_px, recipe.side_px, sum(recipe.channels))
+    (making / "entry.json").write_text(json.dumps({"shape": shape, "kept": kept, "skipped": skipped}))
+
+
+def _decoded(
+    items: Sequence[Item], recipe: Recipe, pool: ThreadPoolExecutor, strict: bool, progress: Progress | None
+) -> Iterator[Array | PictureError]:
+    def attempt(item: Item) -> Array | PictureError:
+        try:
+            return decode(item, recipe)
+        except PictureError as error:
+            return error
+
+    for start in range(0, len(items), _CHUNK):
+        for done, result in enumerate(pool.map(attempt, items[start : start + _CHUNK]), start + 1):
+            if strict and isinstance(result, PictureError):
+                raise result
+            yield result
+            if progress is not None:
+                progress(done, len(items))
+
+
+def _blame(item: Item, error: PictureError) -> tuple[int, str]:
+    """Which file of the item is at fault, and the reason without the file's name."""
+    text = str(error)
+    for half, file in enumerate(item.files):
+        if text.startswith(f"{file}: "):
+            return half, text.removeprefix(f"{file}: ")
+    return 0, text
+
+
+def _publish(making: Path, entry: Path, items: Sequence[Item]) -> None:
+    try:
+        making.rename(entry)
+    except OSError:
+        if not entry.exists():
+            raise
+        if _open(entry, items) is None:  # damaged; otherwise another process was faster, and its pictures are the same
+            aside = making.with_name(making.name + "-damaged")
+            entry.rename(aside)
+            shutil.rmtree(aside, ignore_errors=True)
+            making.rename(entry)
+
+
+def _sweep(folder: Path) -> None:
+    """Removes what killed processes left behind."""
+    for left in folder.glob(".making-*"):
+        with suppress(OSError):
+            if time.time() - left.stat().st_mtime > 86400:
+                shutil.rmtree(left, ignore_errors=True)

@@ -1,0 +1,254 @@
+"""Pictures to train on: a batch is a pure function of the seed and the samples' positions."""
+
+import functools
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol, TypeAlias
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from viceversa import seeding
+from viceversa.data.augment import crop_and_mirror
+from viceversa.data.cache import Skipped
+from viceversa.data.images import Array, resize, to_tensor
+
+HeldOutKind: TypeAlias = Literal["test", "held out", "training"]
+
+_CUDA_SHARE = 0.25  # of the free memory; a data set that takes more stays on the host
+_CUDA_CHUNK = 1024  # pictures sent at once
+
+_order = functools.lru_cache(maxsize=8)(seeding.permutation)  # a batch or two of it are asked for again and again
+
+
+class Pictures(Protocol):
+    """What a trainer needs to know of a data set with domains a (source) and b (target)."""
+
+    @property
+    def epoch_images(self) -> int:
+        """Images to be seen in one epoch: those of the larger domain, or the pairs."""
+        ...
+
+    @property
+    def domains(self) -> dict[str, str]:
+        """Names of the domains for people: ``{"a": "women", "b": "men"}``."""
+        ...
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Pictures of each domain that are trained on."""
+        ...
+
+    @property
+    def skipped(self) -> tuple[Skipped, ...]:
+        """Files that could not be used."""
+        ...
+
+    @property
+    def held_out_count(self) -> int:
+        """Pictures that `held_out` can give of each domain."""
+        ...
+
+    @property
+    def held_out_kind(self) -> HeldOutKind:
+        """Where they are from; ``"training"`` warns that they have been trained on."""
+        ...
+
+    def batch(self, positions: Tensor) -> tuple[Tensor, Tensor]:
+        """The samples at ``positions`` ``(N,)`` int64, best on the CPU: a and b, ``(N, C, S, S)`` float32 in [-1, 1].
+
+        On the device, channels-last in memory. Each sample depends on the seed and on its own position, on nothing
+        else.
+        """
+        ...
+
+    def held_out(self, limit: int | None = None, start: int = 0) -> tuple[Tensor, Tensor]:
+        """Up to ``limit`` pictures from the ``start``-th on, as in `batch` but whole and always the same.
+
+        Where domains are not paired one of the two may come out longer, if more than `held_out_count` are asked for.
+        """
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Deck:
+    """Pictures (or pairs) that are shuffled anew for each epoch and drawn by position."""
+
+    store: Array | Tensor
+    """``(N, L, L, C)`` uint8, a memory map on the host or a tensor on the device."""
+
+    rows: NDArray[np.int64]
+    """Those of the N that are trained on."""
+
+    kept: Array
+    """``(M, K, K, C)`` uint8, the pictures that may be held out."""
+
+    kept_rows: NDArray[np.int64]
+    """Those of the M that are."""
+
+    channels: tuple[int, ...]
+    """How C is made up: of one picture or of two."""
+
+    size_px: int
+    """Pixels of a side of what comes out."""
+
+    mirror: bool
+    """Whether to mirror half of the samples."""
+
+    seed: int
+    """Of the run."""
+
+    stream: str
+    """A name of its own, for numbers of its own."""
+
+    device: torch.device
+    """Where samples are wanted."""
+
+    def draw(self, positions: Tensor) -> Tensor:
+        """``(N, C, S, S)`` float32 in [-1, 1]: the picture that is at ``positions`` in an endless row of epochs."""
+        rows = self._rows(positions.cpu().numpy())
+        if isinstance(self.store, Tensor):
+            chosen = self.store[torch.from_numpy(rows).to(self.device)]
+        else:
+            chosen = torch.from_numpy(self.store[rows]).to(self.device)
+        windows = crop_and_mirror(
+            chosen,
+            self.size_px,
+            seed=self.seed,
+            stream=f"crop {self.stream}",
+            positions=positions,
+            mirror=self.mirror,
+        )
+        return to_tensor(windows)
+
+    def held_out(self, limit: int | None, start: int) -> Tensor:
+        """``(N, C, S, S)`` float32 in [-1, 1], whole pictures without any chance in them."""
+        rows = self.kept_rows[start:][:limit]
+        size = (self.size_px, self.size_px)
+        edges = np.cumsum(self.channels)[:-1]
+        pictures = [
+            np.concatenate([resize(part, size) for part in np.split(self.kept[row], edges, axis=2)], axis=2)
+            for row in rows
+        ]
+        stacked = np.stack(pictures) if pictures else np.empty((0, *size, sum(self.channels)), np.uint8)
+        return to_tensor(torch.from_numpy(stacked).to(self.device))
+
+    def _rows(self, positions: NDArray[np.int64]) -> NDArray[np.int64]:
+        count = len(self.rows)
+        epochs, places = np.divmod(positions, count)
+        chosen = np.empty_like(places)
+        for epoch in np.unique(epochs).tolist():
+            within = epochs == epoch
+            chosen[within] = _order(self.seed, self.stream, epoch, count)[places[within]]
+        return self.rows[chosen]
+
+
+@dataclass(frozen=True, kw_only=True)
+class UnpairedPictures:
+    """Two domains, each shuffled and drawn by itself; see `Pictures`."""
+
+    a: Deck
+    """Domain A."""
+
+    b: Deck
+    """Domain B."""
+
+    domains: dict[str, str]
+    """Names of the domains for people."""
+
+    skipped: tuple[Skipped, ...]
+    """Files that could not be used."""
+
+    held_out_kind: HeldOutKind
+    """Where the held-out pictures are from."""
+
+    @property
+    def epoch_images(self) -> int:
+        """The number of pictures of the larger domain."""
+        return max(self.counts.values())
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Pictures of each domain that are trained on."""
+        return {"a": len(self.a.rows), "b": len(self.b.rows)}
+
+    @property
+    def held_out_count(self) -> int:
+        """Pictures that `held_out` can give of both domains."""
+        return min(len(self.a.kept_rows), len(self.b.kept_rows))
+
+    def batch(self, positions: Tensor) -> tuple[Tensor, Tensor]:
+        """A and B at ``positions``, each ``(N, C, S, S)`` float32 in [-1, 1]; see `Pictures.batch`."""
+        return self.a.draw(positions), self.b.draw(positions)
+
+    def held_out(self, limit: int | None = None, start: int = 0) -> tuple[Tensor, Tensor]:
+        """Pictures that are not trained on, of A and of B; see `Pictures.held_out`."""
+        return self.a.held_out(limit, start), self.b.held_out(limit, start)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PairedPictures:
+    """Pairs (source, target), cropped and mirrored alike; see `Pictures`."""
+
+    pairs: Deck
+    """The pairs, A's channels before B's."""
+
+    backwards: bool
+    """Whether B is the source: what is called a here is then the user's B."""
+
+    domains: dict[str, str]
+    """Names of source (a) and target (b) for people."""
+
+    skipped: tuple[Skipped, ...]
+    """Files that could not be used."""
+
+    held_out_kind: HeldOutKind
+    """Where the held-out pairs are from."""
+
+    @property
+    def epoch_images(self) -> int:
+        """The number of pairs."""
+        return len(self.pairs.rows)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Pictures of each domain that are trained on."""
+        return {"a": self.epoch_images, "b": self.epoch_images}
+
+    @property
+    def held_out_count(self) -> int:
+        """Pairs that `held_out` can give."""
+        return len(self.pairs.kept_rows)
+
+    def batch(self, positions: Tensor) -> tuple[Tensor, Tensor]:
+        """Source and target at ``positions``, each ``(N, C, S, S)`` float32 in [-1, 1]; see `Pictures.batch`."""
+        return self._parted(self.pairs.draw(positions))
+
+    def held_out(self, limit: int | None = None, start: int = 0) -> tuple[Tensor, Tensor]:
+        """Pairs that are not trained on; see `Pictures.held_out`."""
+        return self._parted(self.pairs.held_out(limit, start))
+
+    def _parted(self, pairs: Tensor) -> tuple[Tensor, Tensor]:
+        a, b = (part.contiguous(memory_format=torch.channels_last) for part in pairs.split(self.pairs.channels, dim=1))
+        return (b, a) if self.backwards else (a, b)
+
+
+def place(pictures: Array, device: torch.device) -> Array | Tensor:
+    """The pictures as a tensor on a GPU that has room to spare, else as they are."""
+    if device.type != "cuda" or pictures.nbytes > _CUDA_SHARE * torch.cuda.mem_get_info(device)[0]:
+        return np.asarray(pictures)
+    there = torch.empty(pictures.shape, dtype=torch.uint8, device=device)
+    for start in range(0, len(pictures), _CUDA_CHUNK):
+        there[start : start + _CUDA_CHUNK] = torch.from_numpy(np.array(pictures[start : start + _CUDA_CHUNK]))
+    return there
+
+
+def hold_out(names: Sequence[str], count: int) -> NDArray[np.bool_]:
+    """Which ``count`` of the names are held out: those of the smallest hash, so that new ones hardly change it."""
+    order = sorted(range(len(names)), key=lambda row: hashlib.blake2b(names[row].encode()).digest())
+    chosen = np.zeros(len(names), np.bool_)
+    chosen[order[:count]] = True
+    return chosen

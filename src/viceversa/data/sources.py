@@ -1,0 +1,227 @@
+"""The kinds of data that methods take, as settings; `open` turns them into pictures to train on."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal, get_args
+
+import numpy as np
+import torch
+import tyro
+
+from viceversa.data import cache, folders
+from viceversa.data.cache import PictureSet, Progress, Skipped
+from viceversa.data.folders import Domain, Item
+from viceversa.data.images import Fit
+from viceversa.data.pictures import Deck, HeldOutKind, PairedPictures, UnpairedPictures, hold_out, place
+from viceversa.data.recipe import Recipe
+from viceversa.errors import ConfigError, DataError
+
+_LOAD_SHARE = 286 / 256  # of the size: the papers' jitter
+_HELD_OUT_SHARE = 10  # at most one in so many pictures is kept out of training
+
+
+@dataclass(frozen=True, kw_only=True)
+class PictureData:
+    """What paired and unpaired pictures have in common."""
+
+    root: Annotated[Path | None, tyro.conf.arg(name="data")] = None
+    """A data set in one folder; instead of a and b."""
+
+    a: Path | None = None
+    """The folder of domain A."""
+
+    b: Path | None = None
+    """The folder of domain B."""
+
+    size_px: Annotated[int, tyro.conf.arg(name="size")] = 256
+    """Pixels of a side of the square pictures that networks are trained on."""
+
+    load_size_px: Annotated[int | None, tyro.conf.arg(name="load-size")] = None
+    """Pixels of a side of which a random window is cut out; default: 286/256 of the size, as in the papers."""
+
+    mirror: bool = True
+    """Mirror half of the samples left to right."""
+
+    channels_a: Literal[1, 3] = 3
+    """3 to train on A in colour, 1 in grey."""
+
+    channels_b: Literal[1, 3] = 3
+    """3 to train on B in colour, 1 in grey."""
+
+    fit: Fit = "crop"
+    """How pictures become square: "crop" takes their middle, undistorted; "stretch" takes all of them."""
+
+    hold_out: int = 8
+    """Without a test folder: pictures of each domain, at most a tenth, kept for samples and metrics; 0 for none."""
+
+    strict: bool = False
+    """Stop at a file that cannot be used, instead of skipping it."""
+
+    enlarge: bool = False
+    """Use pictures that are smaller than the size too."""
+
+    cache: Path | None = None
+    """Folder for the decoded pictures; default: the user's folder for caches."""
+
+    def __post_init__(self) -> None:
+        if self.size_px < 1:
+            raise ConfigError(f"--size must be at least 1 pixel, not {self.size_px}.")
+        if self.load_size_px is not None and self.load_size_px < self.size_px:
+            raise ConfigError(
+                f"--load-size {self.load_size_px} is smaller than --size {self.size_px}, which is cut out of it. "
+                "Make it as large or larger."
+            )
+        if self.hold_out < 0:
+            raise ConfigError(f"--hold-out must be 0 or more, not {self.hold_out}.")
+        for name, channels in ("a", self.channels_a), ("b", self.channels_b):
+            if channels not in (1, 3):
+                raise ConfigError(f"--channels-{name} must be 3 (colour) or 1 (grey), not {channels}.")
+        if self.fit not in get_args(Fit):
+            raise ConfigError(f'--fit must be "crop" or "stretch", not "{self.fit}".')
+        if self.root is not None and (self.a is not None or self.b is not None):
+            raise ConfigError("--data and --a or --b were given. Name either one data set or two folders.")
+
+    @property
+    def load_px(self) -> int:
+        """Pixels of a side before the window is cut out."""
+        return self.load_size_px or round(self.size_px * _LOAD_SHARE)
+
+    @property
+    def channels(self) -> tuple[int, int]:
+        """Channels of the source and of the target, the two tensors of a batch."""
+        return self.channels_a, self.channels_b
+
+    def _names(self) -> tuple[str, str]:
+        names = ("A", "B")
+        if self.a is not None and self.b is not None:
+            names = (self.a.resolve().name, self.b.resolve().name)
+        return ("A", "B") if names[0] == names[1] else names
+
+
+@dataclass(frozen=True, kw_only=True)
+class UnpairedData(PictureData):
+    """Two domains without pairs: ``a`` and ``b``, or a ``root`` with trainA/ trainB/ [testA/ testB/]."""
+
+    def open(self, seed: int, device: torch.device | str, progress: Progress | None = None) -> UnpairedPictures:
+        """Decodes the pictures, or finds them in the cache.
+
+        Args:
+            seed: Of the run.
+            device: Where batches are wanted.
+            progress: Called with pictures done and all, for each part that has to be decoded.
+
+        Raises:
+            ConfigError: The folders are given in no way or in two.
+            DataError: The folders cannot be trained on; a `PictureError` for one file, with ``strict``.
+        """
+        a, b = folders.unpaired(self.root, self.a, self.b)
+        parts = [_decode(self, a, (self.channels_a,), progress), _decode(self, b, (self.channels_b,), progress)]
+        held_out = _held_out_count(self, parts)
+        names = self._names()
+        return UnpairedPictures(
+            a=_deck(self, parts[0], held_out, seed, "a", torch.device(device)),
+            b=_deck(self, parts[1], held_out, seed, "b", torch.device(device)),
+            domains={"a": names[0], "b": names[1]},
+            skipped=parts[0].skipped + parts[1].skipped,
+            held_out_kind=_held_out_kind(parts[0], held_out),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class PairedData(PictureData):
+    """Pairs: ``a`` and ``b`` with equal file names, or a ``root``.
+
+    A root has train/ [test/ or val/] of pictures with A on the left and B on the right, or such pictures themselves, or
+    trainA/ trainB/ [testA/ testB/] with equal file names.
+    """
+
+    direction: Literal["a2b", "b2a"] = "a2b"
+    """What is made of what: with "b2a" B is the source and A the target, and a batch is (source, target)."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.direction not in ("a2b", "b2a"):
+            raise ConfigError(f'--direction must be "a2b" or "b2a", not "{self.direction}".')
+
+    @property
+    def channels(self) -> tuple[int, int]:
+        """Channels of the source and of the target, the two tensors of a batch."""
+        forward = self.direction == "a2b"
+        return (self.channels_a, self.channels_b) if forward else (self.channels_b, self.channels_a)
+
+    def open(self, seed: int, device: torch.device | str, progress: Progress | None = None) -> PairedPictures:
+        """Decodes the pairs, or finds them in the cache; arguments and errors as of `UnpairedData.open`."""
+        pairs = folders.paired(self.root, self.a, self.b)
+        part = _decode(self, pairs, (self.channels_a, self.channels_b), progress)
+        held_out = _held_out_count(self, [part])
+        names = self._names() if self.direction == "a2b" else self._names()[::-1]
+        return PairedPictures(
+            pairs=_deck(self, part, held_out, seed, "pairs", torch.device(device)),
+            backwards=self.direction == "b2a",
+            domains={"a": names[0], "b": names[1]},
+            skipped=part.skipped,
+            held_out_kind=_held_out_kind(part, held_out),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Decoded:
+    channels: tuple[Literal[1, 3], ...]
+    train: PictureSet
+    test: PictureSet | None
+
+    @property
+    def skipped(self) -> tuple[Skipped, ...]:
+        return self.train.skipped + (self.test.skipped if self.test else ())
+
+
+def _decode(
+    data: PictureData, domain: Domain, channels: tuple[Literal[1, 3], ...], progress: Progress | None
+) -> _Decoded:
+    def build(items: tuple[Item, ...], side_px: int) -> PictureSet:
+        smallest_px = 1 if data.enlarge else data.size_px
+        recipe = Recipe(side_px=side_px, smallest_px=smallest_px, fit=data.fit, channels=channels)
+        return cache.build(items, recipe, data.cache, strict=data.strict, progress=progress)
+
+    train = build(domain.train, data.load_px)
+    if len(train.names) < 2:
+        only = ", ".join(train.names)
+        lost = (
+            f" ({len(train.skipped)} skipped: {train.skipped[0].path}: {train.skipped[0].reason})"
+            if train.skipped
+            else ""
+        )
+        raise DataError(f"{domain.folder}/ holds only one picture to train on, {only}; it takes two or more{lost}.")
+    return _Decoded(channels=channels, train=train, test=build(domain.test, data.size_px) if domain.test else None)
+
+
+def _held_out_count(data: PictureData, parts: list[_Decoded]) -> int:
+    """Of each domain, how many are kept out of training for want of a test folder."""
+    if parts[0].test is not None:
+        return 0
+    return min(data.hold_out, *(len(part.train.names) // _HELD_OUT_SHARE for part in parts))
+
+
+def _held_out_kind(part: _Decoded, held_out: int) -> HeldOutKind:
+    return "test" if part.test is not None else "held out" if held_out else "training"
+
+
+def _deck(data: PictureData, part: _Decoded, held_out: int, seed: int, stream: str, device: torch.device) -> Deck:
+    apart = hold_out(part.train.names, held_out)
+    rows = np.flatnonzero(~apart)
+    if part.test is not None:
+        kept, kept_rows = part.test.pictures, np.arange(len(part.test.names))
+    else:
+        kept, kept_rows = part.train.pictures, np.flatnonzero(apart) if held_out else rows
+    return Deck(
+        store=place(part.train.pictures, device),
+        rows=rows,
+        kept=np.asarray(kept),
+        kept_rows=kept_rows,
+        channels=part.channels,
+        size_px=data.size_px,
+        mirror=data.mirror,
+        seed=seed,
+        stream=stream,
+        device=device,
+    )

@@ -1,0 +1,41 @@
+"""Every error that viceversa raises on purpose.
+
+A person's mistake ends in one sentence that names what, where and what to do; the command line prints it and exits
+with code 2. The tree::
+
+    ViceversaError
+    ├── ConfigError        a setting that cannot be: unknown key, value out of range, a run folder of another config
+    ├── DataError          folders and layouts: empty, unpaired, missing half
+    │   └── PictureError   one file that cannot be read as a picture, or cannot be used
+    ├── CheckpointError    a checkpoint or translator folder that is damaged or of another kind
+    ├── TrainingError      training cannot go on: a loss that is not finite, no space left
+    └── MissingExtra       an optional part is not installed; the message gives the command that installs it
+"""
+
+
+class ViceversaError(Exception):
+    """Base of all of viceversa's own errors; its text is one sentence for a person."""
+
+
+class ConfigError(ViceversaError):
+    """A setting that cannot be."""
+
+
+class DataError(ViceversaError):
+    """A folder or layout that cannot be trained on."""
+
+
+class PictureError(DataError):
+    """One file that cannot be read as a picture, or cannot be used as it is."""
+
+
+class CheckpointError(ViceversaError):
+    """A checkpoint or a translator folder that is damaged or of another kind."""
+
+
+class TrainingError(ViceversaError):
+    """Training cannot go on."""
+
+
+class MissingExtra(ViceversaError):
+    """An optional part is not installed."""

@@ -1,0 +1,102 @@
+"""Adversarial objectives and gradient penalties, as pure functions of logits; always in float32 or wider.
+
+| name       | the discriminator minimises           | the generator minimises | paper                             |
+|------------|---------------------------------------|-------------------------|-----------------------------------|
+| `bce`      | BCE(D(x), 1) + BCE(D(G), 0)           | BCE(D(G), 1)            | Goodfellow et al. 2014, 1406.2661 |
+| `minimax`  | the same                              | -BCE(D(G), 0)           | the same, Eq. 1                   |
+| `lsgan`    | (D(x) - 1)^2 + D(G)^2                 | (D(G) - 1)^2            | Mao et al. 2017, 1611.04076       |
+| `wgan`     | mean D(G) - mean D(x)                 | -mean D(G)              | Arjovsky et al. 2017, 1701.07875  |
+| `hinge`    | relu(1 - D(x)) + relu(1 + D(G))       | -mean D(G)              | Lim and Ye 2017, 1705.02894       |
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def precise(x: Tensor) -> Tensor:
+    """``x`` in float32, or as it is where it is float64: under autocast network outputs are bfloat16."""
+    return x if x.dtype == torch.float64 else x.float()
+
+
+@dataclass(frozen=True)
+class Objective:
+    """What the two sides minimise; each function takes logits of any shape and returns a scalar."""
+
+    real: Callable[[Tensor], Tensor]
+    """The discriminator's loss on real pictures' logits."""
+    fake: Callable[[Tensor], Tensor]
+    """The discriminator's loss on fakes' logits."""
+    generator: Callable[[Tensor], Tensor]
+    """The generator's loss on its fakes' logits."""
+
+
+def _bce(logits: Tensor, target: float) -> Tensor:
+    return F.softplus(-logits if target else logits).mean()  # softplus(-s) = -log sigmoid(s)
+
+
+OBJECTIVES: dict[str, Objective] = {
+    "bce": Objective(
+        real=lambda s: _bce(precise(s), 1.0),
+        fake=lambda s: _bce(precise(s), 0.0),
+        generator=lambda s: _bce(precise(s), 1.0),
+    ),
+    "minimax": Objective(
+        real=lambda s: _bce(precise(s), 1.0),
+        fake=lambda s: _bce(precise(s), 0.0),
+        generator=lambda s: -_bce(precise(s), 0.0),
+    ),
+    "lsgan": Objective(
+        real=lambda s: (precise(s) - 1).square().mean(),
+        fake=lambda s: precise(s).square().mean(),
+        generator=lambda s: (precise(s) - 1).square().mean(),
+    ),
+    "wgan": Objective(
+        real=lambda s: -precise(s).mean(),
+        fake=lambda s: precise(s).mean(),
+        generator=lambda s: -precise(s).mean(),
+    ),
+    "hinge": Objective(
+        real=lambda s: F.relu(1 - precise(s)).mean(),
+        fake=lambda s: F.relu(1 + precise(s)).mean(),
+        generator=lambda s: -precise(s).mean(),
+    ),
+}
+
+
+def l1(x: Tensor, y: Tensor) -> Tensor:
+    """Mean absolute error over all elements."""
+    return (precise(x) - precise(y)).abs().mean()
+
+
+def gradient_penalty(critic: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor, mixing: Tensor) -> Tensor:
+    """WGAN-GP's ``mean((||grad_x D(x_hat)||_2 - 1)^2)`` (Gulrajani et al. 2017, arXiv 1704.00028, Eq. 3), unweighted.
+
+    A critic of patches is judged by the mean over its patches: that is the function whose slope is to be 1.
+
+    Args:
+        critic: ``(N, C, H, W)`` to logits ``(N, ...)``.
+        real: ``(N, C, H, W)``.
+        fake: The same shape.
+        mixing: ``(N,)`` in [0, 1]: where on the line from fake to real each ``x_hat`` lies.
+    """
+    weight = mixing.to(real.dtype).reshape(-1, 1, 1, 1)
+    between = fake.detach().to(real.dtype).lerp(real.detach(), weight)
+    return (gradient_norm(critic, between) - 1).square().mean()
+
+
+def r1_penalty(critic: Callable[[Tensor], Tensor], real: Tensor) -> Tensor:
+    """R1's ``1/2 mean ||grad_x D(x)||^2`` on real pictures (Mescheder et al. 2018, arXiv 1801.04406, Eq. 9)."""
+    return gradient_norm(critic, real.detach()).square().mean() / 2
+
+
+def gradient_norm(critic: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+    """``(N,)``: the length of the gradient of each sample's mean logit by the sample; differentiable itself."""
+    with torch.autocast(x.device.type, enabled=False):
+        x = x.requires_grad_()
+        score = precise(critic(x)).flatten(1).mean(1).sum()
+        (gradient,) = torch.autograd.grad(score, x, create_graph=True)
+        return gradient.flatten(1).norm(dim=1)

@@ -1,0 +1,113 @@
+"""What a method is: it yields updates, and the trainer takes the steps."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from viceversa import seeding
+from viceversa.methods.settings import AdamConfig, NetworksConfig, ScheduleConfig
+from viceversa.networks import initialise
+
+Batch = tuple[Tensor, ...]
+METHODS: "dict[str, type[Method]]" = {}
+"""Every method by the name that the command line gives it; a subclass of Method enters itself."""
+
+
+@dataclass(frozen=True)
+class Update:
+    """One step for one group of networks: what is summed is what is logged."""
+
+    group: str
+    """Which networks it trains: a key of :meth:`Method.groups`."""
+    terms: dict[str, Tensor]
+    """Weighted scalar losses, float32; their sum is minimised."""
+
+
+@dataclass(frozen=True)
+class Iteration:
+    """Where training stands: the only source of randomness of a step."""
+
+    seed: int
+    positions: Tensor
+    """``(N,)`` int64: the place of each sample of the batch in the endless sequence of samples."""
+
+    def uniform(self, stream: str, shape: tuple[int, ...] = ()) -> Tensor:
+        """``(N, *shape)`` in [0, 1), the same numbers for the same sample in every run."""
+        return seeding.uniform(self.seed, stream, self.positions, shape)
+
+    def normal(self, stream: str, shape: tuple[int, ...] = ()) -> Tensor:
+        """``(N, *shape)`` from N(0, 1), the same numbers for the same sample in every run."""
+        return seeding.normal(self.seed, stream, self.positions, shape)
+
+
+@dataclass(frozen=True)
+class Preview:
+    """Held-out pictures and what becomes of them, for the sample sheets."""
+
+    columns: tuple[str, ...]
+    rows: list[tuple[Tensor, ...]]
+    """Blocks of rows: one ``(N, C, H, W)`` in [-1, 1] a column."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MethodConfig:
+    """What every method's settings have."""
+
+    data: Any = None
+    optimizer: AdamConfig = field(default_factory=AdamConfig)
+    schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
+
+
+class Method(nn.Module, ABC):
+    """A way to train networks, as its paper has it: one subclass a paper, one file a subclass.
+
+    A subclass makes its networks in ``__init__(config)`` and says in :meth:`step` what is minimised, in which order.
+    """
+
+    name: ClassVar[str]
+    paper: ClassVar[str]
+    Config: ClassVar[type[MethodConfig]]
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        METHODS[cls.name] = cls
+
+    def __init__(self, config: Any):
+        super().__init__()
+        self.config = config
+
+    @abstractmethod
+    def groups(self) -> dict[str, list[nn.Module]]:
+        """The networks that are trained together, by the name that updates give."""
+
+    @abstractmethod
+    def step(self, batch: Batch, iteration: Iteration) -> Iterator[Update]:
+        """One training iteration. After each ``yield`` the group that it named has been updated.
+
+        Never ``yield`` inside ``torch.no_grad()`` or autocast: the context would leak into the trainer.
+        """
+
+    @abstractmethod
+    def generators(self) -> dict[str, nn.Module]:
+        """What is averaged, exported and deployed: ``{"a2b": ..., "b2a": ...}``."""
+
+    @abstractmethod
+    def preview(self, generators: dict[str, nn.Module], batch: Batch) -> Preview:
+        """What the sample sheets show of held-out pictures, by (averaged) ``generators`` in evaluation mode."""
+
+    def make_optimizer(self, parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
+        """The optimizer of one group."""
+        adam: AdamConfig = self.config.optimizer
+        return torch.optim.Adam(parameters, lr=adam.learning_rate, betas=(adam.beta1, adam.beta2))
+
+    def initialise(self, seed: int) -> None:
+        """Draws the weights of every network of every group, as a function of ``seed``."""
+        networks: NetworksConfig = self.config.networks
+        for group, members in self.groups().items():
+            for index, network in enumerate(members):
+                generator = torch.Generator().manual_seed(seeding.derive(seed, "init", group, index))
+                initialise(network, networks.init, networks.init_gain, generator)

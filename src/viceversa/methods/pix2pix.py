@@ -1,0 +1,81 @@
+"""pix2pix: paired image-to-image translation.
+
+Isola, Zhu, Zhou and Efros: Image-to-Image Translation with Conditional Adversarial Networks.
+CVPR 2017, arXiv 1611.07004.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import torch
+from torch import nn
+
+from viceversa.data.sources import PairedData
+from viceversa.errors import ConfigError
+from viceversa.losses import l1
+from viceversa.methods.base import Batch, Iteration, Method, MethodConfig, Preview, Update
+from viceversa.methods.settings import AdversarialConfig, NetworksConfig
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pix2PixConfig(MethodConfig):
+    """pix2pix's settings; the defaults are the paper's."""
+
+    data: PairedData = field(default_factory=PairedData)
+    networks: NetworksConfig = field(
+        default_factory=lambda: NetworksConfig(generator="unet", norm="batch", dropout=True)
+    )
+    adversarial: AdversarialConfig = field(default_factory=lambda: AdversarialConfig(objective="bce"))
+    lambda_l1: float = 100.0
+    """Weight of the L1 loss (Eq. 4)."""
+
+    def __post_init__(self) -> None:
+        if self.lambda_l1 < 0:
+            raise ConfigError(f"--lambda-l1 must not be negative; got {self.lambda_l1}.")
+
+
+class Pix2Pix(Method):
+    """A generator, and a discriminator that sees input and output together."""
+
+    name = "pix2pix"
+    paper = "Isola et al. 2017, arXiv 1611.07004"
+    Config = Pix2PixConfig
+
+    def __init__(self, config: Pix2PixConfig):
+        super().__init__(config)
+        data, networks = config.data, config.networks
+        channels_in, channels_out = data.channels_a, data.channels_b
+        if data.direction == "b2a":
+            channels_in, channels_out = channels_out, channels_in
+        self.g = networks.make_generator(channels_in, channels_out, data.size_px)
+        self.d = networks.make_discriminator(channels_in + channels_out, data.size_px)
+
+    def step(self, batch: Batch, iteration: Iteration) -> Iterator[Update]:
+        """The discriminator first, then the generator (Sec. 3.3)."""
+        x, y = batch
+        c = self.config
+        adversarial: AdversarialConfig = c.adversarial
+
+        fake = self.g(x)
+        real_pair, fake_pair = torch.cat([x, y], 1), torch.cat([x, fake], 1)  # D is conditional: Eq. 1
+        yield Update("discriminator", adversarial.discriminator(
+            "d", self.d, real_pair, fake_pair.detach(), iteration.uniform("mixing")
+        ))  # fmt: skip
+
+        yield Update("generator", {
+            "gan": adversarial.generator(self.d(fake_pair)),
+            "l1": c.lambda_l1 * l1(fake, y),  # Eq. 3
+        })  # fmt: skip
+
+    def groups(self) -> dict[str, list[nn.Module]]:
+        """One network a group."""
+        return {"discriminator": [self.d], "generator": [self.g]}
+
+    def generators(self) -> dict[str, nn.Module]:
+        """One, under the name of its direction."""
+        return {self.config.data.direction: self.g}
+
+    def preview(self, generators: dict[str, nn.Module], batch: Batch) -> Preview:
+        """The input, what comes out, and what should have."""
+        x, y = batch
+        return Preview(("input", "output", "truth"), [(x, generators[self.config.data.direction](x), y)])

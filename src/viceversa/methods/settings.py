@@ -1,0 +1,194 @@
+"""The settings that methods share: optimizer, schedule, networks, adversarial objective."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from torch import Tensor, nn
+
+from viceversa import losses
+from viceversa.errors import ConfigError
+from viceversa.networks import (
+    PatchGAN,
+    PatchGANConfig,
+    ResNetConfig,
+    ResNetGenerator,
+    UNetConfig,
+    UNetGenerator,
+    apply_to_each,
+)
+from viceversa.networks.layers import Initialisation, Norm
+
+AdversarialName = Literal["lsgan", "bce", "hinge", "wgan-gp"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdamConfig:
+    """Adam (Kingma and Ba 2015, arXiv 1412.6980) and its learning rate over the run."""
+
+    learning_rate: float = 2e-4
+    """Step size in the first part of the run."""
+    beta1: float = 0.5
+    """Decay of the gradients' mean."""
+    beta2: float = 0.999
+    """Decay of the gradients' squares."""
+    constant: float = 0.5
+    """Share of the run with the full learning rate; after it the rate falls linearly to 0."""
+
+    def __post_init__(self) -> None:
+        if self.learning_rate <= 0 or not (0 <= self.beta1 < 1 and 0 <= self.beta2 < 1):
+            raise ConfigError(
+                f"--learning-rate must be above 0 and --beta1 and --beta2 in [0, 1); got {self.learning_rate}, "
+                f"{self.beta1}, {self.beta2}."
+            )
+        if not 0 <= self.constant <= 1:
+            raise ConfigError(f"--constant is a share of the run, 0 to 1; got {self.constant}.")
+
+    def factor(self, progress: float) -> float:
+        """What the learning rate is multiplied by at ``progress`` in [0, 1]."""
+        if progress <= self.constant:
+            return 1.0
+        return max(0.0, (1 - progress) / (1 - self.constant))
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScheduleConfig:
+    """How much is trained on."""
+
+    batch: int = 1
+    """Pictures of each kind a step and process."""
+    epochs: float = 200
+    """Passes over the data set (its larger side)."""
+    images: int | None = None
+    """Pictures seen in all, instead of epochs."""
+
+    def __post_init__(self) -> None:
+        if self.batch < 1:
+            raise ConfigError(f"--batch must be at least 1; got {self.batch}.")
+        if self.images is not None and self.images < 1:
+            raise ConfigError(f"--images must be at least 1; got {self.images}.")
+        if self.epochs <= 0:
+            raise ConfigError(f"--epochs must be above 0; got {self.epochs}.")
+
+    def total_images(self, epoch_images: int) -> int:
+        """Pictures seen in the whole run."""
+        return self.images if self.images is not None else max(1, round(self.epochs * epoch_images))
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworksConfig:
+    """Generators and discriminators of a translation method."""
+
+    generator: Literal["resnet", "unet"] = "resnet"
+    """The kind of generator."""
+    width: int = 64
+    """Channels of the generator's first layer."""
+    blocks: int | None = None
+    """ResNet: residual blocks. None is 9 above 128 px and 6 up to there."""
+    levels: int | None = None
+    """U-Net: how often the size is halved. None halves it down to 1 px, at most 8 times."""
+    norm: Norm = "instance"
+    """Normalisation, in generators and discriminators."""
+    dropout: bool = False
+    """Dropout of 0.5 in the generator."""
+    upsample: Literal["transposed", "resize"] = "transposed"
+    """ResNet: how the decoder doubles its size; resize avoids checkerboards."""
+    discriminator_width: int = 64
+    """Channels of the discriminator's first layer."""
+    discriminator_layers: int = 3
+    """Stride-2 layers of the PatchGAN, 1 to 6 (3 sees 70 px); 0 judges each pixel by itself."""
+    init: Initialisation = "normal"
+    """How weights are drawn."""
+    init_gain: float = 0.02
+    """Standard deviation of the normal initialisation, or factor of the others."""
+
+    def make_generator(self, in_channels: int, out_channels: int, size_px: int) -> nn.Module:
+        """A generator for pictures of ``size_px``; its weights are not drawn yet."""
+        if self.generator == "resnet":
+            if size_px % 4:
+                raise ConfigError(f"A ResNet generator trains at multiples of 4 px; got --size {size_px}.")
+            blocks = self.blocks if self.blocks is not None else (9 if size_px > 128 else 6)
+            return ResNetGenerator(
+                ResNetConfig(
+                    in_channels=in_channels,
+                    out_channels=out_channels,
+                    width=self.width,
+                    blocks=blocks,
+                    norm=self.norm,
+                    dropout=self.dropout,
+                    upsample=self.upsample,
+                )
+            )
+        halvings = (size_px & -size_px).bit_length() - 1  # how often size_px can be halved
+        levels = self.levels if self.levels is not None else min(8, halvings)
+        if size_px % 2**levels or levels < 2:
+            raise ConfigError(
+                f"A U-Net of {levels} levels trains at multiples of {2 ** max(levels, 2)} px; got --size {size_px}. "
+                "Choose such a size, or other --levels."
+            )
+        return UNetGenerator(
+            UNetConfig(
+                in_channels=in_channels,
+                out_channels=out_channels,
+                width=self.width,
+                levels=levels,
+                norm=self.norm,
+                dropout=self.dropout,
+            )
+        )
+
+    def make_discriminator(self, in_channels: int, size_px: int) -> PatchGAN:
+        """A discriminator for pictures of ``size_px``; its weights are not drawn yet."""
+        layers = self.discriminator_layers
+        if layers and size_px < 3 * 2 ** (layers - 1):
+            raise ConfigError(
+                f"A PatchGAN of {layers} layers needs pictures of at least {3 * 2 ** (layers - 1)} px; got --size "
+                f"{size_px}. Choose fewer --discriminator-layers."
+            )
+        return PatchGAN(
+            PatchGANConfig(in_channels=in_channels, width=self.discriminator_width, layers=layers, norm=self.norm)
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdversarialConfig:
+    """The adversarial objective and its penalties."""
+
+    objective: AdversarialName = "lsgan"
+    """What discriminators and generators minimise; wgan-gp comes with its gradient penalty."""
+    lambda_gradient_penalty: float = 10.0
+    """wgan-gp: weight of the gradient penalty."""
+    r1_gamma: float = 0.0
+    """Weight of the R1 penalty on real pictures; 0 leaves it out."""
+
+    def generator(self, fake_logits: Tensor) -> Tensor:
+        """What a generator minimises."""
+        return self._losses.generator(fake_logits)
+
+    def discriminator(
+        self, name: str, network: nn.Module, real: Tensor, fake: Tensor, mixing: Tensor, *, weight: float = 0.5
+    ) -> dict[str, Tensor]:
+        """What a discriminator minimises, as terms called after ``name``.
+
+        Args:
+            name: A prefix, such as "d_a".
+            network: ``(N, C, H, W)`` to logits.
+            real: ``(N, C, H, W)``.
+            fake: The same shape, detached.
+            mixing: ``(N,)`` in [0, 1], for the gradient penalty.
+            weight: The factor of the two halves (CycleGAN and pix2pix halve them: pix2pix, Sec. 3.3).
+        """
+        on_real, on_fake = apply_to_each(network, real, fake)
+        terms = {
+            f"{name}_real": weight * self._losses.real(on_real),
+            f"{name}_fake": weight * self._losses.fake(on_fake),
+        }
+        if self.objective == "wgan-gp":
+            penalty = losses.gradient_penalty(network, real, fake, mixing)
+            terms[f"{name}_penalty"] = self.lambda_gradient_penalty * penalty
+        if self.r1_gamma:
+            terms[f"{name}_r1"] = self.r1_gamma * losses.r1_penalty(network, real)
+        return terms
+
+    @property
+    def _losses(self) -> losses.Objective:
+        return losses.OBJECTIVES["wgan" if self.objective == "wgan-gp" else self.objective]

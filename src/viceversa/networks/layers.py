@@ -1,0 +1,132 @@
+"""The layers that generators and discriminators share: normalisation, reflection padding, initialisation."""
+
+from collections.abc import Callable
+from typing import Literal, get_args
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from viceversa.errors import ConfigError
+
+Norm = Literal["instance", "batch", "none"]
+Initialisation = Literal["normal", "xavier", "kaiming", "orthogonal"]
+
+
+class InstanceNorm(nn.Module):
+    """Instance normalisation without affine parameters (Ulyanov et al. 2016, arXiv 1607.08022, Eq. 2).
+
+    Every channel of every picture gets mean 0 and variance 1: ``(N, C, H, W)`` to the same. It is group normalisation
+    with a group a channel, whose kernels keep the channels-last layout; statistics are float32 under autocast too.
+    """
+
+    def __init__(self, channels: int, eps: float = 1e-5):
+        super().__init__()
+        self.channels = channels
+        self.eps = eps
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``(N, C, H, W)`` to the same shape and dtype."""
+        # Autocast would widen the output to float32 and double the memory traffic of every layer after it.
+        with torch.autocast(x.device.type, enabled=False):
+            return F.group_norm(x, self.channels, eps=self.eps)
+
+    def extra_repr(self) -> str:
+        """What ``print(module)`` shows."""
+        return f"{self.channels}, eps={self.eps}"
+
+
+class ReflectionPad(nn.Module):
+    """Reflection padding by ``pad`` pixels: ``(N, C, H, W)`` to ``(N, C, H + 2 pad, W + 2 pad)``.
+
+    CUDA has no deterministic backward kernel for torch's own, so there it is made of slices, flips and concatenations:
+    the forward pass is equal to the bit. On the CPU torch's own is deterministic and several times as fast.
+    """
+
+    def __init__(self, pad: int):
+        super().__init__()
+        self.pad = pad
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``(N, C, H, W)`` to ``(N, C, H + 2 pad, W + 2 pad)``; H and W must be larger than ``pad``."""
+        if x.is_cuda:
+            return self.by_slices(x)
+        return F.pad(x, (self.pad,) * 4, mode="reflect")
+
+    def by_slices(self, x: Tensor) -> Tensor:
+        """The same function from operations whose backward is deterministic on every device."""
+        for dim in (2, 3):
+            size = x.shape[dim]
+            head = x.narrow(dim, 1, self.pad).flip(dim)
+            tail = x.narrow(dim, size - 1 - self.pad, self.pad).flip(dim)
+            x = torch.cat([head, x, tail], dim)
+        return x
+
+    def extra_repr(self) -> str:
+        """What ``print(module)`` shows."""
+        return str(self.pad)
+
+
+def norm_layer(norm: Norm) -> Callable[[int], nn.Module]:
+    """The constructor of a normalisation layer: called with a number of channels."""
+    layers: dict[Norm, Callable[[int], nn.Module]] = {
+        "instance": InstanceNorm,
+        "batch": nn.BatchNorm2d,
+        "none": lambda _channels: nn.Identity(),
+    }
+    return layers[norm]
+
+
+def works_per_picture(network: nn.Module) -> bool:
+    """Whether each picture's output is independent of the others in its batch (no batch normalisation)."""
+    return not any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in network.modules())  # pyright: ignore[reportPrivateUsage]
+
+
+def apply_to_each(network: nn.Module, *pictures: Tensor) -> tuple[Tensor, ...]:
+    """``network`` on several batches: in one call where that computes the same, else one after the other."""
+    if works_per_picture(network):
+        return network(torch.cat(pictures)).split([len(batch) for batch in pictures])
+    return tuple(network(batch) for batch in pictures)
+
+
+def initialise(network: nn.Module, kind: Initialisation, gain: float, generator: torch.Generator) -> None:
+    """Draws all convolution and linear weights anew; biases become 0, batch norm's scale N(1, gain).
+
+    Args:
+        network: The network, changed in place.
+        kind: ``normal`` is N(0, gain) (pix2pix, Sec. 6.2); ``xavier`` and ``kaiming`` are normal; or ``orthogonal``.
+        gain: The standard deviation for ``normal``, else the factor that the kind's own scale is multiplied by.
+        generator: Where the numbers come from, on the CPU.
+
+    Raises:
+        ConfigError: ``kind`` is not one of the four.
+    """
+    if kind not in get_args(Initialisation):
+        raise ConfigError(f"There is no initialisation {kind!r}; choose one of {', '.join(get_args(Initialisation))}.")
+    for module in network.modules():
+        weight, bias = getattr(module, "weight", None), getattr(module, "bias", None)
+        if isinstance(module, nn.modules.batchnorm._BatchNorm):  # pyright: ignore[reportPrivateUsage]
+            nn.init.normal_(module.weight, 1.0, gain, generator=generator)
+        elif isinstance(weight, nn.Parameter) and weight.dim() >= 2:
+            if kind == "normal":
+                nn.init.normal_(weight, 0.0, gain, generator=generator)
+            elif kind == "xavier":
+                nn.init.xavier_normal_(weight, gain=gain, generator=generator)
+            elif kind == "kaiming":
+                nn.init.kaiming_normal_(weight, a=0, mode="fan_in", generator=generator)
+            else:
+                nn.init.orthogonal_(weight, gain=gain, generator=generator)
+        if isinstance(bias, nn.Parameter):
+            nn.init.zeros_(bias)
+
+
+def upsampling(kind: Literal["transposed", "resize"], c_in: int, c_out: int, *, bias: bool) -> nn.Module:
+    """Doubles height and width: ``(N, c_in, H, W)`` to ``(N, c_out, 2H, 2W)``.
+
+    ``transposed`` is the papers' 3x3 stride-2 transposed convolution; ``resize`` is nearest-neighbour enlargement and a
+    3x3 convolution, against checkerboards (Odena et al. 2016, "Deconvolution and Checkerboard Artifacts").
+    """
+    if kind == "transposed":
+        return nn.ConvTranspose2d(c_in, c_out, 3, stride=2, padding=1, output_padding=1, bias=bias)
+    enlarge = nn.Upsample(scale_factor=2, mode="nearest")
+    return nn.Sequential(enlarge, ReflectionPad(1), nn.Conv2d(c_in, c_out, 3, bias=bias))

@@ -1,0 +1,56 @@
+"""The PatchGAN discriminator (pix2pix, Isola et al. 2017, arXiv 1611.07004, Sec. 3.2.2 and 6.1.2)."""
+
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+
+from viceversa.errors import ConfigError
+from viceversa.networks.layers import Norm, norm_layer
+
+
+@dataclass(frozen=True, kw_only=True)
+class PatchGANConfig:
+    """What a PatchGAN discriminator is made of."""
+
+    in_channels: int = 3
+    """Channels of what it judges; for pairs, those of both pictures together."""
+    width: int = 64
+    """Channels of the first layer; doubled at each layer until eight times as many."""
+    layers: int = 3
+    """Stride-2 layers, 0 to 6: 3 sees patches of 70 px; 0 is the 1x1 form that judges each pixel by itself."""
+    norm: Norm = "instance"
+    """Normalisation of the layers between the first and the last."""
+
+    def __post_init__(self) -> None:
+        if min(self.in_channels, self.width) < 1 or not 0 <= self.layers <= 6:
+            raise ConfigError(f"A PatchGAN needs at least 1 channel, width 1 and 0 to 6 layers; got {self}.")
+
+
+class PatchGAN(nn.Module):
+    """``(N, in_channels, H, W)`` to one logit a patch, ``(N, 1, h, w)``: high where the patch looks real."""
+
+    Config = PatchGANConfig
+
+    def __init__(self, config: PatchGANConfig):
+        super().__init__()
+        self.config = config
+        norm, bias = norm_layer(config.norm), config.norm == "none"
+
+        def stage(c_in: int, c_out: int, kernel: int, stride: int, padding: int) -> list[nn.Module]:
+            conv = nn.Conv2d(c_in, c_out, kernel, stride, padding, bias=bias)
+            return [conv, norm(c_out), nn.LeakyReLU(0.2, inplace=True)]
+
+        c = config.width
+        if config.layers == 0:
+            body = [nn.Conv2d(config.in_channels, c, 1), nn.LeakyReLU(0.2, inplace=True), *stage(c, 2 * c, 1, 1, 0)]
+            self.body = nn.Sequential(*body, nn.Conv2d(2 * c, 1, 1, bias=config.norm != "batch"))
+            return
+        body = [nn.Conv2d(config.in_channels, c, 4, stride=2, padding=1), nn.LeakyReLU(0.2, inplace=True)]
+        widths = [c * min(2**layer, 8) for layer in range(config.layers + 1)]
+        for layer in range(1, config.layers + 1):
+            body += stage(widths[layer - 1], widths[layer], 4, 2 if layer < config.layers else 1, 1)
+        self.body = nn.Sequential(*body, nn.Conv2d(widths[-1], 1, 4, padding=1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``(N, in_channels, H, W)`` to ``(N, 1, h, w)`` logits."""
+        return self.body(x)

@@ -1,0 +1,93 @@
+"""The ResNet generator (Johnson et al. 2016, arXiv 1603.08155; as in CycleGAN, arXiv 1703.10593, Sec. 4)."""
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from torch import Tensor, nn
+
+from viceversa.errors import ConfigError
+from viceversa.networks.layers import Norm, ReflectionPad, norm_layer, upsampling
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResNetConfig:
+    """What a ResNet generator is made of."""
+
+    in_channels: int = 3
+    """Channels of the picture that goes in."""
+    out_channels: int = 3
+    """Channels of the picture that comes out."""
+    width: int = 64
+    """Channels after the first convolution; doubled by each of the two down-sampling layers."""
+    blocks: int = 9
+    """Residual blocks: 9 for 256 px and more, 6 for 128 px and less (CycleGAN, Sec. 7.2)."""
+    norm: Norm = "instance"
+    """Normalisation after each convolution but the last."""
+    dropout: bool = False
+    """Dropout of 0.5 inside the residual blocks."""
+    upsample: Literal["transposed", "resize"] = "transposed"
+    """How the decoder doubles its size; ``resize`` avoids checkerboards."""
+
+    def __post_init__(self) -> None:
+        if min(self.in_channels, self.out_channels, self.width) < 1 or self.blocks < 0:
+            raise ConfigError(
+                f"A ResNet generator needs at least 1 channel and width 1 and no negative number of blocks; got {self}."
+            )
+
+
+class ResNetGenerator(nn.Module):
+    """Pictures ``(N, in_channels, H, W)`` in [-1, 1] to ``(N, out_channels, H, W)`` in [-1, 1]; H, W multiples of 4."""
+
+    Config = ResNetConfig
+    downsampled: ClassVar[int] = 4
+
+    def __init__(self, config: ResNetConfig):
+        super().__init__()
+        self.config = config
+        self.multiple = self.downsampled
+        c, norm = config.width, norm_layer(config.norm)
+        bias = config.norm == "none"  # a bias before a normalisation is cancelled by it: its gradient is only noise
+
+        def stage(conv: nn.Module, channels: int) -> list[nn.Module]:
+            return [conv, norm(channels), nn.ReLU(inplace=True)]
+
+        self.encoder = nn.Sequential(
+            ReflectionPad(3),
+            *stage(nn.Conv2d(config.in_channels, c, 7, bias=bias), c),
+            *stage(nn.Conv2d(c, 2 * c, 3, stride=2, padding=1, bias=bias), 2 * c),  # (N, 2c, H/2, W/2)
+            *stage(nn.Conv2d(2 * c, 4 * c, 3, stride=2, padding=1, bias=bias), 4 * c),  # (N, 4c, H/4, W/4)
+        )
+        self.blocks = nn.Sequential(*(ResidualBlock(4 * c, config.norm, config.dropout) for _ in range(config.blocks)))
+        self.decoder = nn.Sequential(
+            *stage(upsampling(config.upsample, 4 * c, 2 * c, bias=bias), 2 * c),
+            *stage(upsampling(config.upsample, 2 * c, c, bias=bias), c),
+            ReflectionPad(3),
+            nn.Conv2d(c, config.out_channels, 7),
+            nn.Tanh(),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``(N, in_channels, H, W)`` to ``(N, out_channels, H, W)``."""
+        return self.decoder(self.blocks(self.encoder(x)))
+
+
+class ResidualBlock(nn.Module):
+    """Two 3x3 convolutions whose result is added to the input: ``(N, C, H, W)`` to the same."""
+
+    def __init__(self, channels: int, norm: Norm, dropout: bool):
+        super().__init__()
+        bias = norm == "none"
+        self.body = nn.Sequential(
+            ReflectionPad(1),
+            nn.Conv2d(channels, channels, 3, bias=bias),
+            norm_layer(norm)(channels),
+            nn.ReLU(inplace=True),
+            *([nn.Dropout(0.5)] if dropout else []),
+            ReflectionPad(1),
+            nn.Conv2d(channels, channels, 3, bias=bias),
+            norm_layer(norm)(channels),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``(N, C, H, W)`` to the same."""
+        return x + self.body(x)

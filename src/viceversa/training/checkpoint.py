@@ -1,0 +1,212 @@
+"""Checkpoints: all state of a run, written whole or not at all.
+
+``checkpoints/00012000/`` holds state.safetensors (networks and their averages), optimizers.safetensors, one
+rank-K.safetensors a process (image pools and the log's running sums) and progress.json, which is written last and
+names the size and hash of every other file.
+"""
+
+import errno
+import hashlib
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from viceversa.errors import CheckpointError, TrainingError
+from viceversa.training.trainer import Trainer, is_per_process
+
+FORMAT = 1
+
+
+def save(trainer: Trainer, folder: Path, *, seconds: float, keep: int) -> Path:
+    """Writes ``folder/IMAGES/`` (beside, then renamed) and deletes all but the newest ``keep``. All processes call it.
+
+    Raises:
+        TrainingError: The disk is full or cannot be written; older checkpoints are untouched.
+    """
+    fabric, name = trainer.fabric, f"{trainer.images_seen:08d}"
+    target, beside = folder / name, folder / f".{name}.partial"
+    failure = ""
+    try:
+        if fabric.is_global_zero:
+            shutil.rmtree(beside, ignore_errors=True)
+            beside.mkdir(parents=True)
+        fabric.barrier()
+        shared, local = _module_state(trainer)
+        _write(local, beside / f"rank-{fabric.global_rank}.safetensors")
+        if fabric.is_global_zero:
+            _write(shared, beside / "state.safetensors")
+            _write(_optimizer_state(trainer), beside / "optimizers.safetensors")
+    except OSError as error:
+        failure = _sentence(error, target)
+    if trainer.agree(bool(failure)):
+        shutil.rmtree(beside, ignore_errors=True)
+        raise TrainingError(failure or f"Another process could not write the checkpoint {target}.")
+    if fabric.is_global_zero:
+        try:
+            _seal(beside, trainer, seconds)
+            if target.exists():
+                shutil.rmtree(target)
+            os.replace(beside, target)
+            _sync(folder)
+        except OSError as error:
+            shutil.rmtree(beside, ignore_errors=True)
+            raise TrainingError(_sentence(error, target)) from None
+        for old in complete(folder)[:-keep]:
+            shutil.rmtree(folder / old, ignore_errors=True)
+    fabric.barrier()
+    return target
+
+
+def complete(folder: Path) -> list[str]:
+    """The names of the checkpoints in ``folder``, oldest first."""
+    if not folder.is_dir():
+        return []
+    return sorted(entry.name for entry in folder.iterdir() if entry.name.isdigit() and entry.is_dir())
+
+
+def load_newest(trainer: Trainer, folder: Path) -> float | None:
+    """Brings ``trainer`` to the newest checkpoint in ``folder``: all its state. Returns the seconds trained till then.
+
+    Returns None where there is no checkpoint.
+
+    Raises:
+        CheckpointError: It is damaged, or of another number of processes.
+    """
+    names = complete(folder)
+    if not names:
+        return None
+    newest, fabric = folder / names[-1], trainer.fabric
+    progress = _verified(newest, names[-2] if len(names) > 1 else None)
+    if progress["processes"] != fabric.world_size:
+        raise CheckpointError(
+            f"{newest} was written by {progress['processes']} processes and this is {fabric.world_size}; "
+            f"start the same number to go on."
+        )
+    device = str(fabric.device)
+    try:
+        shared = load_file(newest / "state.safetensors", device=device)
+        local = load_file(newest / f"rank-{fabric.global_rank}.safetensors", device=device)
+        optimizers = load_file(newest / "optimizers.safetensors", device=device)
+        _restore(trainer, shared, local, optimizers)
+    except (SafetensorError, KeyError, ValueError, RuntimeError, OSError) as error:
+        raise CheckpointError(f"{newest} does not hold what this run needs: {error}") from None
+    trainer.images_seen = progress["images"]
+    return progress["seconds"]
+
+
+def _module_state(trainer: Trainer) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """The state of all processes, and that of this one."""
+    prefixes = tuple(f"{name}." for name, module in trainer.method.named_modules() if is_per_process(module))
+    shared = {f"averaged.{key}": value for key, value in trainer.averaged.state_dict().items()}
+    local = {f"sums.{key}": value for key, value in trainer.sums.items()}
+    for key, value in trainer.method.state_dict().items():
+        (local if key.startswith(prefixes) else shared)[f"method.{key}"] = value
+    return shared, local
+
+
+def _optimizer_state(trainer: Trainer) -> dict[str, Tensor]:
+    return {
+        f"{group}/{index}/{key}": value
+        for group, optimizer in trainer.optimizers.items()
+        for index, state in optimizer.state_dict()["state"].items()
+        for key, value in state.items()
+    }
+
+
+def _restore(
+    trainer: Trainer, shared: dict[str, Tensor], local: dict[str, Tensor], optimizers: dict[str, Tensor]
+) -> None:
+    def part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+        return {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
+
+    trainer.method.load_state_dict(part(shared, "method.") | part(local, "method."))
+    trainer.averaged.load_state_dict(part(shared, "averaged."))
+    trainer.sums = part(local, "sums.")
+    for group, optimizer in trainer.optimizers.items():
+        state: dict[int, dict[str, Tensor]] = {}
+        for key, value in part(optimizers, f"{group}/").items():
+            index, name = key.split("/")
+            parameter = trainer.parameters[group][int(index)]
+            if value.shape == parameter.shape:  # the parameter's memory layout, which the file does not keep
+                value = torch.empty_like(parameter).copy_(value)
+            state.setdefault(int(index), {})[name] = value
+        optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+
+
+def _write(tensors: dict[str, Tensor], path: Path) -> None:
+    # Dense memory, in the order of the shape: safetensors keeps no strides.
+    save_file({key: value.detach().contiguous().cpu() for key, value in tensors.items()}, path)
+    _sync(path)
+
+
+def _seal(folder: Path, trainer: Trainer, seconds: float) -> None:
+    """Writes progress.json: with it the checkpoint is whole."""
+    files = {path.name: {"bytes": path.stat().st_size, "blake2b": _digest(path)} for path in sorted(folder.iterdir())}
+    progress = {
+        "format": FORMAT,
+        "images": trainer.images_seen,
+        "processes": trainer.fabric.world_size,
+        "seconds": seconds,
+        "files": files,
+    }
+    path = folder / "progress.json"
+    path.write_text(json.dumps(progress, indent=2) + "\n")
+    _sync(path)
+    _sync(folder)
+
+
+def _verified(folder: Path, older: str | None) -> dict[str, Any]:
+    """progress.json, after every file was compared with what it says."""
+    way_out = f"go on from {older}" if older else "start anew"
+    advice = f"Delete that folder to {way_out}."
+    try:
+        progress = json.loads((folder / "progress.json").read_text())
+        files, version = progress["files"], progress["format"]
+    except (OSError, ValueError, KeyError, TypeError):
+        raise CheckpointError(f"{folder}/progress.json is missing or damaged. {advice}") from None
+    if version != FORMAT:
+        raise CheckpointError(f"{folder} was written by another version of viceversa; install that to go on.")
+    for name, said in files.items():
+        path = folder / name
+        found = path.stat().st_size if path.is_file() else 0
+        if found != said["bytes"]:
+            raise CheckpointError(f"{path} is damaged: {found} of {said['bytes']} bytes are there. {advice}")
+        if _digest(path) != said["blake2b"]:
+            raise CheckpointError(f"{path} is damaged: its content has changed. {advice}")
+    return progress
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+
+
+def _sync(path: Path) -> None:
+    """Makes a file's content, or a folder's entries, outlast a power cut."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except PermissionError:  # folders cannot be opened on Windows
+        return
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _sentence(error: OSError, target: Path) -> str:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return f"The disk is full: the checkpoint {target} could not be written. Free some space and run it again."
+    return f"The checkpoint {target} could not be written: {error.strerror or error}. Mend that and run it again."
+
+
+def latest_words(folder: Path) -> str:
+    """The last checkpoint, as part of a sentence."""
+    names = complete(folder)
+    return f"the last good checkpoint is {folder / names[-1]}" if names else "there is no checkpoint yet"

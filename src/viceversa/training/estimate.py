@@ -1,0 +1,116 @@
+"""What a step will cost on this machine, before the first one: traced without computing, then set against a probe."""
+
+import time
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.utils.flop_counter import FlopCounterMode
+
+from viceversa.methods import Iteration
+from viceversa.training.trainer import Trainer
+
+_EFFICIENCY = 0.75  # of the rate of a large convolution, over a whole step; measured by benchmarks/train_step.py
+_SECONDS_A_CALL = 12e-6  # what one operation of torch costs beside its arithmetic
+
+
+@dataclass(frozen=True)
+class Cost:
+    """The cost of one iteration of a trainer."""
+
+    flops: int
+    """Floating-point operations of convolutions and matrix products, forward and backward."""
+    operations: int
+    """Calls of torch operations."""
+    saved_bytes: int
+    """Activations that the larger of its updates keeps for its backward pass."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What an iteration is expected to take."""
+
+    seconds_per_step: float
+    memory_bytes: int
+
+
+def of(trainer: Trainer) -> Estimate:
+    """Expected time and memory of an iteration on this machine; takes about a second itself."""
+    cost = trace(trainer)
+    device = trainer.fabric.device
+    dtype = torch.bfloat16 if trainer.config.precision == "bf16-mixed" else torch.float32
+    rate = convolution_rate(device, dtype)
+    calls = cost.operations * _SECONDS_A_CALL * (1 if device.type == "cpu" else 0.5)
+    weights = sum(p.numel() * p.element_size() for params in trainer.parameters.values() for p in params)
+    averaged = sum(p.numel() * p.element_size() for p in trainer.averaged.parameters())
+    buffers = sum(b.numel() * b.element_size() for b in trainer.method.buffers())
+    program = 600 * 2**20 if device.type == "cpu" else 800 * 2**20  # Python, torch and their libraries
+    memory = program + 4 * weights + averaged + buffers + cost.saved_bytes  # weights, gradients, Adam's two means
+    return Estimate(max(cost.flops / (rate * _EFFICIENCY), calls), memory)
+
+
+def trace(trainer: Trainer) -> Cost:
+    """Counts an iteration's operations on tensors without content: nothing is computed, no state changes."""
+    method, parts = trainer.method, trainer.config.accumulate
+    sizes = [side.shape for side in trainer.pictures.batch(torch.zeros(1, dtype=torch.int64))]
+    device, images = trainer.fabric.device, trainer.batch_images
+    saved: list[int] = [0]
+    calls = _Calls()
+    with FakeTensorMode(allow_non_fake_inputs=True) as mode, FlopCounterMode(display=False) as flops, calls:
+        state = {name: mode.from_tensor(value) for name, value in [*method.named_parameters(), *method.named_buffers()]}
+        batch = tuple(torch.empty(images, *shape[1:], device=device, dtype=trainer.dtype) for shape in sizes)
+        iteration = Iteration(0, torch.zeros(images, dtype=torch.int64, device=device))
+        with torch.nn.utils.stateless._reparametrize_module(method, state):  # pyright: ignore[reportPrivateUsage]
+            steps = method.step(batch, iteration)
+            while True:
+                held: dict[int, int] = {}
+
+                def keep(tensor: Tensor, held: dict[int, int] = held) -> Tensor:
+                    storage = tensor.untyped_storage()
+                    held[id(storage)] = storage.nbytes()
+                    return tensor
+
+                with trainer.fabric.autocast(), torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+                    update = next(steps, None)
+                if update is None:
+                    break
+                saved.append(sum(held.values()))
+                trained = [p for network in method.groups()[update.group] for p in network.parameters()]
+                torch.autograd.grad(torch.stack(list(update.terms.values())).sum(), trained, allow_unused=True)
+    return Cost(flops.get_total_flops() * parts, calls.number * parts, max(saved))
+
+
+class _Calls(torch.utils._python_dispatch.TorchDispatchMode):  # pyright: ignore[reportPrivateUsage]
+    """Counts operations."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.number = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):  # pyright: ignore  # noqa: ANN001, ANN204, D105
+        self.number += 1
+        return func(*args, **(kwargs or {}))
+
+
+def convolution_rate(device: torch.device, dtype: torch.dtype, *, repeats: int = 3) -> float:
+    """Floating-point operations a second of a residual block's 3x3 convolution, 256 channels at 64 x 64: the best of
+    ``repeats``."""
+    n = 1 if device.type == "cpu" else 16
+    x = torch.randn(n, 256, 64, 64, device=device, dtype=dtype).to(memory_format=torch.channels_last)
+    w = torch.randn(256, 256, 3, 3, device=device, dtype=dtype).to(memory_format=torch.channels_last)
+    best = float("inf")
+    with torch.inference_mode():
+        for _ in range(repeats + 1):  # the first warms up
+            _wait(device)
+            start = time.perf_counter()
+            F.conv2d(x, w, padding=1)
+            _wait(device)
+            best = min(best, time.perf_counter() - start)
+    return 2 * n * 256 * 256 * 9 * 64 * 64 / best
+
+
+def _wait(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)

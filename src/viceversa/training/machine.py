@@ -1,0 +1,70 @@
+"""The machine that a run computes on: device, precision, processes."""
+
+import os
+import platform
+
+import torch
+from lightning_fabric import Fabric
+
+from viceversa.config import DeviceName, PrecisionName
+from viceversa.errors import ConfigError
+
+
+def choose_device(name: DeviceName) -> str:
+    """``cuda``, ``mps`` or ``cpu``: the best there is for ``auto``.
+
+    Raises:
+        ConfigError: The device asked for is not there.
+    """
+    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    if name == "auto":
+        return next(device for device, available in there.items() if available)
+    if not there[name]:
+        raise ConfigError(f"--device {name} is not there; this machine has {', '.join(k for k, v in there.items() if v)}.")
+    return name
+
+
+def has_bfloat16(device: str) -> bool:
+    """Whether the device computes in bfloat16 with instructions of its own; emulation is slower than float32."""
+    if device == "cuda":
+        return torch.cuda.get_device_capability()[0] >= 8
+    if device == "cpu":
+        probes = (getattr(torch.cpu, name, None) for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"))
+        return any(probe() for probe in probes if probe is not None)
+    return False
+
+
+def choose_precision(name: PrecisionName, device: str) -> PrecisionName:
+    """``bf16-mixed`` for ``auto`` where the device has bfloat16, else ``32-true``."""
+    if name != "auto":
+        return name
+    return "bf16-mixed" if has_bfloat16(device) else "32-true"
+
+
+def make_fabric(device: str, precision: PrecisionName) -> Fabric:
+    """Fabric for this process, or for as many as ``torchrun`` or ``fabric run`` have started."""
+    if device == "cuda":  # a deterministic cuBLAS needs this before its first use
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    processes = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    nodes = int(os.environ.get("GROUP_WORLD_SIZE", "1"))
+    many = int(os.environ.get("WORLD_SIZE", "1")) > 1
+    fabric = Fabric(
+        accelerator=device,
+        devices=processes,
+        num_nodes=nodes,
+        strategy="ddp" if many else "auto",
+        precision=precision,  # pyright: ignore[reportArgumentType]
+    )
+    fabric.launch()
+    return fabric
+
+
+def describe(device: str, precision: PrecisionName, processes: int) -> str:
+    """One line for the start of a run: where it computes, in what precision and why."""
+    if device == "cuda":
+        where = torch.cuda.get_device_name()
+    else:
+        where = f"{platform.machine()} CPU, {torch.get_num_threads()} threads" if device == "cpu" else "Apple GPU"
+    why = "has bfloat16" if has_bfloat16(device) else "has no bfloat16 instructions"
+    several = f", {processes} processes" if processes > 1 else ""
+    return f"{where}{several}, {precision} (it {why})"

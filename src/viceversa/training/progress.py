@@ -1,0 +1,310 @@
+"""Watching a training run: the bar in the terminal, the lines of the log, and TensorBoard.
+
+The log is what counts: ``metrics.jsonl`` holds only what is a function of the configuration and of the images seen, so
+the log of a run that was killed and resumed is the log of an undisturbed one, byte for byte; the clock and the memory
+have ``timing.jsonl`` to themselves. The bar and the curves are a convenience and never stop a run.
+"""
+
+import json
+import math
+import os
+import sys
+import time
+from collections import deque
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Any, TextIO
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console, RenderableType
+from rich.progress import BarColumn, Progress, TaskID, TextColumn
+from rich.text import Text
+
+from viceversa.errors import TrainingError
+from viceversa.training.units import count, duration, peak_memory_bytes, size
+
+__all__ = ["Board", "MetricsLog", "ProgressBar", "count", "duration", "peak_memory_bytes", "replace_file", "size"]
+
+METRICS_FILE = "metrics.jsonl"
+TIMING_FILE = "timing.jsonl"
+
+_DRAW_EVERY_SECONDS = 0.2
+_PRINT_EVERY_SECONDS = 30.0
+_SPEED_WINDOW_SECONDS = 60.0
+
+
+class ProgressBar:
+    """Progress of a run on stderr: a live bar on a terminal, elsewhere one plain line every 30 seconds.
+
+    Drawing is the only cost: calls of `update` between two drawings return at once. A stderr that is closed or whose
+    reader has gone silences the bar and leaves the training alone.
+    """
+
+    def __init__(
+        self, total: int, *, done: int = 0, title: str = "", quiet: bool = False, stream: TextIO | None = None
+    ) -> None:
+        """``total`` and ``done`` count images; ``quiet`` is for processes other than the first."""
+        self._total, self._done, self._title = total, done, title
+        self._losses: Mapping[str, float] = {}
+        self._stream = sys.stderr if stream is None else stream
+        # With pythonw and some services there is no stderr at all.
+        self._silent = quiet or self._stream is None  # pyright: ignore[reportUnnecessaryComparison]
+        self._display: _Display | None = None
+        self._task = TaskID(0)
+        self._marks: deque[tuple[float, int]] = deque()
+        self._due = math.inf if self._silent else 0.0
+
+    def __enter__(self) -> "ProgressBar":
+        if not self._silent:
+            now = time.monotonic()
+            self._marks.append((now, self._done))
+            with self._unbreakable():
+                if self._stream.isatty() and os.environ.get("TERM") != "dumb":
+                    self._start_display()
+                else:
+                    self._due = now + _PRINT_EVERY_SECONDS
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if not self._silent:
+            with self._unbreakable():
+                self._draw(time.monotonic())
+        if self._display is not None:
+            with self._unbreakable():
+                self._display.stop()
+        self._silent, self._due = True, math.inf
+
+    def update(self, images: int, losses: Mapping[str, float]) -> None:
+        """Tell how many ``images`` have been seen in all, and the newest value of each loss term."""
+        self._done, self._losses = images, losses
+        now = time.monotonic()
+        if now >= self._due:
+            with self._unbreakable():
+                self._draw(now)
+
+    def say(self, text: str) -> None:
+        """Print a line without tearing the bar."""
+        if self._silent:
+            return
+        with self._unbreakable():
+            if self._display is not None:
+                self._display.console.print(Text(text), soft_wrap=True)
+            else:
+                self._print(text)
+
+    @property
+    def images_per_second(self) -> float:
+        """Speed over the last minute; 0 until there is something to measure."""
+        if not self._marks:
+            return 0.0
+        (then, before), now = self._marks[0], time.monotonic()
+        return (self._done - before) / (now - then) if now > then else 0.0
+
+    def _start_display(self) -> None:
+        # No redraw thread: on a machine of two cores it takes time from the training, and nothing changes in between.
+        # Printing on stdout is led around the bar only where stdout is the same terminal, so that `> file` keeps it.
+        self._display = _Display(
+            console=_QuietConsole(file=self._stream, force_terminal=True),
+            auto_refresh=False,
+            redirect_stdout=sys.stdout.isatty(),
+        )
+        self._task = self._display.add_task(self._title, total=self._total, completed=self._done, done=self._numbers())
+        self._display.start()
+
+    def _draw(self, now: float) -> None:
+        rest = self._speed_and_rest(now)
+        if self._display is None:
+            self._due = now + _PRINT_EVERY_SECONDS
+            parts = (self._title, f"{self._share():.1f} %", self._numbers(), rest, compact(self._losses))
+            self._print(" · ".join(part for part in parts if part))
+            return
+        self._due = now + _DRAW_EVERY_SECONDS
+        self._display.second_line = "  ".join(part for part in (rest, compact(self._losses)) if part)
+        self._display.update(self._task, completed=self._done, done=self._numbers())
+        self._display.refresh()
+
+    def _speed_and_rest(self, now: float) -> str:
+        speed = self.images_per_second
+        self._marks.append((now, self._done))
+        while len(self._marks) > 2 and now - self._marks[1][0] > _SPEED_WINDOW_SECONDS:
+            self._marks.popleft()
+        if speed <= 0:
+            return ""
+        return f"{speed:.3g} images/s · {duration((self._total - self._done) / speed)} left"
+
+    def _numbers(self) -> str:
+        return f"{self._done:,}/{self._total:,} images"
+
+    def _share(self) -> float:
+        return 100 * self._done / self._total if self._total else 100.0
+
+    def _print(self, text: str) -> None:
+        print(text, file=self._stream, flush=True)
+
+    @contextmanager
+    def _unbreakable(self) -> Generator[None]:
+        """Falls silent once the stream is gone: a terminal that was closed must not end days of training."""
+        try:
+            yield
+        except (OSError, ValueError):  # ValueError: the file object is closed, or cannot encode the title
+            self._silent, self._due = True, math.inf
+
+
+class _Display(Progress):
+    """A line with the bar and, beneath it, one with speed and losses, which is cut where the terminal ends."""
+
+    second_line = ""
+
+    def __init__(self, *, console: Console, auto_refresh: bool, redirect_stdout: bool) -> None:
+        columns = (
+            TextColumn("{task.description}", markup=False),
+            BarColumn(bar_width=None),
+            TextColumn("{task.percentage:>5.1f} %", markup=False),
+            TextColumn("{task.fields[done]}", markup=False),
+        )
+        super().__init__(
+            *columns, console=console, auto_refresh=auto_refresh, redirect_stdout=redirect_stdout, expand=True
+        )
+
+    def get_renderables(self) -> Iterator[RenderableType]:
+        yield self.make_tasks_table(self.tasks)
+        yield Text(self.second_line, style="dim", no_wrap=True, overflow="ellipsis")
+
+
+class _QuietConsole(Console):
+    """A console that falls silent, instead of ending the program, when its reader has gone."""
+
+    def on_broken_pipe(self) -> None:
+        self.quiet = True
+
+
+class MetricsLog:
+    """The two logs of a run folder, a line of strict JSON for each entry."""
+
+    def __init__(self, run: Path) -> None:
+        self._metrics, self._timing = run / METRICS_FILE, run / TIMING_FILE
+
+    def losses(self, images: int, *, epoch: float, learning_rate: float, losses: Mapping[str, float]) -> None:
+        """Log the means of the loss terms since the line before; only numbers that a resumed run repeats exactly."""
+        line = {"images": int(images), "epoch": epoch, "learning_rate": learning_rate, "losses": dict(losses)}
+        _append(self._metrics, line)
+
+    def metrics(self, images: int, metrics: Mapping[str, float]) -> None:
+        """Log what an evaluation measured."""
+        _append(self._metrics, {"images": int(images), "metrics": dict(metrics)})
+
+    def timing(self, images: int, *, seconds: float, images_per_second: float, memory_bytes: int) -> None:
+        """Log the clock: ``seconds`` of training in all sessions together, and the peak of memory."""
+        clock = {"seconds": round(seconds, 3), "images_per_second": round(images_per_second, 4)}
+        _append(self._timing, {"images": int(images), **clock, "memory_bytes": memory_bytes})
+
+    def truncate_after(self, images: int) -> None:
+        """Drop what was logged beyond ``images``, and a line that was cut while it was written."""
+        for path in (self._metrics, self._timing):
+            _keep_until(path, images)
+
+
+class Board:
+    """Curves and pictures for TensorBoard, in the run folder itself: ``tensorboard --logdir RUN``."""
+
+    def __init__(self, run: Path, purge_images: int) -> None:
+        """``purge_images`` is the count of images that the run starts from: later entries of a killed session go."""
+        from torch.utils.tensorboard.writer import SummaryWriter
+
+        self._run = run
+        with _writing(run):
+            # TensorBoard forgets entries at or beyond this step; the one at the checkpoint itself is to stay.
+            self._writer = SummaryWriter(str(run), purge_step=purge_images + 1 if purge_images else 0)
+
+    def __enter__(self) -> "Board":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def scalars(self, images: int, values: Mapping[str, float]) -> None:
+        """One point on each curve; a name such as ``losses/cycle`` puts it under a heading."""
+        with _writing(self._run):
+            for name, value in values.items():
+                self._writer.add_scalar(name, value, images)
+
+    def picture(self, images: int, picture: NDArray[np.uint8], name: str = "samples") -> None:
+        """A picture, uint8 ``(H, W, C)``."""
+        with _writing(self._run):
+            self._writer.add_image(name, picture, images, dataformats="HWC")
+
+    def close(self) -> None:
+        """Write out what is pending."""
+        with _writing(self._run):
+            self._writer.close()
+
+
+def replace_file(path: Path, content: bytes) -> None:
+    """Write ``content`` beside ``path``, then put it in its place: a reader sees the old file or the new one, whole."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}.new")
+    with _writing(path):
+        try:
+            beside.write_bytes(content)
+            os.replace(beside, path)
+        finally:
+            beside.unlink(missing_ok=True)
+
+
+def compact(losses: Mapping[str, float]) -> str:
+    """``"cycle 3.2 gan_a2b 0.51"``: the losses on one line."""
+    return "  ".join(f"{name} {value:.3g}" for name, value in losses.items())
+
+
+def _append(path: Path, line: Mapping[str, Any]) -> None:
+    text = json.dumps(_strict(line), allow_nan=False, default=float) + "\n"
+    # Opened for each line: lines are rare, and nothing is held back if the process is killed at the next moment.
+    with _writing(path), path.open("ab") as file:
+        file.write(text.encode())
+
+
+def _strict(value: Any) -> Any:
+    """JSON has no NaN and no infinity: they become null, which the report shows as a gap."""
+    if isinstance(value, Mapping):
+        return {str(key): _strict(inner) for key, inner in value.items()}
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def _keep_until(path: Path, images: int) -> None:
+    with _writing(path):
+        content = path.read_bytes() if path.exists() else b""
+    kept = 0
+    for line in content.splitlines(keepends=True):
+        # Images only grow, so all that follows the first line to go is to go too.
+        if not line.endswith(b"\n") or (seen := _images_of(line)) is None or seen > images:
+            break
+        kept += len(line)
+    if kept < len(content):
+        replace_file(path, content[:kept])
+
+
+def _images_of(line: bytes) -> float | None:
+    try:
+        entry = json.loads(line)
+    except ValueError:
+        return None
+    images = entry.get("images") if isinstance(entry, dict) else None
+    return images if isinstance(images, int | float) else None
+
+
+@contextmanager
+def _writing(path: Path) -> Generator[None]:
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or error
+        raise TrainingError(
+            f"Cannot write {path} ({reason}): free some space or allow writing there, then give the same command "
+            "again; it goes on from the last checkpoint."
+        ) from error

@@ -1,0 +1,314 @@
+"""A training run from its config to its last checkpoint: folders, logs, samples, signals around the trainer's loop."""
+
+import json
+import signal
+import threading
+import time
+from collections.abc import Generator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from viceversa import methods
+from viceversa.allocator import keep_freed_memory
+from viceversa.config import TrainConfig, difference, from_json, to_json
+from viceversa.data.images import grid, save, to_uint8
+from viceversa.data.pictures import Pictures
+from viceversa.errors import ConfigError, TrainingError
+from viceversa.inference.folder import save_translator
+from viceversa.training import checkpoint, estimate, machine
+from viceversa.training.progress import Board, MetricsLog, ProgressBar, count, duration, peak_memory_bytes, replace_file, size
+from viceversa.training.report import write_report
+from viceversa.training.trainer import Trainer
+
+_REPORT_SECONDS = 60
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a call of :func:`train` came to."""
+
+    folder: Path
+    images_seen: int
+    total_images: int
+
+    @property
+    def finished(self) -> bool:
+        """Whether all images have been seen; else the same command goes on."""
+        return self.images_seen >= self.total_images
+
+
+def train(config: TrainConfig[Any], *, quiet: bool = False) -> Run:
+    """Trains, or goes on where the run in ``config.out`` stopped.
+
+    SIGINT and SIGTERM save a checkpoint and end the run in good order; the same call goes on.
+
+    Raises:
+        ConfigError: A setting cannot be, or ``config.out`` holds a run of other settings.
+        DataError: The pictures cannot be trained on.
+        CheckpointError: The newest checkpoint is damaged.
+        TrainingError: A loss is no longer finite, or the disk is full.
+    """
+    device = machine.choose_device(config.device)
+    config = _resolved(config, machine.choose_precision(config.precision, device))
+    _check_folder(config)
+    fabric = machine.make_fabric(device, config.precision)
+    if device == "cpu":
+        keep_freed_memory()
+    main = fabric.is_global_zero
+    pictures: Pictures = config.method.data.open(config.seed, fabric.device)
+    with _deterministic(device):
+        method = methods.of(config.method)(config.method)
+        method.initialise(config.seed)
+        trainer = Trainer(config, method, pictures, fabric)
+        config.out.mkdir(parents=True, exist_ok=True)
+        if main:
+            replace_file(config.out / "config.json", to_json(config).encode())
+        seconds = checkpoint.load_newest(trainer, config.out / "checkpoints") or 0.0
+        with ExitStack() as stack:
+            session = Session(trainer, pictures, seconds, stack, quiet=quiet or not main)
+            session.announce(machine.describe(device, config.precision, fabric.world_size))
+            session.run()
+    return Run(config.out, trainer.images_seen, trainer.total_images)
+
+
+class Session:
+    """What happens around the trainer's iterations: log, samples, checkpoints, report."""
+
+    def __init__(self, trainer: Trainer, pictures: Pictures, seconds: float, stack: ExitStack, *, quiet: bool):
+        config = trainer.config
+        self.trainer, self.pictures, self.config, self.out = trainer, pictures, config, config.out
+        self.main = trainer.fabric.is_global_zero
+        self.quiet = quiet
+        self.log = MetricsLog(self.out)
+        total, seen = trainer.total_images, trainer.images_seen
+        if self.main:
+            self.log.truncate_after(seen)
+        self.board = stack.enter_context(Board(self.out, seen)) if self.main else None
+        self.bar = ProgressBar(total, done=seen, title=trainer.method.name, quiet=quiet)
+        self.signalled = stack.enter_context(_signals())
+        self.log_every = config.log_every or max(trainer.images_per_step, total // 2000)
+        # Closer together at the start, where pictures change fastest.
+        self.sample_points = [max(1, round(total * (k / config.samples) ** 2)) for k in range(1, config.samples + 1)]
+        self.seconds_before, self.started, self.first_image = seconds, time.monotonic(), seen
+        self.saved_at = self.reported_at = self.started
+
+    @property
+    def seconds(self) -> float:
+        """Seconds of training in all sessions."""
+        return self.seconds_before + time.monotonic() - self.started
+
+    def announce(self, where: str) -> None:
+        """Says on what, with what, how long and in how much memory, and writes it to summary.json."""
+        trainer, pictures = self.trainer, self.pictures
+        weights = {group: sum(p.numel() for p in params) for group, params in trainer.parameters.items()}
+        expected = estimate.of(trainer)
+        left = expected.seconds_per_step * (trainer.total_images - trainer.images_seen) / trainer.images_per_step
+        self._say(f"{trainer.method.name} on {where}")
+        self._say(
+            f"{' and '.join(f'{number} {pictures.domains[side]}' for side, number in pictures.counts.items())} "
+            f"at {self.config.method.data.size_px} px; weights: "
+            + ", ".join(f"{count(number)} {group}" for group, number in weights.items())
+        )
+        for lost in pictures.skipped[:5]:
+            self._say(f"skipped {lost.path}: {lost.reason}")
+        if len(pictures.skipped) > 5:
+            self._say(f"and {len(pictures.skipped) - 5} more skipped; the report lists them")
+        self._say(
+            f"{trainer.total_images:,} images to see, {trainer.images_seen:,} seen; "
+            f"about {duration(left)} and {size(expected.memory_bytes)} of memory (estimated)"
+        )
+        summary = {
+            "method": trainer.method.name,
+            "domains": pictures.domains,
+            "size_px": self.config.method.data.size_px,
+            "total_images": trainer.total_images,
+            "weights": weights,
+            "device": where,
+            "precision": self.config.precision,
+            "pictures": pictures.counts,
+            "held_out": pictures.held_out_kind,
+            "skipped": [{"path": str(lost.path), "reason": lost.reason} for lost in pictures.skipped],
+            "estimate": {
+                "seconds": expected.seconds_per_step * trainer.total_images / trainer.images_per_step,
+                "memory_bytes": expected.memory_bytes,
+            },
+            "sample_columns": [],
+        }
+        self.summary = summary
+        self._write_summary()
+
+    def run(self) -> None:
+        """The loop, and what must be there after it."""
+        try:
+            with self.bar:
+                self.trainer.run(self.after_each)
+        except TrainingError:
+            self._report()
+            raise
+        if self.trainer.images_seen > self.first_image:
+            self._save()
+        elif self.main and self.trainer.images_seen:
+            self._write_translator()
+        self._report()
+        done = self.trainer.images_seen >= self.trainer.total_images
+        words = "finished" if done else "stopped; the same command goes on"
+        self._say(f"{words} at {self.trainer.images_seen:,} images. Report: {self.out / 'report.html'}")
+
+    def after_each(self, trainer: Trainer) -> bool:
+        """Everything that is due after an iteration; True to stop."""
+        now, before = trainer.images_seen, trainer.images_seen - trainer.images_per_step
+        last = now >= trainer.total_images
+        log_due = last or now // self.log_every > before // self.log_every
+        minutes = (time.monotonic() - self.saved_at) / 60
+        stop = trainer.agree(self.signalled.is_set())
+        save_due = trainer.agree(minutes >= self.config.checkpoint_minutes)
+        if trainer.fabric.device.type == "cpu" or log_due or save_due or stop:
+            trainer.check_finite(checkpoint.latest_words(self.out / "checkpoints"))
+        if not self.quiet and trainer.fabric.device.type == "cpu":
+            self.bar.update(now, {name: float(v) for name, v in _latest(trainer).items()})
+        if log_due:
+            self._write_log()
+        if self.main and any(before < point <= now for point in self.sample_points):
+            self._write_samples()
+            self._report()
+        if save_due and not last and not stop:
+            self._save()
+        if self.main and time.monotonic() - self.reported_at > _REPORT_SECONDS:
+            self._report()
+        return stop
+
+    def _write_log(self) -> None:
+        trainer = self.trainer
+        losses = trainer.take_means()
+        if not self.main:
+            return
+        images = trainer.images_seen
+        epoch, rate = images / self.pictures.epoch_images, trainer.learning_rate
+        self.log.losses(images, epoch=epoch, learning_rate=rate, losses=losses)
+        speed = (images - self.first_image) / max(time.monotonic() - self.started, 1e-9)
+        memory = peak_memory_bytes(trainer.fabric.device.type)
+        self.log.timing(images, seconds=self.seconds, images_per_second=speed, memory_bytes=memory)
+        if self.board:
+            scalars = {f"losses/{name}": value for name, value in losses.items()}
+            self.board.scalars(images, {**scalars, "learning_rate": rate, "images_per_second": speed})
+        self.bar.update(images, losses)
+
+    def _write_samples(self) -> None:
+        trainer = self.trainer
+        with torch.inference_mode(), trainer.fabric.autocast():
+            batch = tuple(trainer.cast(side) for side in self.pictures.held_out(self.config.sample_pictures))
+            preview = trainer.method.preview(trainer.averaged.generators(), batch)
+        rows = [list(row) for block in preview.rows for row in zip(*(to_uint8(column) for column in block), strict=True)]
+        sheet = grid([[_colour(picture) for picture in row] for row in rows])
+        folder = self.out / "samples"
+        folder.mkdir(exist_ok=True)
+        save(sheet, folder / f"{trainer.images_seen:08d}.jpg")
+        if self.board:
+            self.board.picture(trainer.images_seen, sheet)
+        if not self.summary["sample_columns"]:
+            self.summary["sample_columns"] = list(preview.columns)
+            self._write_summary()
+
+    def _save(self) -> None:
+        folder = self.out / "checkpoints"
+        if self.trainer.sums:
+            self.trainer.check_finite(checkpoint.latest_words(folder))
+        checkpoint.save(self.trainer, folder, seconds=self.seconds, keep=self.config.keep)
+        if self.main:
+            self._write_translator()
+        self.saved_at = time.monotonic()
+
+    def _write_translator(self) -> None:
+        save_translator(
+            self.out / "translator",
+            self.trainer.averaged.generators(),
+            method=self.trainer.method.name,
+            domains=self.pictures.domains,
+            size_px=self.config.method.data.size_px,
+            images=self.trainer.images_seen,
+        )
+
+    def _write_summary(self) -> None:
+        if self.main:
+            text = json.dumps(self.summary, indent=2, ensure_ascii=False) + "\n"
+            replace_file(self.out / "summary.json", text.encode())
+
+    def _report(self) -> None:
+        if self.main:
+            write_report(self.out)
+            self.reported_at = time.monotonic()
+
+    def _say(self, text: str) -> None:
+        if not self.quiet:
+            self.bar.say(text)
+
+
+def _latest(trainer: Trainer) -> dict[str, torch.Tensor]:
+    iterations = trainer.sums.get("iterations", torch.ones(()))
+    return {name: value / iterations for name, value in trainer.sums.items() if name != "iterations"}
+
+
+def _colour(picture: np.ndarray) -> np.ndarray:
+    """Grey pictures as colour ones, so that a sheet can hold both."""
+    return np.repeat(picture, 3, axis=2) if picture.shape[2] == 1 else picture
+
+
+def _resolved(config: TrainConfig[Any], precision: Any) -> TrainConfig[Any]:
+    import dataclasses
+
+    return dataclasses.replace(config, precision=precision)
+
+
+def _check_folder(config: TrainConfig[Any]) -> None:
+    """Refuses a folder that holds a run of other settings, or something else."""
+    path = config.out / "config.json"
+    if config.out.exists() and not config.out.is_dir():
+        raise ConfigError(f"{config.out} is a file. Name a new folder with --out.")
+    if path.exists():
+        changed = difference(from_json(path.read_text(), config.out, source=str(path)), config)
+        if changed:
+            raise ConfigError(
+                f"{config.out} holds a run of other settings ({'; '.join(changed)}). "
+                "Give the same settings to go on with it, or another folder with --out."
+            )
+    elif config.out.is_dir() and any(config.out.iterdir()):
+        raise ConfigError(f"{config.out} holds other things and no run. Name a new folder with --out.")
+
+
+@contextmanager
+def _signals() -> Generator[threading.Event]:
+    """An event that SIGINT and SIGTERM set; a second SIGINT interrupts at once."""
+    event = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield event
+        return
+
+    def notice(_number: int, _frame: Any) -> None:
+        event.set()
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    before = {number: signal.signal(number, notice) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield event
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def _deterministic(device: str) -> Generator[None]:
+    """Deterministic kernels on a GPU; on a CPU they are so by themselves."""
+    if device != "cuda":
+        yield
+        return
+    before = torch.are_deterministic_algorithms_enabled()
+    torch.use_deterministic_algorithms(True)
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before)

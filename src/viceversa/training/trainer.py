@@ -1,0 +1,197 @@
+"""The trainer: the only place that calls ``backward``, ``step``, ``zero_grad`` and ``all_reduce``.
+
+From a batch to an optimizer's step in one screen: :meth:`Trainer.step`.
+"""
+
+import itertools
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+
+from viceversa import seeding
+from viceversa.config import TrainConfig
+from viceversa.errors import TrainingError
+from viceversa.methods import Batch, Iteration, Method
+from viceversa.training.ema import AveragedGenerators
+
+
+class Pictures(Protocol):
+    """What training needs of a data set: a sample is a pure function of its position."""
+
+    @property
+    def epoch_images(self) -> int:
+        """Samples of one epoch."""
+        ...
+
+    def batch(self, positions: Tensor) -> Batch:
+        """The samples at ``positions`` ``(N,)``: tensors ``(N, C, S, S)`` in [-1, 1] on the device."""
+        ...
+
+
+class Trainer:
+    """Takes the steps that a method yields, and counts them.
+
+    Everything that a run's future depends on is in ``method``, ``averaged``, ``optimizers``, ``sums`` and
+    ``images_seen``; a checkpoint of these is the run.
+    """
+
+    def __init__(self, config: TrainConfig[Any], method: Method, pictures: Pictures, fabric: Fabric):
+        self.config, self.method, self.pictures, self.fabric = config, method, pictures, fabric
+        self.dtype = torch.float64 if config.precision == "64-true" else torch.float32
+        self.method.to(device=fabric.device, dtype=self.dtype, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+        self.averaged = AveragedGenerators(method.generators(), config.ema_images)
+        self.parameters = {
+            group: [parameter for network in networks for parameter in network.parameters()]
+            for group, networks in method.groups().items()
+        }
+        self.optimizers = {group: method.make_optimizer(params) for group, params in self.parameters.items()}
+        self.base_rates = {group: [g["lr"] for g in opt.param_groups] for group, opt in self.optimizers.items()}
+        self.total_images = config.method.schedule.total_images(pictures.epoch_images)
+        self.batch_images = config.method.schedule.batch
+        self.images_seen = 0
+        self.sums: dict[str, Tensor] = {}
+        """Sum of each loss term since the last line of the log, and of the iterations ("iterations")."""
+        if config.compile:
+            for generator in method.generators().values():
+                generator.compile()
+
+    @property
+    def images_per_step(self) -> int:
+        """Samples that one iteration takes, over all processes."""
+        return self.batch_images * self.config.accumulate * self.fabric.world_size
+
+    def run(self, after_each: Callable[["Trainer"], bool]) -> None:
+        """Trains to the end, or until ``after_each``, called after each iteration, returns True."""
+        self.method.train()
+        while self.images_seen < self.total_images:
+            self.set_learning_rate()
+            self.step([self._load(index) for index in range(self.config.accumulate)])
+            self.images_seen += self.images_per_step
+            self.averaged.update(self.method.generators(), self.images_per_step, self.images_seen)
+            if after_each(self):
+                return
+
+    def step(self, batches: Sequence[tuple[Batch, Iteration]]) -> None:
+        """One iteration over one batch, or over several whose gradients are summed.
+
+        The method's generators run side by side: all come to their first ``yield``, the group named there takes its
+        step, then all go on to the second.
+        """
+        runs = [(self.method.step(batch, iteration), iteration) for batch, iteration in batches]
+        for turn in itertools.count():
+            group = None
+            for run, iteration in runs:
+                # Dropout draws from torch's generator: it too becomes a function of the position.
+                torch.manual_seed(seeding.derive(self.config.seed, "torch", int(iteration.positions[0]), turn))
+                with self.fabric.autocast():
+                    update = next(run, None)
+                if update is None:
+                    continue
+                group = update.group
+                loss = torch.stack(list(update.terms.values())).sum() / len(runs)
+                # Only the group's own weights get gradients: the others cost nothing.
+                self.fabric.backward(loss, inputs=self.parameters[group])
+                self._log(update.terms, len(runs))
+            if group is None:
+                break
+            self._average_over_processes(group)
+            self.optimizers[group].step()
+            self.optimizers[group].zero_grad(set_to_none=True)
+        self._share_buffers()
+        self.sums["iterations"] = self.sums.get("iterations", torch.zeros((), device=self.fabric.device)) + 1
+
+    def set_learning_rate(self) -> None:
+        """Sets every optimizer's rate for the images seen so far."""
+        factor = self.config.method.optimizer.factor(self.images_seen / self.total_images)
+        for group, optimizer in self.optimizers.items():
+            for base, parameters in zip(self.base_rates[group], optimizer.param_groups, strict=True):
+                parameters["lr"] = base * factor
+
+    @property
+    def learning_rate(self) -> float:
+        """The rate of the last step, of the first group."""
+        return next(iter(self.optimizers.values())).param_groups[0]["lr"]
+
+    def check_finite(self, last_good: str) -> None:
+        """Stops training where a loss has become NaN or infinite since the last line of the log.
+
+        Raises:
+            TrainingError: With the term's name and ``last_good``, the checkpoint to go back to.
+        """
+        if torch.isfinite(torch.stack([value.float() for value in self.sums.values()])).all():
+            return
+        bad = ", ".join(name for name, value in self.sums.items() if not torch.isfinite(value))
+        raise TrainingError(
+            f"The loss {bad} is no longer a finite number after {self.images_seen} images; {last_good}. "
+            "Try a smaller --learning-rate or --precision 32-true."
+        )
+
+    def take_means(self) -> dict[str, float]:
+        """Each loss term's mean since the last call, over all processes; starts anew."""
+        iterations = self.sums.pop("iterations")
+        means = torch.stack([value.double() / iterations for value in self.sums.values()])
+        if self.fabric.world_size > 1:
+            means = self._mean(means)
+        names = list(self.sums)
+        self.sums = {}
+        return dict(zip(names, means.tolist(), strict=True))
+
+    def agree(self, flag: bool) -> bool:
+        """Whether any process says yes: all of them get the same answer."""
+        if self.fabric.world_size == 1:
+            return flag
+        votes = self.fabric.all_reduce(torch.tensor(float(flag), device=self.fabric.device), reduce_op="sum")
+        return bool(votes > 0)  # pyright: ignore[reportOperatorIssue]
+
+    def cast(self, pictures: Tensor) -> Tensor:
+        """Pictures in the run's own precision."""
+        return pictures.to(self.dtype)
+
+    def _load(self, index: int) -> tuple[Batch, Iteration]:
+        """The batch of this process for the ``index``-th part of an iteration."""
+        part = self.fabric.global_rank * self.config.accumulate + index
+        first = self.images_seen + part * self.batch_images
+        positions = torch.arange(first, first + self.batch_images)
+        batch = tuple(self.cast(side) for side in self.pictures.batch(positions))
+        return batch, Iteration(self.config.seed, positions.to(self.fabric.device))
+
+    def _log(self, terms: dict[str, Tensor], parts: int) -> None:
+        for name, value in terms.items():
+            value = value.detach() / parts
+            self.sums[name] = self.sums[name] + value if name in self.sums else value
+
+    def _mean(self, values: Tensor) -> Tensor:
+        """The mean of ``values`` over all processes."""
+        return self.fabric.all_reduce(values, reduce_op="mean")  # pyright: ignore[reportReturnType]
+
+    def _average_over_processes(self, group: str) -> None:
+        """Gradients of all processes become their mean, in one flat all-reduce."""
+        if self.fabric.world_size > 1:
+            self._average([parameter.grad for parameter in self.parameters[group] if parameter.grad is not None])
+
+    def _share_buffers(self) -> None:
+        """Batch norm's running statistics become their mean over processes, so that all hold the same networks."""
+        if self.fabric.world_size > 1:
+            shared = [
+                buffer
+                for module in self.method.modules()
+                if not is_per_process(module)
+                for buffer in module.buffers(recurse=False)
+                if buffer.is_floating_point()
+            ]
+            self._average(shared)
+
+    def _average(self, tensors: list[Tensor]) -> None:
+        if not tensors:
+            return
+        flat = self._mean(torch.cat([tensor.reshape(-1) for tensor in tensors]))
+        for tensor, mean in zip(tensors, flat.split([tensor.numel() for tensor in tensors]), strict=True):
+            tensor.copy_(mean.view_as(tensor))
+
+
+def is_per_process(module: nn.Module) -> bool:
+    """Whether a module's buffers belong to one process, as an image pool's do."""
+    return getattr(module, "per_process", False)

@@ -1,0 +1,259 @@
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from viceversa.data import images
+from viceversa.errors import ConfigError, DataError
+from viceversa.inference.files import Summary, translate_files
+from viceversa.inference.translator import Translator
+
+
+def draw(path: Path, seed: int = 0, height: int = 12, width: int = 18) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    images.save(np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8), path)
+    return path
+
+
+def tree(folder: Path) -> list[str]:
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+
+
+def test_a_folder_keeps_names_and_sub_folders(tmp_path: Path, both_ways: Translator) -> None:
+    for index, name in enumerate(("1.jpg", "sub/2.png", "sub/deep/IMG 3.JPG", "sub/4.bmp", "5.gif")):
+        draw(tmp_path / "in" / name, index)
+    (tmp_path / "in" / "notes.txt").write_text("no picture")
+    draw(tmp_path / "in" / ".hidden" / "6.png")
+    (tmp_path / "in" / "._1.jpg").write_bytes(b"what some systems leave beside a picture")
+    summary = translate_files(both_ways, [tmp_path / "in"], tmp_path / "out", progress=False)
+    expected = ["1.jpg", "5.png", "sub/2.png", "sub/4.png", "sub/deep/IMG 3.JPG"]
+    assert tree(tmp_path / "out") == expected
+    assert (len(summary.done), summary.skipped, summary.failed, summary.exit_code) == (5, [], [], 0)
+    assert str(summary) == "5 translated"
+    written = images.read(tmp_path / "out" / "sub" / "2.png")
+    assert np.array_equal(written, both_ways(images.read(tmp_path / "in" / "sub" / "2.png"), to="b"))
+    with Image.open(tmp_path / "out" / "1.jpg") as opened:
+        assert (opened.format, opened.size) == ("JPEG", (18, 12))
+
+
+def test_one_file_to_one_file_either_way(tmp_path: Path, both_ways: Translator) -> None:
+    source = draw(tmp_path / "x.png")
+    translate_files(both_ways, source, tmp_path / "new" / "y.png", to="women", progress=False)
+    assert np.array_equal(images.read(tmp_path / "new" / "y.png"), both_ways(images.read(source), to="a"))
+    translate_files(both_ways, [str(source)], tmp_path / "folder", progress=False)
+    assert tree(tmp_path / "folder") == ["x.png"]
+
+
+def test_globs_that_the_shell_did_not_expand(tmp_path: Path, both_ways: Translator) -> None:
+    for name in ("1.png", "2.png", "3.jpg", "[1].png"):
+        draw(tmp_path / "in" / name)
+    translate_files(both_ways, [str(tmp_path / "in" / "*.png")], tmp_path / "some", progress=False)
+    assert tree(tmp_path / "some") == ["1.png", "2.png", "[1].png"]
+    translate_files(both_ways, [str(tmp_path / "in" / "[1].png")], tmp_path / "one", progress=False)
+    assert tree(tmp_path / "one") == ["[1].png"], "a file of that very name comes first"
+
+
+def test_nothing_is_overwritten_unless_told(tmp_path: Path, both_ways: Translator) -> None:
+    draw(tmp_path / "in" / "1.png")
+    draw(tmp_path / "in" / "2.png")
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "1.png").write_bytes(b"mine")
+    summary = translate_files(both_ways, [tmp_path / "in"], tmp_path / "out", progress=False)
+    assert (tmp_path / "out" / "1.png").read_bytes() == b"mine"
+    assert str(summary) == "1 translated, 1 skipped (exists; --overwrite replaces)"
+    assert summary.exit_code == 0
+    summary = translate_files(both_ways, [tmp_path / "in"], tmp_path / "out", overwrite=True, progress=False)
+    assert str(summary) == "2 translated"
+    assert images.read(tmp_path / "out" / "1.png").shape == (12, 18, 3)
+
+
+def test_a_broken_picture_does_not_stop_the_rest(tmp_path: Path, both_ways: Translator) -> None:
+    good = draw(tmp_path / "in" / "1.jpg", height=64, width=64)
+    draw(tmp_path / "in" / "3.png")
+    (tmp_path / "in" / "2.jpg").write_bytes(good.read_bytes()[:-2000])
+    (tmp_path / "in" / "0.png").touch()
+    summary = translate_files(both_ways, [tmp_path / "in", tmp_path / "gone.png"], tmp_path / "out", progress=False)
+    assert tree(tmp_path / "out") == ["1.jpg", "3.png"]
+    assert summary.exit_code == 1
+    lines = str(summary).splitlines()
+    assert lines[0] == "2 translated, 3 failed: "
+    assert [line.split(": ")[0].strip() for line in lines[1:]] == [
+        str(tmp_path / name) for name in ("gone.png", "in/0.png", "in/2.jpg")
+    ]
+    assert "the file is empty" in lines[2]
+    assert lines[3].count("2.jpg") == 1
+
+
+def test_exit_codes(tmp_path: Path, both_ways: Translator) -> None:
+    (tmp_path / "0.png").touch()
+    summary = translate_files(both_ways, [tmp_path / "0.png"], tmp_path / "out", progress=False)
+    assert summary.exit_code == 2
+    assert str(summary).startswith(f"0 translated, 1 failed: {tmp_path}/0.png: the file is empty")
+    assert Summary().exit_code == 0
+
+
+def test_inputs_are_never_replaced(tmp_path: Path, both_ways: Translator) -> None:
+    draw(tmp_path / "in" / "1.png")
+    gif = draw(tmp_path / "in" / "sub" / "1.gif")
+    before = {name: (tmp_path / "in" / name).read_bytes() for name in tree(tmp_path / "in")}
+    (tmp_path / "link").symlink_to(tmp_path / "in", target_is_directory=True)
+    for inputs, out in (
+        ([tmp_path / "in"], tmp_path / "in"),
+        ([tmp_path / "in"], tmp_path / "link"),
+        ([tmp_path / "in" / "1.png"], tmp_path / "in" / "1.png"),
+        ([gif, tmp_path / "in" / "1.png"], tmp_path / "in"),
+    ):
+        with pytest.raises(ConfigError, match="would replace an input"):
+            translate_files(both_ways, inputs, out, overwrite=True, progress=False)
+    assert {name: (tmp_path / "in" / name).read_bytes() for name in tree(tmp_path / "in")} == before
+
+
+def test_results_within_the_input_folder_are_not_translated_again(tmp_path: Path, both_ways: Translator) -> None:
+    draw(tmp_path / "in" / "1.png")
+    for _ in range(2):
+        summary = translate_files(both_ways, [tmp_path / "in"], tmp_path / "in" / "out", progress=False)
+    assert tree(tmp_path / "in") == ["1.png", "out/1.png"]
+    assert (len(summary.done), len(summary.skipped)) == (0, 1)
+
+
+def test_two_pictures_of_one_name(tmp_path: Path, both_ways: Translator) -> None:
+    for name in ("a.jpg", "a.png", "b.jpg"):
+        draw(tmp_path / "in" / name)
+    translate_files(both_ways, [tmp_path / "in"], tmp_path / "out", suffix="PNG", progress=False)
+    assert tree(tmp_path / "out") == ["a.jpg.png", "a.png", "b.png"]
+    draw(tmp_path / "other" / "b.jpg")
+    with pytest.raises(ConfigError, match=r"in/b.jpg and .*other/b.jpg would both become b.jpg"):
+        translate_files(both_ways, [tmp_path / "in", tmp_path / "other"], tmp_path / "third", progress=False)
+    assert not (tmp_path / "third").exists()
+    twice = [tmp_path / "in", tmp_path / "in" / "a.jpg"]
+    assert len(translate_files(both_ways, twice, tmp_path / "fourth", progress=False).done) == 3
+
+
+def test_what_cannot_be_asked_for(tmp_path: Path, both_ways: Translator) -> None:
+    source = draw(tmp_path / "in" / "1.png")
+    draw(tmp_path / "in" / "2.png")
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "file").touch()
+    cases = [
+        ({"inputs": [tmp_path / "in"], "out": tmp_path / "x.png"}, ConfigError, "several to translate"),
+        ({"inputs": [source], "out": tmp_path / "file"}, ConfigError, "is a file and no folder"),
+        ({"inputs": [source], "out": tmp_path / "o", "suffix": "xyz"}, ConfigError, "'xyz' is no kind"),
+        ({"inputs": [source], "out": tmp_path / "o", "to": "dogs"}, ConfigError, "does not lead to 'dogs'"),
+        ({"inputs": [source], "out": tmp_path / "o", "noise": True}, ConfigError, "no noise"),
+        ({"inputs": [tmp_path / "empty"], "out": tmp_path / "o"}, DataError, "nothing to translate"),
+        ({"inputs": [tmp_path / "gone"], "out": tmp_path / "o"}, DataError, "gone: there is no such file"),
+        ({"inputs": ["*.nothing"], "out": tmp_path / "o"}, DataError, "no such file"),
+        ({"inputs": [], "out": tmp_path / "o"}, DataError, "nothing to translate"),
+    ]
+    for arguments, error, words in cases:
+        with pytest.raises(error, match=words):
+            translate_files(both_ways, progress=False, **arguments)
+    assert not (tmp_path / "o").exists()
+
+
+def test_a_format_that_cannot_hold_the_picture(tmp_path: Path, both_ways: Translator) -> None:
+    draw(tmp_path / "long.png", height=1, width=17000)
+    summary = translate_files(both_ways, tmp_path / "long.png", tmp_path / "out", suffix="webp", progress=False)
+    assert "cannot be written as .webp" in str(summary)
+    assert tree(tmp_path / "out") == []
+
+
+def test_a_place_that_cannot_be_written(tmp_path: Path, both_ways: Translator) -> None:
+    draw(tmp_path / "in" / "sub" / "1.png")
+    draw(tmp_path / "in" / "2.png")
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "sub").write_text("a file where a folder should be")
+    summary = translate_files(both_ways, [tmp_path / "in"], tmp_path / "out", progress=False)
+    assert tree(tmp_path / "out") == ["2.png", "sub"]
+    assert "cannot be written" in str(summary)
+
+
+def test_names_that_are_not_utf8(tmp_path: Path, both_ways: Translator) -> None:
+    (tmp_path / "in").mkdir()
+    name = os.fsencode(tmp_path / "in") + b"/caf\xe9.png"
+    try:
+        Path(os.fsdecode(name)).touch()
+    except OSError:
+        pytest.skip("this file system takes UTF-8 names only")
+    summary = translate_files(both_ways, [tmp_path / "in"], tmp_path / "out", progress=False)
+    assert "caf\ufffd.png: the file is empty" in str(summary)
+    str(summary).encode()
+
+
+def test_progress_goes_to_the_error_stream(
+    tmp_path: Path, both_ways: Translator, capsys: pytest.CaptureFixture[str]
+) -> None:
+    draw(tmp_path / "1.png")
+    translate_files(both_ways, [tmp_path / "1.png"], tmp_path / "out")
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "1/1" in err
+
+
+FULL_DISK = """
+import sys
+from viceversa.errors import DataError
+from viceversa.inference.files import translate_files
+from viceversa.inference.translator import load
+try:
+    translate_files(load(sys.argv[1], device="cpu"), [sys.argv[2]], sys.argv[3], progress=False)
+except DataError as error:
+    print(error)
+"""
+
+
+def test_a_full_disk_ends_in_one_sentence(tmp_path: Path, folder: Path) -> None:
+    """On a real file system of 64 kB, mounted in a namespace of its own."""
+    for index in range(4):
+        draw(tmp_path / "in" / f"{index}.png", index, 100, 100)
+    (tmp_path / "disk").mkdir()
+    mount = 'mount -t tmpfs -o size=64k tmpfs "$1"'
+    inside = f'{mount} && "$2" -c "$3" "$4" "$5" "$1"/out && ls -a "$1"/out'
+    python = [str(tmp_path / "disk"), sys.executable, FULL_DISK, str(folder), str(tmp_path / "in")]
+    apart = ["unshare", "--user", "--map-root-user", "--mount"]
+    if not shutil.which("unshare") or subprocess.run([*apart, "sh", "-c", mount, "sh", python[0]]).returncode:
+        pytest.skip("this system lends no mount namespace to make a small disk in")
+    done = subprocess.run([*apart, "sh", "-c", inside, "sh", *python], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    sentence, *names = done.stdout.splitlines()
+    assert sentence.startswith("The disk is full: ")
+    done_before = int(sentence.partition("could not be written (")[2][0])
+    assert 0 < done_before < 4
+    assert names == [".", "..", *(f"{index}.png" for index in range(done_before))], "no half-written file is left"
+
+
+def test_real_odd_files(tmp_path: Path, shared_data: Path, both_ways: Translator) -> None:
+    """Files of every oddity in one folder: what is a picture comes out whole, the rest is named with its reason."""
+    odd = shared_data / "odd"
+    large = {"exif_orient3_landscape.jpg", "exif_orient6_landscape.jpg", "junk_header.jpg"}
+    broken = {
+        "bomb_30000x30000.png",
+        "broken_data_stream.png",
+        "broken_header.png",
+        "half_photo.jpg",
+        "truncated.gif",
+        "truncated_a.jpg",
+        "truncated_end_chunk.png",
+        "unknown_compression.png",
+        "zero_byte.jpg",
+    }
+    (tmp_path / "in").mkdir()
+    names = {path.name for path in odd.iterdir() if path.suffix.lower() in images.SUFFIXES} - large
+    for name in names:
+        (tmp_path / "in" / name).symlink_to(odd / name)
+    summary = translate_files(both_ways, [tmp_path / "in"], tmp_path / "out", progress=False)
+    assert {path.name for path, _ in summary.failed} == broken
+    assert summary.exit_code == 1
+    assert len(summary.done) == len(names - broken)
+    for target in summary.done:
+        source = next(tmp_path.glob(f"in/{glob_escaped(target.stem)}.*"))
+        assert images.read(target).shape == images.read(source).shape
+
+
+def glob_escaped(text: str) -> str:
+    return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in text)

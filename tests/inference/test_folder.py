@@ -1,0 +1,184 @@
+import json
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors import safe_open
+from safetensors.torch import load_file, save, save_file
+from torch import Tensor, nn
+
+from viceversa.errors import CheckpointError
+from viceversa.inference.translator import Translator, load, save_translator
+
+DOMAINS = {"a": "women", "b": "men"}
+Make = Callable[..., nn.Module]
+
+
+def test_round_trip_is_equal_to_the_bit(folder: Path, resnet: Make) -> None:
+    translator = load(folder, device="cpu")
+    assert (translator.directions, translator.domains, translator.size_px) == (("a2b", "b2a"), DOMAINS, 64)
+    saved = load_file(folder / "model.safetensors")
+    for direction, network in translator.networks.items():
+        for key, value in network.state_dict().items():
+            assert torch.equal(value, saved[f"{direction}.{key}"])
+    for key, value in resnet(1).state_dict().items():
+        assert torch.equal(value, saved[f"a2b.{key}"])
+    picture = np.random.default_rng(0).integers(0, 256, (37, 50, 3), dtype=np.uint8)
+    assert np.array_equal(translator(picture), Translator({"a2b": resnet(1)}, domains=DOMAINS, size_px=64)(picture))
+    assert any(key.endswith("num_batches_tracked") and value == 7 for key, value in saved.items())
+
+
+def test_what_the_folder_holds(folder: Path) -> None:
+    config = json.loads((folder / "config.json").read_text())
+    assert config["format"] == "viceversa-translator"
+    assert (config["version"], config["method"], config["images"], config["size_px"]) == (1, "cyclegan", 12000, 64)
+    assert config["domains"] == DOMAINS
+    assert config["directions"]["a2b"]["network"] == "resnet"
+    assert config["directions"]["b2a"]["levels"] == 5
+    with safe_open(folder / "model.safetensors", "pt") as opened:
+        assert opened.metadata()["config"] == (folder / "config.json").read_text()
+    assert "women → men and men → women" in (folder / "README.md").read_text()
+    assert sorted(path.name for path in folder.iterdir()) == ["README.md", "config.json", "model.safetensors"]
+
+
+def test_a_run_folder_leads_to_its_translator(folder: Path) -> None:
+    assert load(folder.parent).directions == load(folder / "model.safetensors").directions == ("a2b", "b2a")
+
+
+def test_saving_leaves_the_network_alone(tmp_path: Path, resnet: Make) -> None:
+    network = resnet().train().to(memory_format=torch.channels_last)
+    before = {key: value.clone() for key, value in network.state_dict().items()}
+    for images_seen in (1, 2):
+        save_translator(tmp_path, {"a2b": network}, method="m", domains=DOMAINS, size_px=8, images=images_seen)
+    assert network.training
+    assert all(torch.equal(value, before[key]) for key, value in network.state_dict().items())
+    assert json.loads((tmp_path / "config.json").read_text())["images"] == 2
+
+
+def test_a_reader_never_sees_a_mixture(tmp_path: Path, resnet: Make) -> None:
+    """Two translators of unlike sizes are written in turn while another thread reads: each is always whole."""
+    networks = [resnet(1), resnet(2, norm="batch", out_channels=1)]
+    shades = {3: networks[0], 1: networks[1]}
+
+    def write(turn: int) -> None:
+        save_translator(
+            tmp_path, {"a2b": networks[turn % 2]}, method="m", domains=DOMAINS, size_px=8 + turn % 2, images=turn
+        )
+
+    write(0)
+    stop = threading.Event()
+
+    def write_on() -> None:
+        turn = 0
+        while not stop.is_set():
+            turn += 1
+            write(turn)
+
+    thread = threading.Thread(target=write_on)
+    thread.start()
+    seen: set[int] = set()
+    try:
+        for _ in range(40):
+            translator = load(tmp_path, device="cpu")
+            network: Any = translator.networks["a2b"]
+            channels = network.config.out_channels
+            seen.add(channels)
+            assert translator.size_px == (8 if channels == 3 else 9)
+            for key, value in shades[channels].state_dict().items():
+                assert torch.equal(network.state_dict()[key], value)
+    finally:
+        stop.set()
+        thread.join()
+    assert seen == {1, 3}
+
+
+def test_a_folder_without_translator_says_what_is_missing(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="no folder"):
+        load(tmp_path / "nowhere")
+    with pytest.raises(CheckpointError, match="holds no translator"):
+        load(tmp_path)
+    (tmp_path / "metrics.jsonl").touch()
+    with pytest.raises(CheckpointError, match="no translator yet"):
+        load(tmp_path)
+    (tmp_path / "net_G.pth").touch()
+    with pytest.raises(CheckpointError, match="viceversa import"):
+        load(tmp_path / "net_G.pth")
+    with pytest.raises(CheckpointError, match="could not be written"):
+        save_translator(tmp_path / "net_G.pth", {}, method="m", domains=DOMAINS, size_px=8, images=1)
+
+
+@pytest.mark.parametrize("keep", [0, 4, 50, 0.5, -1])
+def test_a_cut_file_is_refused(folder: Path, keep: float) -> None:
+    file = folder / "model.safetensors"
+    content = file.read_bytes()
+    file.write_bytes(content[: int(len(content) * keep) if isinstance(keep, float) else keep])
+    with pytest.raises(CheckpointError, match=r"model\.safetensors is damaged"):
+        load(folder)
+
+
+def changed(folder: Path, change: Callable[[dict[str, Any], dict[str, Tensor]], None]) -> Path:
+    """The folder with another config or other weights."""
+    file = folder / "model.safetensors"
+    with safe_open(file, "pt") as opened:
+        config = json.loads(opened.metadata()["config"])
+    tensors = load_file(file)
+    change(config, tensors)
+    save_file(tensors, file, {"config": json.dumps(config)})
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda c, t: t.pop("a2b.encoder.1.weight"), "a2b.encoder.1.weight should be .* is absent"),
+        (lambda c, t: t.update(extra=torch.zeros(1)), "extra should be absent"),
+        (lambda c, t: t.update({"a2b.encoder.1.weight": torch.zeros(4, 3, 7, 5)}), r"\(4, 3, 7, 7\) and is \(4, 3, 7"),
+        (lambda c, t: c.update(version=2), "newer viceversa .* upgrade"),
+        (lambda c, t: c.update(version=True), "version must be a int"),
+        (lambda c, t: c.update(format="other"), "no translator of viceversa"),
+        (lambda c, t: c.update(size_px="64"), "size_px must be"),
+        (lambda c, t: c.update(domains={"a": 1, "b": 2}), "domains must name"),
+        (lambda c, t: c.update(directions={}), "directions must be"),
+        (lambda c, t: c["directions"].update(c2d=c["directions"]["a2b"]), "c2d"),
+        (lambda c, t: c["directions"].update(a2b="resnet"), "no network None"),
+        (lambda c, t: c["directions"]["a2b"].update(network="vit"), "no network 'vit'"),
+        (lambda c, t: c["directions"]["a2b"].update(network=["resnet"]), "no network"),
+        (lambda c, t: c["directions"]["a2b"].update(depth=3), "no depth = 3"),
+        (lambda c, t: c["directions"]["a2b"].update(width="4"), "no width = '4'"),
+        (lambda c, t: c["directions"]["a2b"].update(width=True), "no width = True"),
+        (lambda c, t: c["directions"]["a2b"].update(width=0), "at least 1 channel"),
+        (lambda c, t: c["directions"]["a2b"].update(norm="layer"), "no norm = 'layer'"),
+        (lambda c, t: c["directions"]["a2b"].update(norm=["batch"]), "no norm"),
+        (lambda c, t: c["directions"]["a2b"].update(width=10**9), "does not hold the weights"),
+        (lambda c, t: c["directions"]["a2b"].update(width=10**30), "does not hold the weights"),
+        (lambda c, t: c["directions"]["a2b"].update(blocks=10**9), "does not hold the weights"),
+        (lambda c, t: c["directions"]["b2a"].update(levels=10**9), "2 to 12 levels"),
+        (lambda c, t: c["directions"]["b2a"].update(levels=6), "does not hold the weights"),
+    ],
+)
+def test_a_config_that_does_not_fit_is_refused(folder: Path, change: Any, words: str) -> None:
+    with pytest.raises(CheckpointError, match=words):
+        load(changed(folder, change))
+
+
+@pytest.mark.parametrize("text", ["", "[]", "null", "{", "[" * 100000, '"x"', "NaN"])
+def test_what_is_no_config_is_refused(folder: Path, text: str) -> None:
+    (folder / "model.safetensors").write_bytes(save({"x": torch.zeros(1)}, {"config": text}))
+    with pytest.raises(CheckpointError, match="no translator of viceversa"):
+        load(folder)
+
+
+def test_safetensors_of_others_are_refused(folder: Path) -> None:
+    (folder / "model.safetensors").write_bytes(save({"x": torch.zeros(1)}))
+    with pytest.raises(CheckpointError, match="no translator of viceversa"):
+        load(folder)
+
+
+def test_a_field_that_an_older_version_did_not_write_takes_its_default(folder: Path) -> None:
+    translator = load(changed(folder, lambda config, _: config["directions"]["a2b"].pop("upsample")))
+    network: Any = translator.networks["a2b"]
+    assert network.config.upsample == "transposed"
