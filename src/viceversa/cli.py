@@ -1,5 +1,6 @@
 """The command line: thin functions handed to tyro. A mistake of the user's is one sentence and exit code 2."""
 
+import dataclasses
 import difflib
 import os
 import sys
@@ -12,7 +13,31 @@ import tyro
 from viceversa.errors import ConfigError, ViceversaError
 
 T = TypeVar("T")
-Names = Annotated[tuple[Path, ...], tyro.conf.Positional]
+Inputs = Annotated[
+    tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="INPUT...", help_behavior_hint="(required)")
+]
+
+
+_USAGE = """viceversa: turn one kind of picture into another, and back.
+
+usage: viceversa COMMAND [OPTIONS]
+
+{commands}
+
+viceversa COMMAND --help tells more. To see it work, type: viceversa demo"""
+_TRAIN_USAGE = """usage: viceversa train METHOD --a FOLDER --b FOLDER --out RUN [OPTIONS]
+       viceversa train METHOD --data ROOT --out RUN [OPTIONS]
+
+Trains a translator, or goes on where RUN stopped: give the same command again. The methods:
+
+{methods}
+
+viceversa train METHOD --help lists a method's options."""
+_METHOD_USAGE = """Trains by {method.name} ({method.paper}), or goes on where RUN stopped.
+
+It needs --out and the pictures (--a and --b, or --data).
+
+Set first, if anything: --size, --images or --epochs, --batch."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -27,6 +52,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         # The reader has gone: so may the rest of the output, without a word.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except OSError as error:
+        if error.filename is None:  # nothing that a person could mend
+            raise
+        print(f"viceversa: {error.filename}: {error.strerror}. Name another place, or mend that.", file=sys.stderr)
+        return 2
     except KeyboardInterrupt:
         print("viceversa: interrupted", file=sys.stderr)
         return 130
@@ -50,13 +80,12 @@ def _run(arguments: list[str]) -> int:
 
 
 def _help() -> str:
-    lines = ["viceversa: turn one kind of picture into another, and back.", "", "usage: viceversa COMMAND [OPTIONS]", ""]
-    lines += [f"  {name:<11}{(command.__doc__ or '').splitlines()[0].rstrip('.')}" for name, command in COMMANDS.items()]
-    return "\n".join([*lines, "", "viceversa COMMAND --help tells more."])
+    commands = [f"  {name:<11}{(command.__doc__ or '').rstrip('.')}" for name, command in COMMANDS.items()]
+    return _USAGE.format(commands="\n".join(commands))
 
 
 def demo(arguments: list[str]) -> int:
-    """Turn women into men and back, on built-in portraits, in some minutes."""
+    """Turn women into men and back, on built-in portraits, in about five minutes."""
 
     def run(
         out: Annotated[Path, tyro.conf.arg(metavar="RUN")] = Path("runs/demo"), minutes: float = 5.0, seed: int = 0
@@ -81,17 +110,16 @@ def train(arguments: list[str]) -> int:
     from viceversa.config import TrainConfig
 
     if not arguments or arguments[0] in ("-h", "--help"):
-        print("usage: viceversa train METHOD --a FOLDER --b FOLDER --out RUN [OPTIONS]\n")
-        print(_table_of_methods())
-        print("\nviceversa train METHOD --help lists a method's options.")
+        print(_TRAIN_USAGE.format(methods=_table_of_methods()))
         return 0 if arguments else 2
     if arguments[0].startswith("-"):
         raise ConfigError(f"Name the method first: viceversa train {'|'.join(methods.METHODS)} {arguments[0]} ...")
     method = methods.find(arguments[0])
-    config: Any = _call(f"train {method.name}", TrainConfig[method.Config], arguments[1:])
+    about = _METHOD_USAGE.format(method=method)
+    parsed = _call(f"train {method.name}", _flattened(method.Config), arguments[1:], about)
     from viceversa.training.session import train as run
 
-    run(config)
+    run(TrainConfig(**{part.name: getattr(parsed, part.name) for part in dataclasses.fields(TrainConfig)}))
     return 0
 
 
@@ -100,26 +128,26 @@ def translate(arguments: list[str]) -> int:
 
     def run(
         model: Annotated[Path, tyro.conf.Positional],
-        inputs: Names,
+        inputs: Inputs,
         /,
-        out: Path,
+        out: Annotated[Path, tyro.conf.arg(metavar="OUT")],
         to: str | None = None,
         overwrite: bool = False,
         format: str | None = None,
         noise: bool = False,
         device: str = "auto",
     ) -> int:
-        """Translates pictures; names and sub-folders are kept, and so are sizes.
+        """Translates pictures of any size; names, sub-folders and sizes are kept.
 
         Args:
-            model: A run, or a translator folder.
-            inputs: Pictures, folders and patterns.
-            out: A folder; or a file, for one picture.
-            to: Which domain to: a, b or a domain's name. Default: b, or the only one there is.
-            overwrite: Replace what is there already.
-            format: A suffix such as png for everything that is written. Default: each picture's own.
-            noise: Keep dropout on, pix2pix's only source of variety.
-            device: auto, cpu, cuda or mps.
+            model: The folder of a run, or of a translator.
+            inputs: Pictures, folders and patterns such as "photos/*.jpg".
+            out: The folder to write to; for a single picture also a file's name, such as new.png.
+            to: The domain to translate to: a, b, or its name. Left out: b, or the only one there is.
+            overwrite: Replace translations that are there already, instead of skipping them.
+            format: Write only this kind, such as png. Left out: each picture keeps its own.
+            noise: Keep dropout on, which is pix2pix's only source of variety.
+            device: Where to compute: auto, cpu, cuda or mps.
         """
         from viceversa.inference.files import translate_files
         from viceversa.inference.translator import load
@@ -140,7 +168,7 @@ def import_(arguments: list[str]) -> int:
     def run(
         file: Annotated[Path, tyro.conf.Positional],
         /,
-        out: Path,
+        out: Annotated[Path, tyro.conf.arg(metavar="MODEL")],
         to: Literal["a", "b"] = "b",
         back: Path | None = None,
         a: str = "A",
@@ -151,18 +179,19 @@ def import_(arguments: list[str]) -> int:
         Args:
             file: A generator's weights, such as latest_net_G_A.pth.
             out: The translator folder to make.
-            to: Which domain FILE translates to.
-            back: The weights of the other direction, such as latest_net_G_B.pth.
-            a: Name of domain A.
-            b: Name of domain B.
+            to: The domain that FILE translates to.
+            back: The weights of the other direction, if you have them, such as latest_net_G_B.pth.
+            a: A name for domain A, such as horses.
+            b: A name for domain B, such as zebras.
         """
         from viceversa.inference.published import import_files
+        from viceversa.inference.translator import load
 
         files = {"a2b": file} if to == "b" else {"b2a": file}
         if back is not None:
             files["b2a" if to == "b" else "a2b"] = back
-        found = import_files(files, out, domains={"a": a, "b": b})
-        for direction, network in found.items():
+        import_files(files, out, domains={"a": a, "b": b})
+        for direction, network in load(out, "cpu").networks.items():
             print(f"{direction}: {network.config}")
         print(f"Written to {out}; use it with: viceversa translate {out} PICTURE --out FOLDER")
         return 0
@@ -190,6 +219,16 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
 }
 
 
+def _flattened(method_config: Any) -> type[Any]:
+    """TrainConfig of a method, for tyro: without "method." before the heading of each group of options."""
+    from viceversa.config import TrainConfig
+
+    method = ("method", Annotated[method_config, tyro.conf.arg(name="")])
+    return dataclasses.make_dataclass(
+        "Arguments", [method], bases=(TrainConfig[method_config],), frozen=True, kw_only=True
+    )
+
+
 def _table_of_methods() -> str:
     from viceversa import methods
 
@@ -201,12 +240,19 @@ def _table_of_methods() -> str:
     return "\n".join(lines)
 
 
-def _call(prog: str, function: Callable[..., T], arguments: list[str]) -> T:
+def _call(prog: str, function: Callable[..., T], arguments: list[str], description: str | None = None) -> T:
     return tyro.cli(
         function,
         prog=f"viceversa {prog}",
+        description=description,
         args=arguments,
-        config=(tyro.conf.OmitArgPrefixes, tyro.conf.OmitSubcommandPrefixes),
+        # An option that is left out is None already: that spares "{None}|INT" in every second line of the help.
+        config=(
+            tyro.conf.OmitArgPrefixes,
+            tyro.conf.OmitSubcommandPrefixes,
+            tyro.conf.DisallowNone,
+            tyro.conf.PositionalMetavarFromFieldName,
+        ),
     )
 
 

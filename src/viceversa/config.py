@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Generic, Literal, TypeVar
+from typing import Annotated, Any, Generic, Literal, TypeVar, get_args, get_origin
 
 import cattrs
 import cattrs.preconf.json
@@ -23,6 +23,7 @@ PrecisionName = Literal["auto", "32-true", "bf16-mixed", "64-true"]
 DeviceName = Literal["auto", "cpu", "cuda", "mps"]
 M = TypeVar("M", bound=MethodConfig)
 _MAY_DIFFER = {"may_differ": True}
+_IN_WORDS = {int: "whole number", float: "number", bool: "true or false", str: "text", Path: "path"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,6 +82,8 @@ def from_json(text: str, out: Path, *, source: str = "config.json") -> TrainConf
     """
     try:
         tree: Any = json.loads(text)
+        if not isinstance(tree, dict):
+            raise ValueError("it holds no object of settings")
         if tree.pop("format") != FORMAT:
             raise ConfigError(f"{source} was written by another version of viceversa; install that to read it.")
         method = methods.find(tree["method"].pop("name"))
@@ -104,7 +107,7 @@ def _leaves(value: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
         inner, name = getattr(value, part.name), prefix + part.name
         if dataclasses.is_dataclass(inner):
             if not prefix and part.name == "method":
-                yield "method", methods.of(inner).name
+                yield "method", methods.of(value.method).name
                 name = ""
             yield from _leaves(inner, f"{name}." if name else "")
         elif not part.metadata.get("may_differ"):
@@ -119,16 +122,24 @@ def _converter() -> cattrs.Converter:
     converter.register_structure_hook(float, lambda value, _: float(_exactly((int, float))(value, float)))
     converter.register_unstructure_hook(Path, str)
     converter.register_structure_hook(Path, lambda value, _: Path(_exactly(str)(value, Path)))
+    converter.register_structure_hook_func(lambda kind: get_origin(kind) is Literal, _one_of)
     return converter
 
 
 def _exactly(kind: Any) -> Any:
     def hook(value: Any, wanted: Any) -> Any:
         if not isinstance(value, kind) or (isinstance(value, bool) and wanted is not bool):
-            raise ValueError(f"{value!r} is no {getattr(wanted, '__name__', wanted)}")
+            raise ValueError(f"{value!r} is no {_IN_WORDS[wanted]}")
         return value
 
     return hook
+
+
+def _one_of(value: Any, kind: Any) -> Any:
+    choices = get_args(kind)
+    if not any(value == choice and type(value) is type(choice) for choice in choices):
+        raise ValueError(f"{value!r} is none of {', '.join(map(str, choices))}")
+    return value
 
 
 def _explain(error: BaseException) -> str:
@@ -148,33 +159,32 @@ def _explain(error: BaseException) -> str:
         return f"unknown key {key!r}{' in ' + where[-1] if where else ''}.{hint}"
     if isinstance(error, KeyError):
         return f"the key {error} is missing{' in ' + where[-1] if where else ''}."
-    return f"{'.'.join(where) or 'value'}: {str(error).rstrip('.')}."
+    # Anything but an object where there should be one fails with whatever cattrs tried to do with it.
+    reason = str(error).rstrip(".") if isinstance(error, ValueError | ConfigError) else "it is no object of settings"
+    return f"{'.'.join(where) or 'value'}: {reason}."
 
 
 def configure(method: str, *, out: Path | str, **settings: Any) -> TrainConfig[Any]:
-    """A config from flat names, as the command line has them: ``configure("cyclegan", out="runs/x", a=..., size_px=64)``.
+    """A config from flat names: ``configure("cyclegan", out="runs/x", a="women", b="men", size_px=64)``.
 
     Raises:
         ConfigError: There is no such method or setting, or its value cannot be.
     """
-    left = dict(settings)
-    kind = methods.find(method).Config
+    left, names = dict(settings), list[str]()
+    tree: dict[str, Any] = json.loads(to_json(TrainConfig(method=methods.find(method).Config(), out=Path(out))))
 
-    def fill(value: Any) -> Any:
-        changed: dict[str, Any] = {}
-        for part in dataclasses.fields(value):
-            inner = getattr(value, part.name)
-            if dataclasses.is_dataclass(inner):
-                changed[part.name] = fill(inner)
-            elif part.name in left:
-                given = left.pop(part.name)
-                changed[part.name] = Path(given) if "Path" in str(part.type) and given is not None else given
-        return dataclasses.replace(value, **changed)
+    def fill(branch: dict[str, Any]) -> None:
+        for key, value in branch.items():
+            if isinstance(value, dict):
+                fill(value)
+            elif key not in ("format", "name"):  # these two are of the file, not settings
+                names.append(key)
+                branch[key] = left.pop(key, value)
 
-    config = fill(TrainConfig(method=kind(), out=Path(out)))
+    fill(tree)
     if left:
         unknown = next(iter(left))
-        names = [key.split(".")[-1] for key, _ in _leaves(config)]
         near = difflib.get_close_matches(unknown, names, 1)
         raise ConfigError(f"{method} has no setting {unknown!r}.{f' Perhaps you meant {near[0]!r}.' if near else ''}")
-    return config
+    # The same strictness as for a file: a word that is no choice, or text for a number, is found here and now.
+    return from_json(json.dumps(tree, default=str), Path(out), source=f"configure({method!r})")

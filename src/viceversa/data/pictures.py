@@ -25,7 +25,7 @@ _order = functools.lru_cache(maxsize=8)(seeding.permutation)  # a batch or two o
 
 
 class Pictures(Protocol):
-    """What a trainer needs to know of a data set with domains a (source) and b (target)."""
+    """What a trainer needs to know of a data set with domains a and b."""
 
     @property
     def epoch_images(self) -> int:
@@ -197,10 +197,10 @@ class PairedPictures:
     """The pairs, A's channels before B's."""
 
     backwards: bool
-    """Whether B is the source: what is called a here is then the user's B."""
+    """Whether B is the source and A the target."""
 
     domains: dict[str, str]
-    """Names of source (a) and target (b) for people."""
+    """Names of the domains for people."""
 
     skipped: tuple[Skipped, ...]
     """Files that could not be used."""

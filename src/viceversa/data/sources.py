@@ -100,7 +100,7 @@ class PictureData:
 
 @dataclass(frozen=True, kw_only=True)
 class UnpairedData(PictureData):
-    """Two domains without pairs: ``a`` and ``b``, or a ``root`` with trainA/ trainB/ [testA/ testB/]."""
+    """Two domains without pairs: the folders a and b, or a data set with trainA/ trainB/ [testA/ testB/]."""
 
     def open(self, seed: int, device: torch.device | str, progress: Progress | None = None) -> UnpairedPictures:
         """Decodes the pictures, or finds them in the cache.
@@ -129,10 +129,10 @@ class UnpairedData(PictureData):
 
 @dataclass(frozen=True, kw_only=True)
 class PairedData(PictureData):
-    """Pairs: ``a`` and ``b`` with equal file names, or a ``root``.
+    """Pairs: the folders a and b with equal file names, or a data set.
 
-    A root has train/ [test/ or val/] of pictures with A on the left and B on the right, or such pictures themselves, or
-    trainA/ trainB/ [testA/ testB/] with equal file names.
+    A data set has train/ [test/ or val/] of pictures with A on the left and B on the right, or such pictures
+    themselves, or trainA/ trainB/ [testA/ testB/] with equal file names.
     """
 
     direction: Literal["a2b", "b2a"] = "a2b"
@@ -154,7 +154,7 @@ class PairedData(PictureData):
         pairs = folders.paired(self.root, self.a, self.b)
         part = _decode(self, pairs, (self.channels_a, self.channels_b), progress)
         held_out = _held_out_count(self, [part])
-        names = self._names() if self.direction == "a2b" else self._names()[::-1]
+        names = self._names()
         return PairedPictures(
             pairs=_deck(self, part, held_out, seed, "pairs", torch.device(device)),
             backwards=self.direction == "b2a",

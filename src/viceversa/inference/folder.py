@@ -9,7 +9,6 @@ import dataclasses
 import importlib.metadata
 import json
 import os
-import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -218,7 +217,7 @@ def _plain(tensor: Tensor) -> Tensor:
 
 
 def _replace(path: Path, content: bytes) -> None:
-    beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    beside = path.with_name(f".{path.name}.partial")  # what a kill leaves is overwritten by the next attempt
     try:
         with beside.open("wb") as file:
             file.write(content)

@@ -44,9 +44,7 @@ class Pix2Pix(Method):
     def __init__(self, config: Pix2PixConfig):
         super().__init__(config)
         data, networks = config.data, config.networks
-        channels_in, channels_out = data.channels_a, data.channels_b
-        if data.direction == "b2a":
-            channels_in, channels_out = channels_out, channels_in
+        channels_in, channels_out = data.channels
         self.g = networks.make_generator(channels_in, channels_out, data.size_px)
         self.d = networks.make_discriminator(channels_in + channels_out, data.size_px)
 

@@ -104,8 +104,8 @@ class NetworksConfig:
     def make_generator(self, in_channels: int, out_channels: int, size_px: int) -> nn.Module:
         """A generator for pictures of ``size_px``; its weights are not drawn yet."""
         if self.generator == "resnet":
-            if size_px % 4:
-                raise ConfigError(f"A ResNet generator trains at multiples of 4 px; got --size {size_px}.")
+            if size_px % 4 or size_px < 8:
+                raise ConfigError(f"A ResNet generator trains at multiples of 4 px from 8 px on; got --size {size_px}.")
             blocks = self.blocks if self.blocks is not None else (9 if size_px > 128 else 6)
             return ResNetGenerator(
                 ResNetConfig(
@@ -139,9 +139,10 @@ class NetworksConfig:
     def make_discriminator(self, in_channels: int, size_px: int) -> PatchGAN:
         """A discriminator for pictures of ``size_px``; its weights are not drawn yet."""
         layers = self.discriminator_layers
-        if layers and size_px < 3 * 2 ** (layers - 1):
+        smallest = 3 * 2**layers if layers else 2  # the last two layers take a pixel each
+        if size_px < smallest:
             raise ConfigError(
-                f"A PatchGAN of {layers} layers needs pictures of at least {3 * 2 ** (layers - 1)} px; got --size "
+                f"A PatchGAN of {layers} layers needs pictures of at least {smallest} px; got --size "
                 f"{size_px}. Choose fewer --discriminator-layers."
             )
         return PatchGAN(
@@ -159,6 +160,11 @@ class AdversarialConfig:
     """wgan-gp: weight of the gradient penalty."""
     r1_gamma: float = 0.0
     """Weight of the R1 penalty on real pictures; 0 leaves it out."""
+
+    def __post_init__(self) -> None:
+        for name in ("lambda_gradient_penalty", "r1_gamma"):
+            if getattr(self, name) < 0:
+                raise ConfigError(f"--{name.replace('_', '-')} must not be negative; got {getattr(self, name)}.")
 
     def generator(self, fake_logits: Tensor) -> Tensor:
         """What a generator minimises."""

@@ -17,7 +17,7 @@ class InstanceNorm(nn.Module):
     """Instance normalisation without affine parameters (Ulyanov et al. 2016, arXiv 1607.08022, Eq. 2).
 
     Every channel of every picture gets mean 0 and variance 1: ``(N, C, H, W)`` to the same. It is group normalisation
-    with a group a channel, whose kernels keep the channels-last layout; statistics are float32 under autocast too.
+    with a group a channel, whose kernels are the fastest on the CPU; statistics are float32 under autocast too.
     """
 
     def __init__(self, channels: int, eps: float = 1e-5):

@@ -1,0 +1,1 @@
+"""The training engine: trainer, checkpoints, and what happens around them."""

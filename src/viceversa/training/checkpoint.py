@@ -15,7 +15,8 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
+from safetensors.torch import save as to_bytes
 from torch import Tensor
 
 from viceversa.errors import CheckpointError, TrainingError
@@ -68,7 +69,7 @@ def complete(folder: Path) -> list[str]:
     """The names of the checkpoints in ``folder``, oldest first."""
     if not folder.is_dir():
         return []
-    return sorted(entry.name for entry in folder.iterdir() if entry.name.isdigit() and entry.is_dir())
+    return sorted((entry.name for entry in folder.iterdir() if entry.name.isdecimal() and entry.is_dir()), key=int)
 
 
 def load_newest(trainer: Trainer, folder: Path) -> float | None:
@@ -79,10 +80,13 @@ def load_newest(trainer: Trainer, folder: Path) -> float | None:
     Raises:
         CheckpointError: It is damaged, or of another number of processes.
     """
-    names = complete(folder)
+    fabric, names = trainer.fabric, complete(folder)
+    if fabric.is_global_zero:
+        for left in folder.glob(".*.partial"):  # by a run that was killed while it wrote
+            shutil.rmtree(left, ignore_errors=True)
     if not names:
         return None
-    newest, fabric = folder / names[-1], trainer.fabric
+    newest = folder / names[-1]
     progress = _verified(newest, names[-2] if len(names) > 1 else None)
     if progress["processes"] != fabric.world_size:
         raise CheckpointError(
@@ -105,7 +109,8 @@ def _module_state(trainer: Trainer) -> tuple[dict[str, Tensor], dict[str, Tensor
     """The state of all processes, and that of this one."""
     prefixes = tuple(f"{name}." for name, module in trainer.method.named_modules() if is_per_process(module))
     shared = {f"averaged.{key}": value for key, value in trainer.averaged.state_dict().items()}
-    local = {f"sums.{key}": value for key, value in trainer.sums.items()}
+    # Numbered, since safetensors sorts its keys and the log keeps the order of the terms.
+    local = {f"sums.{place:03d}.{key}": value for place, (key, value) in enumerate(trainer.sums.items())}
     for key, value in trainer.method.state_dict().items():
         (local if key.startswith(prefixes) else shared)[f"method.{key}"] = value
     return shared, local
@@ -128,7 +133,7 @@ def _restore(
 
     trainer.method.load_state_dict(part(shared, "method.") | part(local, "method."))
     trainer.averaged.load_state_dict(part(shared, "averaged."))
-    trainer.sums = part(local, "sums.")
+    trainer.sums = {key.partition(".")[2]: value for key, value in sorted(part(local, "sums.").items())}
     for group, optimizer in trainer.optimizers.items():
         state: dict[int, dict[str, Tensor]] = {}
         for key, value in part(optimizers, f"{group}/").items():
@@ -142,7 +147,7 @@ def _restore(
 
 def _write(tensors: dict[str, Tensor], path: Path) -> None:
     # Dense memory, in the order of the shape: safetensors keeps no strides.
-    save_file({key: value.detach().contiguous().cpu() for key, value in tensors.items()}, path)
+    path.write_bytes(to_bytes({key: value.detach().contiguous().cpu() for key, value in tensors.items()}))
     _sync(path)
 
 
@@ -168,17 +173,21 @@ def _verified(folder: Path, older: str | None) -> dict[str, Any]:
     advice = f"Delete that folder to {way_out}."
     try:
         progress = json.loads((folder / "progress.json").read_text())
-        files, version = progress["files"], progress["format"]
-    except (OSError, ValueError, KeyError, TypeError):
+        if progress["format"] != FORMAT:
+            raise CheckpointError(f"{folder} was written by another version of viceversa; install that to go on.")
+        files = {name: (said["bytes"], said["blake2b"]) for name, said in progress["files"].items()}
+        if progress["images"] != int(folder.name) or not progress.keys() >= {"processes", "seconds"}:
+            raise ValueError
+        if any(Path(name).name != name for name in files):
+            raise ValueError
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
         raise CheckpointError(f"{folder}/progress.json is missing or damaged. {advice}") from None
-    if version != FORMAT:
-        raise CheckpointError(f"{folder} was written by another version of viceversa; install that to go on.")
-    for name, said in files.items():
+    for name, (size, digest) in files.items():
         path = folder / name
         found = path.stat().st_size if path.is_file() else 0
-        if found != said["bytes"]:
-            raise CheckpointError(f"{path} is damaged: {found} of {said['bytes']} bytes are there. {advice}")
-        if _digest(path) != said["blake2b"]:
+        if found != size:
+            raise CheckpointError(f"{path} is damaged: {found} of {size} bytes are there. {advice}")
+        if _digest(path) != digest:
             raise CheckpointError(f"{path} is damaged: its content has changed. {advice}")
     return progress
 

@@ -30,6 +30,7 @@ class AveragedGenerators(nn.Module):
         weight = 1 - 0.5 ** (images / half_life) if half_life > 0 else 1.0
         for name, network in generators.items():
             averaged = self.averages[name]
-            torch._foreach_lerp_(list(averaged.parameters()), [p.detach() for p in network.parameters()], weight)
+            for mean, now in zip(averaged.parameters(), network.parameters(), strict=True):
+                mean.lerp_(now, weight)
             for mean, now in zip(averaged.buffers(), network.buffers(), strict=True):
                 mean.copy_(now)

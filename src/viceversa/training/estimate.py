@@ -1,4 +1,4 @@
-"""What a step will cost on this machine, before the first one: traced without computing, then set against a probe."""
+"""What a step will cost on this machine, before the first one: counted without computing, times a probe's speed."""
 
 import time
 from dataclasses import dataclass
@@ -7,13 +7,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensorMode
-from torch.utils.flop_counter import FlopCounterMode
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import flop_registry
 
 from viceversa.methods import Iteration
 from viceversa.training.trainer import Trainer
 
-_EFFICIENCY = 0.75  # of the rate of a large convolution, over a whole step; measured by benchmarks/train_step.py
-_SECONDS_A_CALL = 12e-6  # what one operation of torch costs beside its arithmetic
+_BACKWARD = 1.2  # a step's operations take so much longer each than those of a forward pass alone
 
 
 @dataclass(frozen=True)
@@ -37,18 +37,15 @@ class Estimate:
 
 
 def of(trainer: Trainer) -> Estimate:
-    """Expected time and memory of an iteration on this machine; takes about a second itself."""
-    cost = trace(trainer)
-    device = trainer.fabric.device
-    dtype = torch.bfloat16 if trainer.config.precision == "bf16-mixed" else torch.float32
-    rate = convolution_rate(device, dtype)
-    calls = cost.operations * _SECONDS_A_CALL * (1 if device.type == "cpu" else 0.5)
+    """Expected time and memory of an iteration on this machine; takes a few forward passes itself."""
+    cost, device = trace(trainer), trainer.fabric.device
+    seconds = cost.flops * _seconds_per_flop(trainer) * _BACKWARD
     weights = sum(p.numel() * p.element_size() for params in trainer.parameters.values() for p in params)
     averaged = sum(p.numel() * p.element_size() for p in trainer.averaged.parameters())
     buffers = sum(b.numel() * b.element_size() for b in trainer.method.buffers())
     program = 600 * 2**20 if device.type == "cpu" else 800 * 2**20  # Python, torch and their libraries
     memory = program + 4 * weights + averaged + buffers + cost.saved_bytes  # weights, gradients, Adam's two means
-    return Estimate(max(cost.flops / (rate * _EFFICIENCY), calls), memory)
+    return Estimate(seconds, memory)
 
 
 def trace(trainer: Trainer) -> Cost:
@@ -58,8 +55,10 @@ def trace(trainer: Trainer) -> Cost:
     device, images = trainer.fabric.device, trainer.batch_images
     saved: list[int] = [0]
     calls = _Calls()
-    with FakeTensorMode(allow_non_fake_inputs=True) as mode, FlopCounterMode(display=False) as flops, calls:
-        state = {name: mode.from_tensor(value) for name, value in [*method.named_parameters(), *method.named_buffers()]}
+    with FakeTensorMode(allow_non_fake_inputs=True) as mode, calls:
+        state: dict[str, Tensor] = {
+            name: mode.from_tensor(value) for name, value in [*method.named_parameters(), *method.named_buffers()]
+        }
         batch = tuple(torch.empty(images, *shape[1:], device=device, dtype=trainer.dtype) for shape in sizes)
         iteration = Iteration(0, torch.zeros(images, dtype=torch.int64, device=device))
         with torch.nn.utils.stateless._reparametrize_module(method, state):  # pyright: ignore[reportPrivateUsage]
@@ -79,24 +78,47 @@ def trace(trainer: Trainer) -> Cost:
                 saved.append(sum(held.values()))
                 trained = [p for network in method.groups()[update.group] for p in network.parameters()]
                 torch.autograd.grad(torch.stack(list(update.terms.values())).sum(), trained, allow_unused=True)
-    return Cost(flops.get_total_flops() * parts, calls.number * parts, max(saved))
+    return Cost(calls.flops * parts, calls.number * parts, max(saved))
 
 
-class _Calls(torch.utils._python_dispatch.TorchDispatchMode):  # pyright: ignore[reportPrivateUsage]
-    """Counts operations."""
+def _seconds_per_flop(trainer: Trainer) -> float:
+    """What an operation of the generators takes here, at these sizes: their preview of a batch, timed."""
+    batch = tuple(trainer.cast(side) for side in trainer.pictures.batch(torch.arange(trainer.batch_images)))
+    generators, device = trainer.averaged.generators(), trainer.fabric.device
+
+    def preview() -> float:
+        _wait(device)
+        start = time.perf_counter()
+        with torch.no_grad(), trainer.fabric.autocast():
+            trainer.method.preview(generators, batch)
+        _wait(device)
+        return time.perf_counter() - start
+
+    with _Calls() as calls:
+        seconds = preview()
+    for _ in range(3 if seconds < 1 else 0):  # the first was slower: it made ready what the others find
+        seconds = min(seconds, preview())
+    return seconds / max(calls.flops, 1)
+
+
+class _Calls(TorchDispatchMode):
+    """Counts operations, and what they compute: torch's own FlopCounterMode stumbles over gradient penalties."""
 
     def __init__(self) -> None:
         super().__init__()
         self.number = 0
+        self.flops = 0
 
-    def __torch_dispatch__(self, func, types, args=(), kwargs=None):  # pyright: ignore  # noqa: ANN001, ANN204, D105
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):  # pyright: ignore
+        result = func(*args, **(kwargs or {}))
         self.number += 1
-        return func(*args, **(kwargs or {}))
+        if count := flop_registry.get(func.overloadpacket):
+            self.flops += count(*args, **(kwargs or {}), out_val=result)
+        return result
 
 
 def convolution_rate(device: torch.device, dtype: torch.dtype, *, repeats: int = 3) -> float:
-    """Floating-point operations a second of a residual block's 3x3 convolution, 256 channels at 64 x 64: the best of
-    ``repeats``."""
+    """Floating-point operations a second of a 3x3 convolution, 256 channels at 64 x 64: the best of ``repeats``."""
     n = 1 if device.type == "cpu" else 16
     x = torch.randn(n, 256, 64, 64, device=device, dtype=dtype).to(memory_format=torch.channels_last)
     w = torch.randn(256, 256, 3, 3, device=device, dtype=dtype).to(memory_format=torch.channels_last)

@@ -20,7 +20,9 @@ def choose_device(name: DeviceName) -> str:
     if name == "auto":
         return next(device for device, available in there.items() if available)
     if not there[name]:
-        raise ConfigError(f"--device {name} is not there; this machine has {', '.join(k for k, v in there.items() if v)}.")
+        raise ConfigError(
+            f"--device {name} is not there; this machine has {', '.join(k for k, v in there.items() if v)}."
+        )
     return name
 
 
@@ -55,7 +57,8 @@ def make_fabric(device: str, precision: PrecisionName) -> Fabric:
         strategy="ddp" if many else "auto",
         precision=precision,  # pyright: ignore[reportArgumentType]
     )
-    fabric.launch()
+    if os.environ.get("LT_CLI_USED") != "1":  # under `fabric run` the processes are joined already
+        fabric.launch()
     return fabric
 
 

@@ -1,4 +1,4 @@
-"""The image pool: discriminators see fakes of some time ago too (Shrivastava et al. 2017, arXiv 1612.07828, Sec. 2.3)."""
+"""The image pool: discriminators see former fakes too (Shrivastava et al. 2017, arXiv 1612.07828, Sec. 2.3)."""
 
 import torch
 from torch import Tensor, nn
@@ -7,7 +7,8 @@ from torch import Tensor, nn
 class ImagePool(nn.Module):
     """Up to ``capacity`` former fakes. All its state is buffers, and it is local to a process.
 
-    Until it is full it returns what it is given; then, with probability 1/2, a stored picture that the new one replaces.
+    Until it is full it returns what it is given; then, with probability 1/2, a stored picture, and keeps the new one in
+    its place.
     """
 
     per_process = True

@@ -77,7 +77,8 @@ class ProgressBar:
         if self._display is not None:
             with self._unbreakable():
                 self._display.stop()
-        self._silent, self._due = True, math.inf
+        # Nothing is drawn any more, but what is said now, how the run ended, is printed as a plain line.
+        self._display, self._due = None, math.inf
 
     def update(self, images: int, losses: Mapping[str, float]) -> None:
         """Tell how many ``images`` have been seen in all, and the newest value of each loss term."""
@@ -246,7 +247,7 @@ class Board:
 
 def replace_file(path: Path, content: bytes) -> None:
     """Write ``content`` beside ``path``, then put it in its place: a reader sees the old file or the new one, whole."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}.new")
+    beside = path.with_name(f".{path.name}.partial")  # what a kill leaves is overwritten by the next attempt
     with _writing(path):
         try:
             beside.write_bytes(content)

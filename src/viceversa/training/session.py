@@ -1,5 +1,6 @@
 """A training run from its config to its last checkpoint: folders, logs, samples, signals around the trainer's loop."""
 
+import dataclasses
 import json
 import signal
 import threading
@@ -21,7 +22,16 @@ from viceversa.data.pictures import Pictures
 from viceversa.errors import ConfigError, TrainingError
 from viceversa.inference.folder import save_translator
 from viceversa.training import checkpoint, estimate, machine
-from viceversa.training.progress import Board, MetricsLog, ProgressBar, count, duration, peak_memory_bytes, replace_file, size
+from viceversa.training.progress import (
+    Board,
+    MetricsLog,
+    ProgressBar,
+    count,
+    duration,
+    peak_memory_bytes,
+    replace_file,
+    size,
+)
 from viceversa.training.report import write_report
 from viceversa.training.trainer import Trainer
 
@@ -54,7 +64,7 @@ def train(config: TrainConfig[Any], *, quiet: bool = False) -> Run:
         TrainingError: A loss is no longer finite, or the disk is full.
     """
     device = machine.choose_device(config.device)
-    config = _resolved(config, machine.choose_precision(config.precision, device))
+    config = dataclasses.replace(config, precision=machine.choose_precision(config.precision, device))
     _check_folder(config)
     fabric = machine.make_fabric(device, config.precision)
     if device == "cpu":
@@ -203,7 +213,9 @@ class Session:
         with torch.inference_mode(), trainer.fabric.autocast():
             batch = tuple(trainer.cast(side) for side in self.pictures.held_out(self.config.sample_pictures))
             preview = trainer.method.preview(trainer.averaged.generators(), batch)
-        rows = [list(row) for block in preview.rows for row in zip(*(to_uint8(column) for column in block), strict=True)]
+        rows = [
+            list(row) for block in preview.rows for row in zip(*(to_uint8(column) for column in block), strict=True)
+        ]
         sheet = grid([[_colour(picture) for picture in row] for row in rows])
         folder = self.out / "samples"
         folder.mkdir(exist_ok=True)
@@ -258,12 +270,6 @@ def _colour(picture: np.ndarray) -> np.ndarray:
     return np.repeat(picture, 3, axis=2) if picture.shape[2] == 1 else picture
 
 
-def _resolved(config: TrainConfig[Any], precision: Any) -> TrainConfig[Any]:
-    import dataclasses
-
-    return dataclasses.replace(config, precision=precision)
-
-
 def _check_folder(config: TrainConfig[Any]) -> None:
     """Refuses a folder that holds a run of other settings, or something else."""
     path = config.out / "config.json"
@@ -276,7 +282,7 @@ def _check_folder(config: TrainConfig[Any]) -> None:
                 f"{config.out} holds a run of other settings ({'; '.join(changed)}). "
                 "Give the same settings to go on with it, or another folder with --out."
             )
-    elif config.out.is_dir() and any(config.out.iterdir()):
+    elif config.out.is_dir() and any(entry.name != ".config.json.partial" for entry in config.out.iterdir()):
         raise ConfigError(f"{config.out} holds other things and no run. Name a new folder with --out.")
 
 

@@ -41,7 +41,8 @@ class Trainer:
     def __init__(self, config: TrainConfig[Any], method: Method, pictures: Pictures, fabric: Fabric):
         self.config, self.method, self.pictures, self.fabric = config, method, pictures, fabric
         self.dtype = torch.float64 if config.precision == "64-true" else torch.float32
-        self.method.to(device=fabric.device, dtype=self.dtype, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+        self.layout = layout_for(fabric.device)
+        self.method.to(device=fabric.device, dtype=self.dtype, memory_format=self.layout)  # pyright: ignore[reportCallIssue]
         self.averaged = AveragedGenerators(method.generators(), config.ema_images)
         self.parameters = {
             group: [parameter for network in networks for parameter in network.parameters()]
@@ -147,8 +148,8 @@ class Trainer:
         return bool(votes > 0)  # pyright: ignore[reportOperatorIssue]
 
     def cast(self, pictures: Tensor) -> Tensor:
-        """Pictures in the run's own precision."""
-        return pictures.to(self.dtype)
+        """Pictures in the run's own precision and memory layout."""
+        return pictures.to(self.dtype, memory_format=self.layout)
 
     def _load(self, index: int) -> tuple[Batch, Iteration]:
         """The batch of this process for the ``index``-th part of an iteration."""
@@ -190,6 +191,11 @@ class Trainer:
         flat = self._mean(torch.cat([tensor.reshape(-1) for tensor in tensors]))
         for tensor, mean in zip(tensors, flat.split([tensor.numel() for tensor in tensors]), strict=True):
             tensor.copy_(mean.view_as(tensor))
+
+
+def layout_for(device: torch.device) -> torch.memory_format:
+    """Channels last on GPUs, whose convolutions want it; on CPUs instance norm is ten times as fast without."""
+    return torch.channels_last if device.type == "cuda" else torch.contiguous_format
 
 
 def is_per_process(module: nn.Module) -> bool:

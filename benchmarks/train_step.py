@@ -1,0 +1,173 @@
+"""The training step: what it achieves of what the machine attains.
+
+    python benchmarks/train_step.py                                     # CycleGAN, 9 blocks, 64 wide, 256 px, batch 1
+    python benchmarks/train_step.py --baseline                          # beside it, the well-known code's way
+    python benchmarks/train_step.py --size 64 --width 32 --batch 1 4    # other sizes
+
+The attainable rate is that of a residual block's 3x3 convolution (256 channels, 64 x 64 px), measured again before and
+after every step, since machines are shared and their speed changes; a step's share is its own rate over the mean of the
+two beside it. Reported are the median and the best. Operations are counted by tracing the step (convolutions and matrix
+products, forward and backward).
+"""
+
+import argparse
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from viceversa import methods
+from viceversa.allocator import keep_freed_memory
+from viceversa.config import TrainConfig, configure
+from viceversa.data.images import save
+from viceversa.networks import layers
+from viceversa.training import estimate, machine
+from viceversa.training.progress import peak_memory_bytes
+from viceversa.training.trainer import Trainer
+
+
+def main() -> None:
+    """Measures each batch size asked for, and prints a line for each."""
+    options = _options()
+    if options.only_baseline:
+        _baseline()
+    device = machine.choose_device(options.device)
+    precision = machine.choose_precision(options.precision, device)
+    if device == "cpu" and not options.only_baseline:
+        keep_freed_memory()
+    print(machine.describe(device, precision, 1))
+    for batch in options.batch:
+        with tempfile.TemporaryDirectory() as folder:
+            config = _config(options, Path(folder), batch, precision)
+            line = _measure(config, device, options.steps)
+        print(f"{options.method} {options.size} px, batch {batch}: {line}", flush=True)
+        if options.baseline:
+            command = [sys.executable, __file__, "--only-baseline", "--precision", "32-true", "--batch", str(batch)]
+            command += ["--size", str(options.size), "--width", str(options.width), "--steps", str(options.steps)]
+            command += ["--blocks", str(options.blocks)] if options.blocks else []
+            print("the well-known code's way, in float32:", flush=True)
+            subprocess.run(command, check=True)
+
+
+def _measure(config: TrainConfig, device: str, steps: int) -> str:
+    fabric = machine.make_fabric(device, config.precision)
+    pictures = config.method.data.open(config.seed, fabric.device)
+    method = methods.of(config.method)(config.method)
+    method.initialise(config.seed)
+    trainer = Trainer(config, method, pictures, fabric)
+    cost = estimate.trace(trainer)
+    dtype = torch.bfloat16 if config.precision == "bf16-mixed" else torch.float32
+    repeats = 10 if device == "cuda" else 3
+
+    rates, times = [estimate.convolution_rate(fabric.device, dtype, repeats=repeats)], list[float]()
+    loads: list[float] = []
+    inner = 10 if device == "cuda" else 1
+
+    def after(trainer: Trainer) -> bool:
+        nonlocal started
+        if trainer.images_seen % (inner * trainer.images_per_step):
+            return False
+        _wait(fabric.device)
+        times.append((time.perf_counter() - started) / inner)
+        rates.append(estimate.convolution_rate(fabric.device, dtype, repeats=repeats))
+        started = time.perf_counter()
+        trainer.pictures.batch(torch.arange(trainer.batch_images) + trainer.images_seen)
+        _wait(fabric.device)
+        loads.append(time.perf_counter() - started)
+        started = time.perf_counter()
+        return len(times) > steps
+
+    started = time.perf_counter()
+    trainer.run(after)
+    times, rates, loads = times[1:], rates[1:], loads[1:]  # the first warms up
+    shares = [
+        cost.flops / seconds / ((before + behind) / 2)
+        for seconds, before, behind in zip(times, rates, rates[1:], strict=False)
+    ]
+    seconds = statistics.median(times)
+    return (
+        f"{seconds:.3f} s a step ({min(times):.3f} best), {trainer.images_per_step / seconds:.2f} images/s, "
+        f"{cost.flops / 1e12:.3f} TFLOP, {cost.flops / seconds / 1e9:.0f} of {statistics.median(rates) / 1e9:.0f} "
+        f"GFLOP/s attainable: {statistics.median(shares):.0%} (best {max(shares):.0%}); "
+        f"peak memory {peak_memory_bytes(device) / 2**20:.0f} MiB; "
+        f"a batch loads in {statistics.median(loads) * 1e3:.1f} ms, "
+        f"{seconds / statistics.median(loads):.0f} times the step's speed"
+    )
+
+
+def _config(options: argparse.Namespace, folder: Path, batch: int, precision: str) -> TrainConfig:
+    """A config on pictures of noise: what they show costs the same."""
+    numbers = np.random.default_rng(0)
+    for side in ("trainA", "trainB"):
+        (folder / side).mkdir()
+        for index in range(4):
+            save(
+                numbers.integers(0, 256, (options.size, options.size, 3), dtype=np.uint8),
+                folder / side / f"{index}.png",
+            )
+    paired = {"a": folder / "trainA", "b": folder / "trainB"} if options.method == "pix2pix" else {"root": folder}
+    return configure(
+        options.method, out=folder / "run", size_px=options.size, width=options.width, blocks=options.blocks,
+        batch=batch, images=10**6, precision=precision, device=options.device, cache=folder / "cache", **paired,
+    )  # fmt: skip
+
+
+def _baseline() -> None:
+    """Puts the well-known code's way in place: separate calls, torch's own instance norm, torch's own Adam loop."""
+
+    def one_by_one(network: nn.Module, *pictures: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        return tuple(network(batch) for batch in pictures)
+
+    def adam(self: methods.Method, parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
+        c = self.config.optimizer
+        return torch.optim.Adam(parameters, lr=c.learning_rate, betas=(c.beta1, c.beta2))
+
+    for module in ("viceversa.methods.cyclegan", "viceversa.methods.settings", "viceversa.networks.layers"):
+        sys.modules[module].apply_to_each = one_by_one  # type: ignore[attr-defined]
+    methods.METHODS["cyclegan"].make_optimizer = adam
+    methods.METHODS["cyclegan"].__init__ = _with_norms(methods.METHODS["cyclegan"].__init__)
+
+
+def _with_norms(make):
+    def init(self, config):
+        make(self, config)
+        _with_torch_norm(self)
+
+    return init
+
+
+def _with_torch_norm(network: nn.Module) -> None:
+    for module in list(network.modules()):
+        for name, child in module.named_children():
+            if isinstance(child, layers.InstanceNorm):
+                setattr(module, name, nn.InstanceNorm2d(child.channels))
+
+
+def _wait(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--method", default="cyclegan", choices=["cyclegan", "pix2pix"])
+    parser.add_argument("--size", type=int, default=256)
+    parser.add_argument("--width", type=int, default=64)
+    parser.add_argument("--blocks", type=int, default=None)
+    parser.add_argument("--batch", type=int, nargs="+", default=[1])
+    parser.add_argument("--steps", type=int, default=5)
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--precision", default="auto")
+    parser.add_argument("--baseline", action="store_true")
+    parser.add_argument("--only-baseline", action="store_true", help=argparse.SUPPRESS)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,150 @@
+"""The demo: the main job on built-in portraits, small enough for a laptop, and measured against the truth."""
+
+import json
+import time
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from viceversa import methods
+from viceversa.config import TrainConfig, configure, from_json
+from viceversa.data import avatars
+from viceversa.data.images import grid, save
+from viceversa.errors import ConfigError
+from viceversa.evaluation.truth import TruthReport, measure
+from viceversa.inference.translator import load
+from viceversa.training import machine
+from viceversa.training.progress import replace_file
+from viceversa.training.report import write_report
+from viceversa.training.session import train
+from viceversa.training.trainer import Trainer
+
+SIZE_PX = 64
+_FEWEST, _MOST = 50, 8000
+_SIDES: tuple[tuple[Literal["A", "B"], Literal["a", "b"]], ...] = (("A", "b"), ("B", "a"))
+
+
+def recipe(out: Path, data: Path, *, images: int, seed: int) -> TrainConfig[Any]:
+    """Women <-> men at 64 px with small networks: the objective is the recipe's choice, the rest the paper's."""
+    return configure(
+        "cyclegan",
+        out=out,
+        root=data,
+        size_px=SIZE_PX,
+        load_size_px=SIZE_PX + 4,
+        images=images,
+        width=24,
+        blocks=4,
+        discriminator_width=24,
+        objective="bce",
+        learning_rate=4e-4,
+        ema_images=200,
+        samples=24,
+        seed=seed,
+    )
+
+
+def run_demo(out: Path, *, minutes: float, seed: int) -> int:
+    """Trains for about ``minutes``, measures against the truth, and says what came out and what to type next.
+
+    Returns:
+        The exit code: 0.
+
+    Raises:
+        ConfigError: ``minutes`` is not above 0.
+    """
+    if minutes <= 0:
+        raise ConfigError(f"--minutes must be above 0; got {minutes}.")
+    data = out.with_name(f"{out.name}-avatars")
+    print(f"Drawing portraits of women and men into {data} ...", flush=True)
+    avatars.write_dataset(data, count=300, test=16, size_px=SIZE_PX, seed=seed)
+    former = out / "config.json"
+    if former.exists():  # going on: as many images as were planned then
+        images = from_json(former.read_text(), out).method.schedule.images or _FEWEST
+    else:
+        images = _affordable(recipe(out, data, images=_MOST, seed=seed), seconds=60 * minutes)
+    run = train(recipe(out, data, images=images, seed=seed))
+    if not run.finished:
+        print("Stopped. The same command goes on.")
+        return 0
+    reports = _measure(out, data)
+    print(_words(reports))
+    print(_next_steps(out, data))
+    return 0
+
+
+def _affordable(config: TrainConfig[Any], seconds: float) -> int:
+    """How many images can be trained on in ``seconds`` here: some iterations are tried on a throw-away copy."""
+    device = machine.choose_device(config.device)
+    fabric = machine.make_fabric(device, machine.choose_precision(config.precision, device))
+    method = methods.of(config.method)(config.method)
+    method.initialise(config.seed)
+    trial = Trainer(config, method, config.method.data.open(config.seed, fabric.device), fabric)
+    started, warm = time.monotonic(), 3
+
+    def after(trainer: Trainer) -> bool:
+        nonlocal started
+        if trainer.images_seen == warm:
+            started = time.monotonic()
+        return trainer.images_seen >= warm + 5 and time.monotonic() - started > min(3.0, seconds / 20)
+
+    trial.run(after)
+    speed = (trial.images_seen - warm) / (time.monotonic() - started)
+    return int(min(max(0.9 * seconds * speed, _FEWEST), _MOST))  # a tenth for samples, checkpoint and report
+
+
+def _measure(out: Path, data: Path) -> dict[str, TruthReport]:
+    """Test pictures through the translator: the truth report of each direction, in truth.json and the report too."""
+    translator = load(out)
+    reports: dict[str, TruthReport] = {}
+    rows: list[list[np.ndarray]] = []
+    for side, to in _SIDES:
+        truth = avatars.load_truth(data, side)
+        outputs = translator(truth.inputs, to=to)
+        regions = [avatars.attribute_regions(who, SIZE_PX) for who in truth.identities]
+        name = "women to men" if to == "b" else "men to women"
+        reports[name] = measure(truth.inputs, outputs, truth.truths, regions)
+        rows += [list(row) for row in zip(truth.inputs[:6], outputs[:6], truth.truths[:6], strict=True)]
+    # Six people a direction: input above, output below it, the truth below that.
+    across = [[row[part] for row in rows] for part in range(3)]
+    save(grid([[np.repeat(np.repeat(p, 2, 0), 2, 1) for p in row] for row in across]), out / "result.png")
+    tree = {name: _table(report) for name, report in reports.items()}
+    replace_file(out / "truth.json", (json.dumps(tree, indent=2) + "\n").encode())
+    write_report(out)
+    return reports
+
+
+def _table(report: TruthReport) -> dict[str, Any]:
+    """What the report page shows of a truth report."""
+    return {
+        "must change: error, grey levels": round(report.changing.error, 1),
+        "must change: error of doing nothing": round(report.changing.nothing, 1),
+        "must stay: error, grey levels": round(report.staying.error, 1),
+        "must change: share of pixels changed": report.changed,
+        "must stay: share of pixels kept": report.stayed,
+        **{f"{r.name} ({'changed' if r.must == 'change' else 'kept'}), rate": r.rate for r in report.attributes},
+    }
+
+
+def _words(reports: dict[str, TruthReport]) -> str:
+    lines = ["", "Measured on people who were not trained on, against the truth (grey levels of 255):"]
+    for name, report in reports.items():
+        change, stay = report.changing, report.staying
+        lines.append(
+            f"  {name}: what must change is {change.error:.1f} off the truth (doing nothing: {change.nothing:.1f}); "
+            f"what must stay is {stay.error:.1f} off"
+        )
+        readings = ", ".join(f"{r.name} {r.rate:.0%}" for r in report.attributes if r.must == "change")
+        kept = ", ".join(f"{r.name} {r.rate:.0%}" for r in report.attributes if r.must == "stay")
+        lines += [f"    changed: {readings}", f"    kept: {kept}"]
+    return "\n".join(lines)
+
+
+def _next_steps(out: Path, data: Path) -> str:
+    report = (out / "report.html").resolve()
+    return (
+        f"\nLook at {out / 'result.png'} (input, output, truth) and at {report.as_uri()}\n"
+        f"Next, translate pictures:   viceversa translate {out} {data / 'testA'} --to b --out translated\n"
+        "Then train on your own:     viceversa train cyclegan --a FOLDER --b FOLDER --size 128 --out runs/mine"
+    )

@@ -1,0 +1,67 @@
+"""What every method has to keep to is asked of all of `METHODS`, and of these settings of theirs besides."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from viceversa.config import TrainConfig
+from viceversa.methods import METHODS
+
+SETTINGS: dict[str, dict[str, dict[str, Any]]] = {
+    "cyclegan": {
+        "bce": {"objective": "bce"},
+        "hinge": {"objective": "hinge"},
+        "wgan-gp": {"objective": "wgan-gp"},
+        "unet": {"generator": "unet", "r1_gamma": 1.0},
+        "no identity": {"lambda_identity": 0.0, "channels_b": 1, "pool": 0, "upsample": "resize"},
+    },
+    "pix2pix": {
+        "dropout": {"size_px": 64, "width": 1, "discriminator_width": 1},  # deep enough for a U-Net to have dropout
+        "resnet": {"generator": "resnet", "direction": "b2a", "norm": "instance", "channels_b": 1},
+        "wgan-gp": {"objective": "wgan-gp"},
+    },
+}
+VARIANTS = {
+    f"{method} {kind}".strip(): (method, settings)
+    for method in METHODS
+    for kind, settings in {"": {}, **SETTINGS.get(method, {})}.items()
+}
+Configure = Callable[..., TrainConfig[Any]]
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "variant" in metafunc.fixturenames:
+        metafunc.parametrize("variant", list(VARIANTS))
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="session")
+def variants() -> list[str]:
+    return list(VARIANTS)
+
+
+@pytest.fixture(scope="session")
+def tiny_variant(tiny: Configure) -> Configure:
+    """The config of a variant; settings that its method does not have are left out with ``where_there=...``."""
+
+    def make(variant: str, out: Path, *, exactly_summable: bool = False, **settings: Any) -> TrainConfig[Any]:
+        method, own = VARIANTS[variant]
+        config = tiny(method, out, **{**own, **settings})
+        if exactly_summable:
+            # Batch norm sees each batch by itself, and dropout draws for each.
+            networks = getattr(config.method, "networks", None)
+            plain = {"norm": "instance", "dropout": False} if networks is not None else {}
+            config = tiny(method, out, **{**own, **plain, "precision": "64-true", **settings})
+        return config
+
+    return make

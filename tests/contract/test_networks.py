@@ -1,0 +1,192 @@
+"""What every network keeps to."""
+
+import inspect
+import itertools
+from dataclasses import fields
+
+import pytest
+import torch
+
+from viceversa.errors import ConfigError
+from viceversa.methods.settings import NetworksConfig
+from viceversa.networks import GENERATORS, PatchGAN, PatchGANConfig, initialise
+
+SMALL = {"width": 4, "blocks": 1, "levels": 3}
+INITIALISATIONS = ("normal", "xavier", "kaiming", "orthogonal")
+
+
+@pytest.fixture(autouse=True)
+def _seeded():
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        yield
+
+
+def make(kind: str, **changes):
+    config = GENERATORS[kind].Config
+    there = {part.name for part in fields(config)}
+    network = GENERATORS[kind](config(**{name: value for name, value in SMALL.items() if name in there}, **changes))
+    initialise(network, "kaiming", 1.0, torch.Generator().manual_seed(1))
+    return network
+
+
+@pytest.mark.parametrize("kind", GENERATORS)
+@pytest.mark.parametrize("norm", ["instance", "batch", "none"])
+@pytest.mark.parametrize(("c_in", "c_out"), [(3, 3), (1, 3), (3, 1), (4, 2)])
+def test_a_generator_keeps_the_size(kind, norm, c_in, c_out):
+    network = make(kind, norm=norm, in_channels=c_in, out_channels=c_out).eval()
+    multiple = network.multiple
+    # From the first size that a reflection of three pixels, and a norm over more than one, can be taken of.
+    for height, width in itertools.product([2 * multiple, 3 * multiple, 7 * multiple], repeat=2):
+        with torch.inference_mode():
+            y = network(torch.rand(2, c_in, height, width) * 2 - 1)
+        assert y.shape == (2, c_out, height, width)
+        assert y.abs().max() <= 1
+        assert y.std() > 0.01, "nothing comes through"
+
+
+@pytest.mark.parametrize("kind", GENERATORS)
+def test_a_generator_says_which_sizes_it_takes(kind):
+    network = make(kind).eval()
+    size = 3 * network.multiple
+    smaller = [m for m in range(1, network.multiple) if network.multiple % m == 0]
+    for extra in smaller:
+        x = torch.zeros(1, 3, size + extra, size)
+        with torch.inference_mode():
+            try:
+                shape = network(x).shape
+            except RuntimeError:
+                continue
+        assert shape != x.shape, f"{extra} px more are no multiple of {network.multiple}, and yet the size is kept"
+
+
+@pytest.mark.parametrize("layers", range(7))
+@pytest.mark.parametrize("norm", ["instance", "batch", "none"])
+def test_a_discriminator_judges_patches(layers, norm):
+    network = PatchGAN(PatchGANConfig(in_channels=6, width=2, layers=layers, norm=norm))
+    initialise(network, "kaiming", 1.0, torch.Generator().manual_seed(1))
+    size = 3 * 2 ** max(layers, 2)
+    x = torch.rand(2, 6, size, size) * 2 - 1
+    logits = network(x)
+    assert logits.shape[:2] == (2, 1)
+    assert logits.dtype == torch.float32
+    # Each stride-2 layer halves; the last two, of kernel 4 and stride 1, take a pixel each.
+    expected = size if layers == 0 else size // 2**layers - 2
+    assert logits.shape[2:] == (expected, expected)
+
+
+def test_a_discriminator_sees_no_further_than_its_patch():
+    """A pixel reaches only the logits whose 70 px patch it is in (pix2pix, Sec. 6.1.2)."""
+    network = PatchGAN(PatchGANConfig(width=2, layers=3, norm="none"))
+    initialise(network, "kaiming", 1.0, torch.Generator().manual_seed(1))
+    x = (torch.rand(1, 3, 256, 256) * 2 - 1).requires_grad_()
+    network(x)[0, 0, 15, 15].backward()
+    seen = x.grad.abs().sum((0, 1)).nonzero()
+    assert (seen.max(0).values - seen.min(0).values + 1).tolist() == [70, 70]
+
+
+@pytest.mark.parametrize("kind", INITIALISATIONS)
+@pytest.mark.parametrize("network", [*GENERATORS, "patchgan"])
+def test_weights_are_a_function_of_the_seed(kind, network):
+    first, same, other = (draw(network, kind, seed) for seed in (1, 1, 2))
+    assert all(torch.equal(first[name], same[name]) for name in first)
+    drawn = [name for name in first if first[name].dim() >= 2]
+    assert drawn
+    assert not any(torch.equal(first[name], other[name]) for name in drawn)
+
+
+def draw(network: str, kind: str, seed: int):
+    made = PatchGAN(PatchGANConfig(width=4)) if network == "patchgan" else make(network)
+    initialise(made, kind, 0.5, torch.Generator().manual_seed(seed))
+    return dict(made.state_dict())
+
+
+def test_the_initialisations_are_what_they_say():
+    network = torch.nn.Sequential(torch.nn.Conv2d(64, 128, 3), torch.nn.BatchNorm2d(128))
+    conv, norm = network
+    fan_in, fan_out = 64 * 9, 128 * 9
+    expected = {"normal": 1.0, "xavier": (2 / (fan_in + fan_out)) ** 0.5, "kaiming": (2 / fan_in) ** 0.5}
+    for kind, deviation in expected.items():
+        initialise(network, kind, 0.02, torch.Generator().manual_seed(1))
+        gain = 2**0.5 if kind == "kaiming" else 0.02  # kaiming's own gain is that of a ReLU
+        wanted = deviation * (gain / 2**0.5 if kind == "kaiming" else gain)
+        assert conv.weight.std().item() == pytest.approx(wanted, rel=0.02), kind
+        assert conv.bias.abs().max() == 0
+        assert norm.weight.mean().item() == pytest.approx(1, abs=0.01)
+        assert norm.weight.std().item() == pytest.approx(0.02, rel=0.3)
+    initialise(network, "orthogonal", 1.0, torch.Generator().manual_seed(1))
+    rows = conv.weight.flatten(1).double()
+    torch.testing.assert_close(rows @ rows.T, torch.eye(128, dtype=torch.float64), atol=1e-5, rtol=0)
+    with pytest.raises(ConfigError, match="'uniform'"):
+        initialise(network, "uniform", 1.0, torch.Generator())
+
+
+@pytest.mark.parametrize("kind", GENERATORS)
+@pytest.mark.parametrize("norm", ["instance", "batch"])
+def test_bfloat16_is_finite_and_near_float32(kind, norm):
+    network = make(kind, norm=norm).train()
+    x = torch.rand(2, 3, 4 * network.multiple, 4 * network.multiple) * 2 - 1
+    exact = network(x)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        rough = network(x)
+    assert rough.dtype == torch.bfloat16
+    assert torch.isfinite(rough).all()
+    assert (rough.float() - exact).abs().mean() < 0.05
+    rough.float().square().mean().backward()
+    assert all(torch.isfinite(parameter.grad).all() for parameter in network.parameters())
+
+
+@pytest.mark.parametrize("network", [*GENERATORS, "patchgan"])
+@pytest.mark.parametrize("norm", ["instance", "batch"])
+def test_no_bias_before_a_normalisation(network, norm):
+    """Its gradient is rounding noise, which Adam turns into steps of full size."""
+    made = PatchGAN(PatchGANConfig(width=4, norm=norm)) if network == "patchgan" else make(network, norm=norm)
+    kinds = (torch.nn.BatchNorm2d,) if norm == "batch" else (type(_instance_norm()),)
+    found = 0
+    for module in made.modules():
+        if isinstance(module, torch.nn.Sequential):
+            for one, following in itertools.pairwise(module):
+                if isinstance(following, kinds):
+                    found += 1
+                    assert getattr(one, "bias", None) is None
+    assert found
+
+
+def _instance_norm() -> torch.nn.Module:
+    from viceversa.networks.layers import norm_layer
+
+    return norm_layer("instance")(4)
+
+
+@pytest.mark.parametrize("kind", GENERATORS)
+def test_settings_that_cannot_be_are_refused(kind):
+    config = GENERATORS[kind].Config
+    assert not inspect.signature(config).parameters.keys() - {part.name for part in fields(config)}
+    for changes in ({"width": 0}, {"in_channels": 0}, {"out_channels": -1}):
+        with pytest.raises(ConfigError):
+            config(**changes)
+    for changes in ({"layers": 7}, {"layers": -1}, {"width": 0}):
+        with pytest.raises(ConfigError):
+            PatchGANConfig(**changes)
+
+
+@pytest.mark.parametrize("norm", ["instance", "batch", "none"])
+def test_every_size_is_trained_at_or_refused_in_words(norm):
+    """One picture at a time, which leaves a norm the fewest values."""
+    for size in (*range(1, 50), 64, 96):
+        x = torch.zeros(1, 3, size, size)
+        for kind in GENERATORS:
+            settings = NetworksConfig(generator=kind, width=2, blocks=1, norm=norm)
+            assert works_or_is_refused(lambda s=settings, size=size: s.make_generator(3, 3, size), x)
+        for layers in range(7):
+            settings = NetworksConfig(discriminator_width=2, discriminator_layers=layers, norm=norm)
+            assert works_or_is_refused(lambda s=settings, size=size: s.make_discriminator(3, size), x)
+
+
+def works_or_is_refused(make, x) -> bool:
+    try:
+        network = make()
+    except ConfigError as error:
+        return f"--size {x.shape[-1]}" in str(error)
+    with torch.no_grad():
+        return network.train()(x).numel() > 0

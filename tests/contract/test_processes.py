@@ -1,0 +1,126 @@
+"""Two processes, started as people start them, compute what one does with the doubled batch."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from viceversa import train
+from viceversa.cli import main
+from viceversa.config import to_json
+from viceversa.methods import METHODS
+
+KINDS = ("cyclegan wgan-gp", "pix2pix resnet")  # beside every method as it is
+
+# Every process runs this: one run after the other, so that Python and torch are loaded once. A run that is to be
+# stopped gets the signal in one process only; the other has to be told.
+WORKER = """
+import json, os, signal, sys, threading, time
+from pathlib import Path
+from viceversa import train
+from viceversa.config import from_json
+
+def signal_at_line(log, line):
+    while not log.exists() or log.read_bytes().count(b"\\n") < line:
+        time.sleep(0.001)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+for job in json.loads(Path(sys.argv[1]).read_text()):
+    out = Path(job["out"])
+    if job["stop"] and os.environ["RANK"] == "1":
+        threading.Thread(target=signal_at_line, args=(out / "metrics.jsonl", job["stop"]), daemon=True).start()
+    run = train(from_json(job["config"], out), quiet=True)
+    assert run.finished != bool(job["stop"]), (run, job["stop"])
+"""
+
+
+def torchrun(*arguments: str | Path) -> None:
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2", "--standalone"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+    done = subprocess.run([*command, *map(str, arguments)], capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, done.stderr[-3000:]
+
+
+def job(config, stop: int = 0) -> dict[str, object]:
+    return {"config": to_json(config), "out": str(config.out), "stop": stop}
+
+
+def test_two_processes_are_one_with_the_doubled_batch(
+    variants, tiny_variant, tmp_path, checkpoint_tensors, assert_same_run
+):
+    pairs, jobs = {}, []
+    for variant in (name for name in variants if name in METHODS or name in KINDS):
+        settings = {"exactly_summable": True, "images": 4, "log_every": 2}  # fewer than the pool takes
+        one = tiny_variant(variant, tmp_path / f"one {variant}", batch=2, **settings)
+        two = tiny_variant(variant, tmp_path / f"two {variant}", batch=1, **settings)
+        pairs[variant] = one, two
+        jobs.append(job(two))
+    whole, parted = (tiny_variant("cyclegan", tmp_path / name, images=20, log_every=4) for name in ("whole", "parted"))
+    jobs += [job(whole), job(parted, stop=1), job(parted)]
+    (tmp_path / "worker.py").write_text(WORKER)
+    (tmp_path / "jobs.json").write_text(json.dumps(jobs))
+    torchrun(tmp_path / "worker.py", tmp_path / "jobs.json")
+
+    for variant, (one, two) in pairs.items():
+        train(one, quiet=True)
+        first, second = checkpoint_tensors(one.out), checkpoint_tensors(two.out)
+        assert first["images"] == second["images"] == 4
+        shared = [name for name in first if name.startswith(("state: ", "optimizers: "))]
+        assert len(shared) > 20
+        assert shared == [name for name in second if name.startswith(("state: ", "optimizers: "))]
+        for name in shared:
+            scale = first[name].abs().max().item()
+            torch.testing.assert_close(
+                second[name],
+                first[name],
+                rtol=1e-8,
+                atol=1e-8 * scale,
+                msg=lambda t, n=name, v=variant: f"{v}, {n}: {t}",
+            )
+        logs = [[json.loads(line) for line in (c.out / "metrics.jsonl").read_text().splitlines()] for c in (one, two)]
+        assert [line["images"] for line in logs[0]] == [line["images"] for line in logs[1]] == [2, 4]
+        for line, same in zip(*logs, strict=True):
+            assert line["losses"] == pytest.approx(same["losses"], rel=1e-8), variant
+    assert_same_run(whole.out, parted.out)
+    assert len(list((parted.out / "checkpoints" / "00000020").glob("rank-*.safetensors"))) == 2
+
+
+def test_torchrun_starts_the_command_unchanged(pictures, tmp_path, capsys):
+    out = tmp_path / "run"
+    flags = [
+        "--a",
+        pictures / "a",
+        "--b",
+        pictures / "b",
+        "--cache",
+        pictures / "cache",
+        "--size",
+        "16",
+        "--width",
+        "4",
+    ]
+    flags += [
+        "--blocks",
+        "1",
+        "--discriminator-width",
+        "4",
+        "--discriminator-layers",
+        "2",
+        "--images",
+        "4",
+        "--device",
+        "cpu",
+        "--out",
+        out,
+    ]
+    command = ["train", "cyclegan", *map(str, flags), "--precision", "32-true"]
+    torchrun("-m", "viceversa", *command)
+    said = json.loads((out / "summary.json").read_text())
+    assert "2 processes" in said["device"]
+    assert (out / "translator" / "model.safetensors").exists()
+    assert main(command) == 2, "one process cannot go on with the pools of two"
+    assert "was written by 2 processes and this is 1; start the same number" in capsys.readouterr().err

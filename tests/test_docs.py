@@ -1,0 +1,228 @@
+"""What the documents say is so: links lead somewhere, commands are taken, code runs, tables hold the real defaults."""
+
+import dataclasses
+import importlib.util
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tyro
+from PIL import Image
+
+from viceversa import configure, methods, train
+from viceversa.cli import COMMANDS, main
+from viceversa.config import TrainConfig
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+LAUNCHERS = {
+    "--standalone", "--nproc-per-node", "--nnodes", "--rdzv-backend", "--rdzv-endpoint",  # torchrun
+    "--accelerator", "--devices",  # fabric run
+    "--logdir",  # tensorboard
+}  # fmt: skip
+
+
+def name(page: Path) -> str:
+    return page.relative_to(ROOT).as_posix()
+
+
+def headings(page: Path) -> set[str]:
+    """The anchors that GitHub gives to a page's headings."""
+    titles = re.findall(r"^#+ (.+)$", re.sub(r"```.*?```", "", page.read_text(), flags=re.DOTALL), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", page.read_text(), re.DOTALL | re.MULTILINE)
+
+
+def commands(page: Path) -> Iterator[list[str]]:
+    """The words of every viceversa command in a page's shell blocks, after ``viceversa``, whoever starts it."""
+    for line in "".join(blocks(page, "bash")).splitlines():
+        words = shlex.split(line, comments=True)
+        places = [index for index, word in enumerate(words) if word.rsplit("/", 1)[-1] == "viceversa"]
+        if places:
+            yield words[places[0] + 1 :]
+
+
+ALL_COMMANDS = [(name(page), words) for page in PAGES for words in commands(page)]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_links_lead_somewhere(page):
+    text = re.sub(r"```.*?```", "", page.read_text(), flags=re.DOTALL)
+    for target in re.findall(r"\]\(([^)\s]+)\)", text):
+        if re.match(r"https?://", target):
+            continue
+        file, _, anchor = target.partition("#")
+        there = (page.parent / file).resolve() if file else page
+        assert there.exists(), f"{name(page)} leads to {target}, which is not there"
+        assert not anchor or anchor in headings(there), f"{name(page)} leads to {target}: no such heading"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_files_that_are_named_are_there(page):
+    """In backticks, with a folder: src/viceversa/ may be left out."""
+    for path in re.findall(r"`((?:[\w.-]+/)+[\w.-]*\.(?:py|md|json))`", page.read_text()):
+        if path.startswith("runs/") or "NAME" in path:
+            continue
+        assert (ROOT / path).exists() or (ROOT / "src" / "viceversa" / path).exists(), f"{name(page)} names {path}"
+
+
+def test_there_are_commands_of_every_kind():
+    assert {words[0] for _, words in ALL_COMMANDS} >= {"train", "translate", "import"}
+
+
+@pytest.mark.parametrize(("page", "words"), ALL_COMMANDS, ids=[f"{p}: {' '.join(w)}" for p, w in ALL_COMMANDS])
+def test_every_command_is_taken_by_the_command_line(page, words, capsys):
+    command, *arguments = words
+    assert command in COMMANDS
+    if command == "train":
+        config = parsed(arguments)
+        assert config.method.data.root or (config.method.data.a and config.method.data.b)
+        return
+    known = flags_in(shown(command, capsys=capsys))
+    assert {word for word in arguments if word.startswith("--")} <= known
+
+
+def parsed(arguments: list[str]) -> Any:
+    method = methods.find(arguments[0])
+    flat = (tyro.conf.OmitArgPrefixes, tyro.conf.OmitSubcommandPrefixes)
+    return tyro.cli(TrainConfig[method.Config], args=arguments[1:], config=flat, console_outputs=False)
+
+
+def shown(*command: str, capsys: pytest.CaptureFixture[str]) -> str:
+    with pytest.raises(SystemExit):
+        main([*command, "--help"])
+    return capsys.readouterr().out
+
+
+def flags_in(text: str) -> set[str]:
+    return set(re.findall(r"(?<![\w-])--[a-z][a-z0-9-]*", text))
+
+
+def test_no_page_mentions_a_flag_that_there_is_not(capsys):
+    known = LAUNCHERS | {"--help", "--version"}
+    for command in COMMANDS:
+        known |= flags_in(shown(command, capsys=capsys)) if command != "train" else set()
+    for method in methods.METHODS:
+        known |= flags_in(shown("train", method, capsys=capsys))
+    for page in PAGES:
+        # The page on adding a method invents one, with flags of its own.
+        text = re.sub(r"```python.*?```", "", page.read_text(), flags=re.DOTALL)
+        assert flags_in(text) <= known, f"{name(page)}: {sorted(flags_in(text) - known)}"
+
+
+def settings(config: Any) -> dict[str, Any]:
+    """Every setting of a method by its name, with its default."""
+    found: dict[str, Any] = {}
+    for part in dataclasses.fields(config):
+        value = getattr(config, part.name)
+        found |= settings(value) if dataclasses.is_dataclass(value) else {part.name: value}
+    return found
+
+
+@pytest.mark.parametrize("method", methods.METHODS)
+def test_a_methods_page_lists_every_setting_with_its_default(method):
+    page = ROOT / "docs" / "methods" / f"{method}.md"
+    rows = re.findall(r"^\| `--([\w-]+)` \| `(\w+)` \| (\S+) \|", page.read_text(), re.MULTILINE)
+    config = methods.find(method).Config()
+    assert {key: default for _, key, default in rows} == {key: str(value) for key, value in settings(config).items()}
+    for flag, key, default in rows:
+        switch = default in ("True", "False")
+        given = "True" if switch else "999" if default == "None" else default
+        config = parsed([method, "--out", "x", f"--{flag}", *([] if switch else [given])])
+        value = str(settings(config.method)[key]).removesuffix(".0")
+        assert value == given.removesuffix(".0"), f"--{flag} does not set {key}"
+
+
+@pytest.fixture
+def women_and_men(tmp_path, monkeypatch) -> Path:
+    for folder in ("women", "men"):
+        (tmp_path / folder).mkdir()
+        for index in range(3):
+            pixels = np.random.default_rng([index, len(folder)]).integers(0, 256, (20, 20, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(tmp_path / folder / f"{index}.jpg")
+    Image.new("RGB", (33, 21), "tan").save(tmp_path / "portrait.jpg")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return tmp_path
+
+
+def test_the_readmes_python_runs(women_and_men):
+    (code,) = blocks(ROOT / "README.md", "python")
+    assert len([line for line in code.splitlines() if line]) == 5
+    small = "size_px=16, images=2, width=4, blocks=1, discriminator_width=4, discriminator_layers=2, samples=1, "
+    assert code.count("size_px=128, ") == 1
+    exec(compile(code.replace("size_px=128, ", small), "README.md", "exec"), {})
+    with Image.open(women_and_men / "new.jpg") as picture:
+        assert picture.size == (33, 21)
+
+
+def test_the_readmes_commands_run(women_and_men):
+    train_words, translate_words = list(commands(ROOT / "README.md"))
+    small = "--size 16 --images 2 --width 4 --blocks 1 --discriminator-width 4 --discriminator-layers 2 --samples 1"
+    assert main([*train_words, *small.split()]) == 0  # of a flag that is given twice, the last counts
+    assert main(translate_words) == 0
+    assert (women_and_men / "new.jpg").exists()
+
+
+def test_the_make_targets_of_the_readme_exist():
+    named = re.findall(r"^make (\w+)", "".join(blocks(ROOT / "README.md", "bash")), re.MULTILINE)
+    assert named == ["demo", "test"]
+    makefile = (ROOT / "Makefile").read_text()
+    assert all(re.search(rf"^{target}:", makefile, re.MULTILINE) for target in named)
+
+
+@pytest.fixture
+def toy(tmp_path) -> Iterator[str]:
+    """The method of CONTRIBUTING.md, as a file."""
+    (code,) = blocks(ROOT / "CONTRIBUTING.md", "python")
+    file = tmp_path / "toy_method.py"
+    file.write_text(code)
+    spec = importlib.util.spec_from_file_location("toy_method", file)
+    assert spec is not None
+    assert spec.loader is not None
+    module = sys.modules["toy_method"] = importlib.util.module_from_spec(spec)
+    before = set(methods.METHODS)
+    try:
+        spec.loader.exec_module(module)
+        (added,) = set(methods.METHODS) - before
+        yield added
+    finally:
+        for added in set(methods.METHODS) - before:
+            del methods.METHODS[added]
+        del sys.modules["toy_method"]
+
+
+def test_the_toy_method_of_contributing_trains_and_translates(toy, women_and_men, capsys):
+    assert "--lambda-l1" in shown("train", toy, capsys=capsys)
+    assert main(["methods"]) == 0
+    assert "paired translation by distance alone" in capsys.readouterr().out
+    config = configure(
+        toy, out="runs/toy", a="women", b="men", size_px=16, images=60, width=8, blocks=1, learning_rate=2e-3,
+        device="cpu", samples=1, log_every=6, mirror=False, load_size_px=16, hold_out=0,
+    )  # fmt: skip
+    assert train(config, quiet=True).finished
+    lines = [line for line in Path("runs/toy/metrics.jsonl").read_text().splitlines() if "losses" in line]
+    first, last = (float(re.findall(r'"l1": ([\d.e-]+)', line)[0]) for line in (lines[0], lines[-1]))
+    assert last < 0.8 * first
+    assert main(["translate", "runs/toy", "portrait.jpg", "--out", "new.jpg"]) == 0
+
+
+def test_the_toy_method_follows_the_house_style(tmp_path):
+    (code,) = blocks(ROOT / "CONTRIBUTING.md", "python")
+    file = tmp_path / "toy_method.py"
+    file.write_text(code)
+    ruff = [sys.executable, "-m", "ruff"]
+    for words in (["check"], ["format", "--check"]):
+        done = subprocess.run(
+            [*ruff, *words, "--config", ROOT / "pyproject.toml", file], capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stdout

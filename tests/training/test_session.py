@@ -1,0 +1,380 @@
+"""A run from its first command to its last: signals, logs, samples, refusals, and what is left on disk."""
+
+import json
+import os
+import shutil
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file
+from torch._subclasses.fake_tensor import FakeTensor
+
+from viceversa import load, train
+from viceversa.cli import main
+from viceversa.errors import ConfigError, TrainingError
+from viceversa.methods import METHODS, Method, Update
+from viceversa.methods.pix2pix import Pix2Pix, Pix2PixConfig
+from viceversa.training import checkpoint, estimate, machine
+from viceversa.training.trainer import Trainer
+
+
+def lines(run: Path, name: str = "metrics.jsonl") -> list[dict]:
+    return [json.loads(line) for line in (run / name).read_text().splitlines()]
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.fixture(scope="module")
+def finished(tiny, tmp_path_factory) -> Path:
+    """A finished run of 12 images, and what is in it, read only."""
+    torch.set_num_threads(1)
+    out = tmp_path_factory.mktemp("session") / "run"
+    assert train(tiny("cyclegan", out, samples=3, checkpoint_minutes=0.0, keep=3, log_every=4), quiet=True).finished
+    return out
+
+
+@pytest.fixture
+def signalled():
+    """Sends this process a signal when the log of a run has a line."""
+    threads = []
+
+    def watch(run: Path, number: int) -> None:
+        until = time.monotonic() + 60
+        while time.monotonic() < until and not (run / "metrics.jsonl").exists():
+            time.sleep(0.001)
+        os.kill(os.getpid(), number)
+
+    def start(run: Path, number: int) -> None:
+        threads.append(threading.Thread(target=watch, args=(run, number)))
+        threads[-1].start()
+
+    yield start
+    for thread in threads:
+        thread.join()
+
+
+def flags(pictures: Path, out: Path, **more: object) -> list[str]:
+    given = {
+        "a": pictures / "a", "b": pictures / "b", "cache": pictures / "cache", "size": 16, "width": 4, "blocks": 1,
+        "discriminator-width": 4, "discriminator-layers": 2, "pool": 4, "images": 12, "log-every": 1, "samples": 2,
+        "sample-pictures": 1, "ema-images": 10, "device": "cpu", "precision": "32-true", "out": out,
+    }  # fmt: skip
+    more = {name.replace("_", "-"): value for name, value in more.items()}
+    return [text for name, value in {**given, **more}.items() for text in (f"--{name}", str(value))]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_saves_and_ends_in_good_order(number, pictures, tmp_path, signalled, capsys):
+    before = [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)]
+    command = ["train", "cyclegan", *flags(pictures, tmp_path / "run", images=40)]
+    signalled(tmp_path / "run", number)
+    assert main(command) == 0
+    seen = lines(tmp_path / "run")[-1]["images"]
+    assert 1 <= seen < 40
+    assert f"stopped; the same command goes on at {seen} images" in capsys.readouterr().err
+    assert checkpoint.complete(tmp_path / "run" / "checkpoints") == [f"{seen:08d}"]
+    assert (tmp_path / "run" / "translator" / "model.safetensors").exists()
+    assert before == [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)], "handlers are put back"
+    assert main(command) == 0
+    assert [line["images"] for line in lines(tmp_path / "run")] == list(range(1, 41))
+    said = capsys.readouterr().err
+    assert f"40 images to see, {seen} seen" in said
+    assert "finished at 40 images" in said
+
+
+@pytest.fixture
+def impatient() -> Iterator[type[Method]]:
+    """A method during whose third iteration somebody presses Ctrl-C twice."""
+
+    class Impatient(Pix2Pix):
+        name = "impatient"
+        Config = ImpatientConfig
+        iterations = 0
+
+        def step(self, batch, iteration):
+            self.iterations += not isinstance(batch[0], FakeTensor)  # the estimate's do not count
+            yield from super().step(batch, iteration)
+            if self.iterations == 3:
+                signal.raise_signal(signal.SIGINT)
+                signal.raise_signal(signal.SIGINT)
+
+    yield Impatient
+    del METHODS["impatient"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImpatientConfig(Pix2PixConfig):
+    """A class of its own."""
+
+
+def test_a_second_interrupt_ends_at_once(impatient, tiny, tmp_path):
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        train(tiny("impatient", tmp_path, checkpoint_minutes=0.0), quiet=True)
+    assert signal.getsignal(signal.SIGINT) is before
+    assert checkpoint.complete(tmp_path / "checkpoints") == ["00000001", "00000002"], "what was there stays good"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PoisonedConfig(Pix2PixConfig):
+    at: int = 3
+    """The sample whose loss is not a number."""
+
+
+@pytest.fixture
+def poisoned() -> Iterator[type[Method]]:
+    class Poisoned(Pix2Pix):
+        name = "poisoned"
+        Config = PoisonedConfig
+
+        def step(self, batch, iteration):
+            for update in super().step(batch, iteration):
+                poison = torch.where(iteration.positions[0] == self.config.at, torch.nan, 0.0)
+                if update.group == "generator":
+                    update = Update("generator", {**update.terms, "poison": poison * update.terms["l1"]})
+                yield update
+
+    yield Poisoned
+    del METHODS["poisoned"]
+
+
+def finite(run: Path) -> bool:
+    newest = run / "checkpoints" / checkpoint.complete(run / "checkpoints")[-1]
+    files = [*newest.glob("*.safetensors"), run / "translator" / "model.safetensors"]
+    return all(torch.isfinite(value.float()).all() for file in files for value in load_file(file).values())
+
+
+def test_nan_stops_with_the_terms_name_and_the_last_good_checkpoint(poisoned, tiny, tmp_path):
+    config = tiny("poisoned", tmp_path / "run", at=3, checkpoint_minutes=0.0)
+    last = tmp_path / "run" / "checkpoints" / "00000003"
+    for _ in range(2):  # the same command again comes to the same end
+        with pytest.raises(TrainingError) as caught:
+            train(config, quiet=True)
+        text = str(caught.value)
+        assert text.startswith("The loss poison is no longer a finite number after 4 images; ")
+        assert f"the last good checkpoint is {last}. Try a smaller --learning-rate" in text
+        assert checkpoint.complete(tmp_path / "run" / "checkpoints")[-1] == last.name
+        assert finite(tmp_path / "run")
+        assert [line["images"] for line in lines(tmp_path / "run")] == [1, 2, 3], "no NaN in the log either"
+    assert (tmp_path / "run" / "report.html").exists()
+
+
+def test_nan_before_the_first_checkpoint(poisoned, tiny, tmp_path):
+    with pytest.raises(TrainingError, match="after 2 images; there is no checkpoint yet"):
+        train(tiny("poisoned", tmp_path / "run", at=1, log_every=100), quiet=True)
+    assert not (tmp_path / "run" / "checkpoints").exists()
+
+
+def test_nan_in_the_last_step_is_not_saved(poisoned, tiny, tmp_path):
+    with pytest.raises(TrainingError, match="poison"):
+        train(tiny("poisoned", tmp_path / "run", at=11, checkpoint_minutes=0.0), quiet=True)
+    assert checkpoint.complete(tmp_path / "run" / "checkpoints")[-1] == "00000011"
+    assert finite(tmp_path / "run")
+
+
+def test_a_wild_learning_rate_is_exit_code_2(pictures, tmp_path, capsys):
+    command = flags(pictures, tmp_path / "run", learning_rate=1e30, checkpoint_minutes=0.0)
+    assert main(["train", "cyclegan", *command]) == 2
+    said = capsys.readouterr().err.strip().splitlines()[-1]
+    assert said.startswith("viceversa: The loss ")
+    assert "no longer a finite number" in said
+    assert finite(tmp_path / "run")
+
+
+def test_another_config_is_refused_and_nothing_changes(finished, pictures, capsys):
+    before = content(finished)
+    common = {"samples": 3, "checkpoint_minutes": 0.0, "keep": 3, "log_every": 4}
+    other = flags(pictures, finished, **{**common, "width": 5, "learning_rate": 0.001})
+    assert main(["train", "cyclegan", *other]) == 2
+    said = capsys.readouterr().err.strip()
+    assert said.startswith(f"viceversa: {finished} holds a run of other settings (")
+    assert "learning_rate: 0.0002 -> 0.001" in said
+    assert "width: 4 -> 5" in said
+    assert "size" not in said, "only what differs is named"
+    assert said.endswith("Give the same settings to go on with it, or another folder with --out.")
+    assert main(["train", "pix2pix", "--data", str(pictures), "--out", str(finished)]) == 2
+    assert "method: cyclegan -> pix2pix" in capsys.readouterr().err
+    assert content(finished) == before
+
+
+def test_what_may_differ_may(finished, tiny, tmp_path):
+    shutil.copytree(finished, tmp_path / "moved")
+    config = tiny("cyclegan", tmp_path / "moved", samples=3, log_every=4, checkpoint_minutes=5, keep=1)
+    assert train(config, quiet=True).finished
+
+
+def test_a_folder_of_other_things_is_refused(tiny, tmp_path):
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "1.jpg").write_bytes(b"mine")
+    with pytest.raises(ConfigError, match=r"photos holds other things and no run\. Name a new folder with --out\."):
+        train(tiny("cyclegan", tmp_path / "photos"), quiet=True)
+    (tmp_path / "file").write_bytes(b"mine")
+    with pytest.raises(ConfigError, match=r"file is a file\."):
+        train(tiny("cyclegan", tmp_path / "file"), quiet=True)
+    assert content(tmp_path) == {"photos/1.jpg": b"mine", "file": b"mine"}
+
+
+def test_a_run_that_was_killed_before_its_first_file_is_none(tiny, tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / ".config.json.partial").write_text("{")
+    assert train(tiny("pix2pix", tmp_path / "run", images=2), quiet=True).finished
+    assert not (tmp_path / "run" / ".config.json.partial").exists()
+
+
+def test_a_damaged_config_is_refused(finished, tiny, tmp_path):
+    shutil.copytree(finished, tmp_path / "run")
+    (tmp_path / "run" / "config.json").write_text("{")
+    with pytest.raises(ConfigError, match=r"config\.json is no training config"):
+        train(tiny("cyclegan", tmp_path / "run"), quiet=True)
+
+
+def test_a_finished_run_says_so_and_stays(finished, pictures, tmp_path, capsys):
+    shutil.copytree(finished, tmp_path / "run")
+    before = content(tmp_path / "run")
+    again = flags(pictures, tmp_path / "run", samples=3, checkpoint_minutes=0.0, keep=3, log_every=4)
+    assert main(["train", "cyclegan", *again]) == 0
+    said = capsys.readouterr().err
+    assert "12 images to see, 12 seen" in said
+    assert "finished at 12 images" in said
+    after = content(tmp_path / "run")
+    same = {name for name in before if before[name] == after.get(name)}
+    kinds = ("checkpoints/", "samples/", "translator/", "metrics.jsonl", "timing.jsonl")
+    assert {name for name in before if name.startswith(kinds)} <= same
+
+
+def test_the_log(finished):
+    logged = lines(finished)
+    assert [line["images"] for line in logged] == [4, 8, 12]
+    # Seven pictures, none held out, make an epoch; the rate is full until half of the run and falls after it.
+    assert [line["epoch"] for line in logged] == [images / 7 for images in (4, 8, 12)]
+    rates = [2e-4, 2e-4 * (1 - 7 / 12) / 0.5, 2e-4 * (1 - 11 / 12) / 0.5]
+    assert [line["learning_rate"] for line in logged] == pytest.approx(rates, rel=1e-12)
+    for line in logged:
+        assert list(line["losses"])[:2] == ["gan_a2b", "gan_b2a"], "in the method's order"
+        assert all(np.isfinite(value) for value in line["losses"].values())
+    clock = lines(finished, "timing.jsonl")
+    assert [line["images"] for line in clock] == [4, 8, 12]
+    assert all(line["images_per_second"] > 0 and line["memory_bytes"] > 0 for line in clock)
+    assert clock[0]["seconds"] < clock[1]["seconds"] < clock[2]["seconds"]
+
+
+def test_log_lines_are_means(tiny, make_trainer, tmp_path):
+    fine = tiny("pix2pix", tmp_path / "fine", images=6, log_every=1)
+    train(fine, quiet=True)
+    train(replace(fine, out=tmp_path / "coarse", log_every=4), quiet=True)
+    each, coarse = lines(tmp_path / "fine"), lines(tmp_path / "coarse")
+    assert [line["images"] for line in coarse] == [4, 6], "the rest is logged at the end"
+    for line, part in zip(coarse, (each[:4], each[4:]), strict=True):
+        means = {name: np.mean([one["losses"][name] for one in part]) for name in line["losses"]}
+        assert line["losses"] == pytest.approx(means, rel=1e-6)
+
+
+def test_sample_sheets_come_when_they_are_due(finished):
+    """Closer together at the start: 12 (k / 3)^2 images for k = 1, 2, 3."""
+    names = sorted(path.name for path in (finished / "samples").iterdir())
+    assert names == ["00000001.jpg", "00000005.jpg", "00000012.jpg"]
+    with Image.open(finished / "samples" / names[0]) as sheet:
+        width, height = sheet.size
+    assert width > 3 * 16, "input, output and back again"
+    assert height > 2 * 16, "a picture of each domain"
+    summary = json.loads((finished / "summary.json").read_text())
+    assert summary["sample_columns"] == ["input", "output", "back again"]
+    assert summary["total_images"] == 12
+    assert summary["pictures"] == {"a": 7, "b": 7}
+    assert summary["domains"] == {"a": "a", "b": "b"}
+
+
+def test_checkpoints_while_it_trains(finished):
+    assert checkpoint.complete(finished / "checkpoints") == ["00000010", "00000011", "00000012"]
+    said = [json.loads((finished / "checkpoints" / f"000000{n}" / "progress.json").read_text()) for n in (10, 11, 12)]
+    assert said[0]["seconds"] < said[1]["seconds"] < said[2]["seconds"]
+
+
+def test_the_translator_is_the_moving_average(finished):
+    state = load_file(finished / "checkpoints" / "00000012" / "state.safetensors")
+    averaged = {
+        name.removeprefix("averaged.averages."): value for name, value in state.items() if name.startswith("averaged.")
+    }
+    assert load_file(finished / "translator" / "model.safetensors").keys() == averaged.keys()
+    for name, value in load_file(finished / "translator" / "model.safetensors").items():
+        assert torch.equal(value, averaged[name]), name
+        assert not torch.equal(value, state[f"method.{name}"]), "and not the weights of the last step"
+    picture = np.random.default_rng(0).integers(0, 256, (30, 41, 3), dtype=np.uint8)
+    there, back = (
+        load(finished, device="cpu")(picture, to="b"),
+        load(finished / "translator", device="cpu")(picture, to="a"),
+    )
+    assert there.shape == back.shape == picture.shape
+    assert not np.array_equal(there, back)
+
+
+def test_without_an_average_the_translator_is_the_generator(tiny, tmp_path):
+    train(tiny("pix2pix", tmp_path, images=3, ema_images=0), quiet=True)
+    state = load_file(tmp_path / "checkpoints" / "00000003" / "state.safetensors")
+    for name, value in load_file(tmp_path / "translator" / "model.safetensors").items():
+        assert torch.equal(value, state["method.g." + name.removeprefix("a2b.")]), name
+
+
+@pytest.mark.parametrize(
+    ("method", "settings"),
+    [("cyclegan", {"objective": "wgan-gp", "pool": 2}), ("pix2pix", {"size_px": 64, "norm": "batch", "accumulate": 2})],
+)
+def test_the_estimate_leaves_everything_as_it_was(method, settings, tiny, make_trainer, tmp_path):
+    trainer = make_trainer(tiny(method, tmp_path, **settings))
+    before = {name: value.clone() for name, value in trainer.method.state_dict().items()}
+    averages = [value.clone() for value in trainer.averaged.state_dict().values()]
+    expected = estimate.of(trainer)
+    assert expected.seconds_per_step > 0
+    assert expected.memory_bytes > 0
+    after = trainer.method.state_dict()
+    assert all(torch.equal(value, after[name]) for name, value in before.items())
+    assert all(map(torch.equal, averages, trainer.averaged.state_dict().values()))
+    assert not any(optimizer.state for optimizer in trainer.optimizers.values())
+    assert all(parameter.grad is None and parameter.requires_grad for parameter in trainer.method.parameters())
+    assert (trainer.images_seen, trainer.sums) == (0, {})
+
+
+def test_the_estimate_is_of_the_right_size(tiny, tmp_path, make_trainer):
+    """Within a factor of 5 of what steps then take; only the fastest of them, since a test is never alone."""
+    trainer: Trainer = make_trainer(tiny("cyclegan", tmp_path, size_px=64, width=32, blocks=4, discriminator_width=32))
+    expected, times = estimate.of(trainer).seconds_per_step, [time.perf_counter()]
+
+    def after_each(_: Trainer) -> bool:
+        times.append(time.perf_counter())
+        return len(times) > 5
+
+    trainer.run(after_each)
+    fastest = min(np.diff(times))
+    assert fastest / 5 < expected < fastest * 5
+
+
+def test_the_estimate_grows_with_the_work(tiny, tmp_path, make_trainer):
+    def cost(**settings):
+        return estimate.trace(make_trainer(tiny("cyclegan", tmp_path, **settings)))
+
+    plain, twice, larger = cost(), cost(accumulate=2), cost(size_px=32)
+    assert twice.flops == 2 * plain.flops
+    assert larger.flops == pytest.approx(4 * plain.flops, rel=0.15)
+    assert 2 < larger.saved_bytes / plain.saved_bytes < 4.1
+    assert cost(objective="wgan-gp").flops > plain.flops
+
+
+def test_the_machine_is_what_it_says(tmp_path):
+    assert machine.choose_device("cpu") == "cpu"
+    assert machine.choose_precision("64-true", "cpu") == "64-true"
+    assert machine.choose_precision("auto", "cpu") == ("bf16-mixed" if machine.has_bfloat16("cpu") else "32-true")
+    assert "32-true" in machine.describe("cpu", "32-true", 1)
+    assert "2 processes" in machine.describe("cpu", "32-true", 2)
+    if not torch.cuda.is_available():
+        with pytest.raises(ConfigError, match=r"--device cuda is not there; this machine has .*cpu"):
+            machine.choose_device("cuda")
