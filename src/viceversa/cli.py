@@ -2,6 +2,7 @@
 
 import dataclasses
 import difflib
+import errno
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -53,6 +54,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            print("viceversa: The disk is full. Free some space and give the same command again.", file=sys.stderr)
+            return 2
         if error.filename is None:  # nothing that a person could mend
             raise
         print(f"viceversa: {error.filename}: {error.strerror}. Name another place, or mend that.", file=sys.stderr)

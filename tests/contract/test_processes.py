@@ -41,8 +41,16 @@ for job in json.loads(Path(sys.argv[1]).read_text()):
 def torchrun(*arguments: str | Path) -> None:
     command = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2", "--standalone"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
-    done = subprocess.run([*command, *map(str, arguments)], capture_output=True, text=True, env=environment)
-    assert done.returncode == 0, done.stderr[-3000:]
+    started = subprocess.Popen(
+        [*command, *map(str, arguments)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=environment
+    )
+    try:
+        _, said = started.communicate(timeout=240)
+    except subprocess.TimeoutExpired:  # two that wait for each other; torchrun ends them when it is told to end
+        started.terminate()
+        started.communicate()
+        raise
+    assert started.returncode == 0, said[-3000:]
 
 
 def job(config, stop: int = 0) -> dict[str, object]:

@@ -58,7 +58,7 @@ def test_extreme_draws_stay_within():
     given = pool.exchange(pictures, draws)
     assert given[:, 0, 0, 0].tolist() == [0, 1, 2, 2, 3]
     assert pool.pictures[:, 0, 0, 0].tolist() == [0, 1, 4]
-    assert pool.exchange(pictures[:1], torch.tensor([[0.5, 0.0]]))[0, 0, 0, 0] == 0, "one half is no swap"
+    assert pool.exchange(pictures[3:4], torch.tensor([[0.5, 0.0]]))[0, 0, 0, 0] == 3, "one half is no swap"
 
 
 def test_discriminators_get_no_gradient_into_generators():

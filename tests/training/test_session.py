@@ -22,8 +22,7 @@ from viceversa.cli import main
 from viceversa.errors import ConfigError, TrainingError
 from viceversa.methods import METHODS, Method, Update
 from viceversa.methods.pix2pix import Pix2Pix, Pix2PixConfig
-from viceversa.training import checkpoint, estimate, machine
-from viceversa.training.trainer import Trainer
+from viceversa.training import checkpoint
 
 
 def lines(run: Path, name: str = "metrics.jsonl") -> list[dict]:
@@ -162,7 +161,8 @@ def test_nan_stops_with_the_terms_name_and_the_last_good_checkpoint(poisoned, ti
             train(config, quiet=True)
         text = str(caught.value)
         assert text.startswith("The loss poison is no longer a finite number after 4 images; ")
-        assert f"the last good checkpoint is {last}. Try a smaller --learning-rate" in text
+        assert f"the last good checkpoint is {last}. " in text
+        assert "a smaller --learning-rate" in text
         assert checkpoint.complete(tmp_path / "run" / "checkpoints")[-1] == last.name
         assert finite(tmp_path / "run")
         assert [line["images"] for line in lines(tmp_path / "run")] == [1, 2, 3], "no NaN in the log either"
@@ -325,56 +325,14 @@ def test_without_an_average_the_translator_is_the_generator(tiny, tmp_path):
         assert torch.equal(value, state["method.g." + name.removeprefix("a2b.")]), name
 
 
-@pytest.mark.parametrize(
-    ("method", "settings"),
-    [("cyclegan", {"objective": "wgan-gp", "pool": 2}), ("pix2pix", {"size_px": 64, "norm": "batch", "accumulate": 2})],
-)
-def test_the_estimate_leaves_everything_as_it_was(method, settings, tiny, make_trainer, tmp_path):
-    trainer = make_trainer(tiny(method, tmp_path, **settings))
-    before = {name: value.clone() for name, value in trainer.method.state_dict().items()}
-    averages = [value.clone() for value in trainer.averaged.state_dict().values()]
-    expected = estimate.of(trainer)
-    assert expected.seconds_per_step > 0
-    assert expected.memory_bytes > 0
-    after = trainer.method.state_dict()
-    assert all(torch.equal(value, after[name]) for name, value in before.items())
-    assert all(map(torch.equal, averages, trainer.averaged.state_dict().values()))
-    assert not any(optimizer.state for optimizer in trainer.optimizers.values())
-    assert all(parameter.grad is None and parameter.requires_grad for parameter in trainer.method.parameters())
-    assert (trainer.images_seen, trainer.sums) == (0, {})
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_what_is_to_be_compiled_is(tiny, tmp_path, monkeypatch):
+    """The estimate, which looks at the networks first, once kept torch.compile from ever compiling them."""
+    from torch._dynamo.utils import counters
 
-
-def test_the_estimate_is_of_the_right_size(tiny, tmp_path, make_trainer):
-    """Within a factor of 5 of what steps then take; only the fastest of them, since a test is never alone."""
-    trainer: Trainer = make_trainer(tiny("cyclegan", tmp_path, size_px=64, width=32, blocks=4, discriminator_width=32))
-    expected, times = estimate.of(trainer).seconds_per_step, [time.perf_counter()]
-
-    def after_each(_: Trainer) -> bool:
-        times.append(time.perf_counter())
-        return len(times) > 5
-
-    trainer.run(after_each)
-    fastest = min(np.diff(times))
-    assert fastest / 5 < expected < fastest * 5
-
-
-def test_the_estimate_grows_with_the_work(tiny, tmp_path, make_trainer):
-    def cost(**settings):
-        return estimate.trace(make_trainer(tiny("cyclegan", tmp_path, **settings)))
-
-    plain, twice, larger = cost(), cost(accumulate=2), cost(size_px=32)
-    assert twice.flops == 2 * plain.flops
-    assert larger.flops == pytest.approx(4 * plain.flops, rel=0.15)
-    assert 2 < larger.saved_bytes / plain.saved_bytes < 4.1
-    assert cost(objective="wgan-gp").flops > plain.flops
-
-
-def test_the_machine_is_what_it_says(tmp_path):
-    assert machine.choose_device("cpu") == "cpu"
-    assert machine.choose_precision("64-true", "cpu") == "64-true"
-    assert machine.choose_precision("auto", "cpu") == ("bf16-mixed" if machine.has_bfloat16("cpu") else "32-true")
-    assert "32-true" in machine.describe("cpu", "32-true", 1)
-    assert "2 processes" in machine.describe("cpu", "32-true", 2)
-    if not torch.cuda.is_available():
-        with pytest.raises(ConfigError, match=r"--device cuda is not there; this machine has .*cpu"):
-            machine.choose_device("cuda")
+    compile_ = torch.nn.Module.compile
+    # All of torch.compile but its last part, the C++ compiler, which takes half a minute.
+    monkeypatch.setattr(torch.nn.Module, "compile", lambda module: compile_(module, backend="aot_eager"))
+    before = counters["frames"]["ok"]
+    train(tiny("pix2pix", tmp_path, images=2, compile=True), quiet=True)
+    assert counters["frames"]["ok"] > before

@@ -33,6 +33,12 @@ class PictureData:
     b: Path | None = None
     """The folder of domain B."""
 
+    name_a: str | None = None
+    """What the pictures of A are called; default: their folder's name."""
+
+    name_b: str | None = None
+    """What the pictures of B are called; default: their folder's name."""
+
     size_px: Annotated[int, tyro.conf.arg(name="size")] = 256
     """Pixels of a side of the square pictures that networks are trained on."""
 
@@ -93,9 +99,9 @@ class PictureData:
 
     def _names(self) -> tuple[str, str]:
         names = ("A", "B")
-        if self.a is not None and self.b is not None:
+        if self.a is not None and self.b is not None and self.a.resolve().name != self.b.resolve().name:
             names = (self.a.resolve().name, self.b.resolve().name)
-        return ("A", "B") if names[0] == names[1] else names
+        return self.name_a or names[0], self.name_b or names[1]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -102,7 +102,7 @@ def translate_files(
             images.save(picture.reshape(*picture.shape[:2], -1), job.target, quality=_QUALITY)
         except (ValueError, OverflowError) as error:  # what encoders say of sides that their format does not have
             kind = job.target.suffix
-            raise PictureError(f"{job.source}: it cannot be written as {kind} ({error}); try --suffix .png.") from error
+            raise PictureError(f"{job.source}: it cannot be written as {kind} ({error}); try --format png.") from error
 
     with _bar(progress) as bar:
         task = bar.add_task("translating", total=len(jobs))

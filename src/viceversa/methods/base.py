@@ -33,7 +33,9 @@ class Iteration:
 
     seed: int
     positions: Tensor
-    """``(N,)`` int64: the place of each sample of the batch in the endless sequence of samples."""
+    """``(N,)`` int64, on the device: the place of each sample of the batch in the endless sequence of samples."""
+    first: int = 0
+    """The first of the positions, which can be had without waiting for the device."""
 
     def uniform(self, stream: str, shape: tuple[int, ...] = ()) -> Tensor:
         """``(N, *shape)`` in [0, 1), the same numbers for the same sample in every run."""

@@ -99,7 +99,7 @@ class NetworksConfig:
     init: Initialisation = "normal"
     """How weights are drawn."""
     init_gain: float = 0.02
-    """Standard deviation of the normal initialisation, or factor of the others."""
+    """Standard deviation of the normal initialisation, factor of xavier and orthogonal; kaiming has none."""
 
     def make_generator(self, in_channels: int, out_channels: int, size_px: int) -> nn.Module:
         """A generator for pictures of ``size_px``; its weights are not drawn yet."""
@@ -181,7 +181,7 @@ class AdversarialConfig:
             real: ``(N, C, H, W)``.
             fake: The same shape, detached.
             mixing: ``(N,)`` in [0, 1], for the gradient penalty.
-            weight: The factor of the two halves (CycleGAN and pix2pix halve them: pix2pix, Sec. 3.3).
+            weight: The factor of it all (CycleGAN and pix2pix halve a discriminator's loss: pix2pix, Sec. 3.3).
         """
         on_real, on_fake = apply_to_each(network, real, fake)
         terms = {
@@ -190,9 +190,9 @@ class AdversarialConfig:
         }
         if self.objective == "wgan-gp":
             penalty = losses.gradient_penalty(network, real, fake, mixing)
-            terms[f"{name}_penalty"] = self.lambda_gradient_penalty * penalty
+            terms[f"{name}_penalty"] = weight * self.lambda_gradient_penalty * penalty
         if self.r1_gamma:
-            terms[f"{name}_r1"] = self.r1_gamma * losses.r1_penalty(network, real)
+            terms[f"{name}_r1"] = weight * self.r1_gamma * losses.r1_penalty(network, real)
         return terms
 
     @property

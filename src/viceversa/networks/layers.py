@@ -95,7 +95,7 @@ def initialise(network: nn.Module, kind: Initialisation, gain: float, generator:
     Args:
         network: The network, changed in place.
         kind: ``normal`` is N(0, gain) (pix2pix, Sec. 6.2); ``xavier`` and ``kaiming`` are normal; or ``orthogonal``.
-        gain: The standard deviation for ``normal``, else the factor that the kind's own scale is multiplied by.
+        gain: The standard deviation for ``normal``, a factor for ``xavier`` and ``orthogonal``; ``kaiming`` has none.
         generator: Where the numbers come from, on the CPU.
 
     Raises:

@@ -33,35 +33,41 @@ def save(trainer: Trainer, folder: Path, *, seconds: float, keep: int) -> Path:
     """
     fabric, name = trainer.fabric, f"{trainer.images_seen:08d}"
     target, beside = folder / name, folder / f".{name}.partial"
-    failure = ""
-    try:
-        if fabric.is_global_zero:
-            shutil.rmtree(beside, ignore_errors=True)
-            beside.mkdir(parents=True)
-        fabric.barrier()
+
+    def prepare() -> None:
+        shutil.rmtree(beside, ignore_errors=True)
+        beside.mkdir(parents=True)
+
+    def write() -> None:
         shared, local = _module_state(trainer)
         _write(local, beside / f"rank-{fabric.global_rank}.safetensors")
         if fabric.is_global_zero:
             _write(shared, beside / "state.safetensors")
             _write(_optimizer_state(trainer), beside / "optimizers.safetensors")
-    except OSError as error:
-        failure = _sentence(error, target)
-    if trainer.agree(bool(failure)):
-        shutil.rmtree(beside, ignore_errors=True)
-        raise TrainingError(failure or f"Another process could not write the checkpoint {target}.")
-    if fabric.is_global_zero:
-        try:
-            _seal(beside, trainer, seconds)
-            if target.exists():
-                shutil.rmtree(target)
-            os.replace(beside, target)
-            _sync(folder)
-        except OSError as error:
+
+    def finish() -> None:
+        _seal(beside, trainer, seconds)
+        if target.exists():
+            shutil.rmtree(target)
+        os.replace(beside, target)
+        _sync(folder)
+
+    for work, by_all in ((prepare, False), (write, True), (finish, False)):
+        failure = ""
+        if by_all or fabric.is_global_zero:
+            try:
+                work()
+            except OSError as error:
+                failure = _sentence(error, target)
+            except _NotFinite as error:
+                failure = f"{error} is no longer finite after {trainer.images_seen} images; {latest_words(folder)}."
+        # Also a barrier: nobody goes on before all have done their part, and all fail together.
+        if trainer.agree(bool(failure)):
             shutil.rmtree(beside, ignore_errors=True)
-            raise TrainingError(_sentence(error, target)) from None
+            raise TrainingError(failure or f"Another process could not write the checkpoint {target}.")
+    if fabric.is_global_zero:
         for old in complete(folder)[:-keep]:
             shutil.rmtree(folder / old, ignore_errors=True)
-    fabric.barrier()
     return target
 
 
@@ -145,7 +151,14 @@ def _restore(
         optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
 
 
+class _NotFinite(Exception):
+    """A tensor that must not become a checkpoint: going on from it leads nowhere."""
+
+
 def _write(tensors: dict[str, Tensor], path: Path) -> None:
+    for name, tensor in tensors.items():
+        if tensor.is_floating_point() and not torch.isfinite(tensor).all():
+            raise _NotFinite(name)
     # Dense memory, in the order of the shape: safetensors keeps no strides.
     path.write_bytes(to_bytes({key: value.detach().contiguous().cpu() for key, value in tensors.items()}))
     _sync(path)

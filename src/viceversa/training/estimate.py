@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch._subclasses.fake_tensor import FakeTensorMode
+from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
@@ -22,8 +22,6 @@ class Cost:
 
     flops: int
     """Floating-point operations of convolutions and matrix products, forward and backward."""
-    operations: int
-    """Calls of torch operations."""
     saved_bytes: int
     """Activations that the larger of its updates keeps for its backward pass."""
 
@@ -36,9 +34,16 @@ class Estimate:
     memory_bytes: int
 
 
-def of(trainer: Trainer) -> Estimate:
-    """Expected time and memory of an iteration on this machine; takes a few forward passes itself."""
-    cost, device = trace(trainer), trainer.fabric.device
+def of(trainer: Trainer) -> Estimate | None:
+    """Expected time and memory of an iteration on this machine; takes a few forward passes itself.
+
+    None where it cannot be known.
+    """
+    device = trainer.fabric.device
+    try:
+        cost = trace(trainer)
+    except DataDependentOutputException:  # a method that looks at its tensors cannot be traced without their content
+        return None
     seconds = cost.flops * _seconds_per_flop(trainer) * _BACKWARD
     weights = sum(p.numel() * p.element_size() for params in trainer.parameters.values() for p in params)
     averaged = sum(p.numel() * p.element_size() for p in trainer.averaged.parameters())
@@ -78,7 +83,7 @@ def trace(trainer: Trainer) -> Cost:
                 saved.append(sum(held.values()))
                 trained = [p for network in method.groups()[update.group] for p in network.parameters()]
                 torch.autograd.grad(torch.stack(list(update.terms.values())).sum(), trained, allow_unused=True)
-    return Cost(calls.flops * parts, calls.number * parts, max(saved))
+    return Cost(calls.flops * parts, max(saved))
 
 
 def _seconds_per_flop(trainer: Trainer) -> float:
@@ -102,16 +107,14 @@ def _seconds_per_flop(trainer: Trainer) -> float:
 
 
 class _Calls(TorchDispatchMode):
-    """Counts operations, and what they compute: torch's own FlopCounterMode stumbles over gradient penalties."""
+    """Counts floating-point operations: torch's own FlopCounterMode stumbles over gradient penalties."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.number = 0
         self.flops = 0
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):  # pyright: ignore
         result = func(*args, **(kwargs or {}))
-        self.number += 1
         if count := flop_registry.get(func.overloadpacket):
             self.flops += count(*args, **(kwargs or {}), out_val=result)
         return result

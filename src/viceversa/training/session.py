@@ -6,7 +6,7 @@ import signal
 import threading
 import time
 from collections.abc import Generator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from viceversa.allocator import keep_freed_memory
 from viceversa.config import TrainConfig, difference, from_json, to_json
 from viceversa.data.images import grid, save, to_uint8
 from viceversa.data.pictures import Pictures
-from viceversa.errors import ConfigError, TrainingError
+from viceversa.errors import ConfigError, TrainingError, ViceversaError
 from viceversa.inference.folder import save_translator
 from viceversa.training import checkpoint, estimate, machine
 from viceversa.training.progress import (
@@ -70,8 +70,8 @@ def train(config: TrainConfig[Any], *, quiet: bool = False) -> Run:
     if device == "cpu":
         keep_freed_memory()
     main = fabric.is_global_zero
-    pictures: Pictures = config.method.data.open(config.seed, fabric.device)
-    with _deterministic(device):
+    with _deterministic(device), _out_of_memory(config):
+        pictures: Pictures = config.method.data.open(config.seed, fabric.device)
         method = methods.of(config.method)(config.method)
         method.initialise(config.seed)
         trainer = Trainer(config, method, pictures, fabric)
@@ -94,6 +94,7 @@ class Session:
         self.trainer, self.pictures, self.config, self.out = trainer, pictures, config, config.out
         self.main = trainer.fabric.is_global_zero
         self.quiet = quiet
+        self.summary: dict[str, Any] = {}
         self.log = MetricsLog(self.out)
         total, seen = trainer.total_images, trainer.images_seen
         if self.main:
@@ -117,7 +118,8 @@ class Session:
         trainer, pictures = self.trainer, self.pictures
         weights = {group: sum(p.numel() for p in params) for group, params in trainer.parameters.items()}
         expected = estimate.of(trainer)
-        left = expected.seconds_per_step * (trainer.total_images - trainer.images_seen) / trainer.images_per_step
+        per_image = expected.seconds_per_step / trainer.images_per_step if expected else 0.0
+        left = per_image * (trainer.total_images - trainer.images_seen)
         self._say(f"{trainer.method.name} on {where}")
         self._say(
             f"{' and '.join(f'{number} {pictures.domains[side]}' for side, number in pictures.counts.items())} "
@@ -130,9 +132,10 @@ class Session:
             self._say(f"and {len(pictures.skipped) - 5} more skipped; the report lists them")
         self._say(
             f"{trainer.total_images:,} images to see, {trainer.images_seen:,} seen; "
-            f"about {duration(left)} and {size(expected.memory_bytes)} of memory (estimated)"
+            + (f"about {duration(left)} and {size(expected.memory_bytes)} of memory (estimated)" if expected else "")
         )
-        summary = {
+        self.summary = {
+            "state": "training",
             "method": trainer.method.name,
             "domains": pictures.domains,
             "size_px": self.config.method.data.size_px,
@@ -143,29 +146,35 @@ class Session:
             "pictures": pictures.counts,
             "held_out": pictures.held_out_kind,
             "skipped": [{"path": str(lost.path), "reason": lost.reason} for lost in pictures.skipped],
-            "estimate": {
-                "seconds": expected.seconds_per_step * trainer.total_images / trainer.images_per_step,
-                "memory_bytes": expected.memory_bytes,
-            },
-            "sample_columns": [],
+            "estimate": {"seconds": per_image * trainer.total_images, "memory_bytes": expected.memory_bytes}
+            if expected
+            else {},
+            "sample_columns": self._former_columns(),
         }
-        self.summary = summary
         self._write_summary()
+
+    def _former_columns(self) -> list[str]:
+        """The headings of the sample sheets that an earlier session made."""
+        try:
+            return list(json.loads((self.out / "summary.json").read_text())["sample_columns"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return []
 
     def run(self) -> None:
         """The loop, and what must be there after it."""
         try:
             with self.bar:
                 self.trainer.run(self.after_each)
-        except TrainingError:
-            self._report()
+        except (ViceversaError, OSError):
+            with suppress(ViceversaError, OSError):  # whatever stopped the run may stop this too
+                self._close("stopped")
             raise
         if self.trainer.images_seen > self.first_image:
             self._save()
         elif self.main and self.trainer.images_seen:
             self._write_translator()
-        self._report()
         done = self.trainer.images_seen >= self.trainer.total_images
+        self._close("finished" if done else "stopped")
         words = "finished" if done else "stopped; the same command goes on"
         self._say(f"{words} at {self.trainer.images_seen:,} images. Report: {self.out / 'report.html'}")
 
@@ -175,8 +184,7 @@ class Session:
         last = now >= trainer.total_images
         log_due = last or now // self.log_every > before // self.log_every
         minutes = (time.monotonic() - self.saved_at) / 60
-        stop = trainer.agree(self.signalled.is_set())
-        save_due = trainer.agree(minutes >= self.config.checkpoint_minutes)
+        stop, save_due = trainer.agree_on(self.signalled.is_set(), minutes >= self.config.checkpoint_minutes)
         if trainer.fabric.device.type == "cpu" or log_due or save_due or stop:
             trainer.check_finite(checkpoint.latest_words(self.out / "checkpoints"))
         if not self.quiet and trainer.fabric.device.type == "cpu":
@@ -250,6 +258,11 @@ class Session:
             text = json.dumps(self.summary, indent=2, ensure_ascii=False) + "\n"
             replace_file(self.out / "summary.json", text.encode())
 
+    def _close(self, state: str) -> None:
+        self.summary["state"] = state
+        self._write_summary()
+        self._report()
+
     def _report(self) -> None:
         if self.main:
             write_report(self.out)
@@ -307,14 +320,32 @@ def _signals() -> Generator[threading.Event]:
 
 
 @contextmanager
+def _out_of_memory(config: TrainConfig[Any]) -> Generator[None]:
+    """Memory that does not suffice, as a sentence that says what to change."""
+    try:
+        yield
+    except RuntimeError as error:  # torch.OutOfMemoryError is one too
+        if not isinstance(error, torch.OutOfMemoryError) and "allocate memory" not in str(error):
+            raise
+        raise TrainingError(
+            f"The memory does not suffice for --size {config.method.data.size_px} and --batch "
+            f"{config.method.schedule.batch}. Start anew with a smaller --batch, --size or --width."
+        ) from error
+
+
+@contextmanager
 def _deterministic(device: str) -> Generator[None]:
     """Deterministic kernels on a GPU; on a CPU they are so by themselves."""
     if device != "cuda":
         yield
         return
     before = torch.are_deterministic_algorithms_enabled()
+    settings: Any = torch.utils.deterministic
+    filled = settings.fill_uninitialized_memory
     torch.use_deterministic_algorithms(True)
+    settings.fill_uninitialized_memory = False  # we read nothing that was not written
     try:
         yield
     finally:
         torch.use_deterministic_algorithms(before)
+        settings.fill_uninitialized_memory = filled

@@ -55,9 +55,6 @@ class Trainer:
         self.images_seen = 0
         self.sums: dict[str, Tensor] = {}
         """Sum of each loss term since the last line of the log, and of the iterations ("iterations")."""
-        if config.compile:
-            for generator in method.generators().values():
-                generator.compile()
 
     @property
     def images_per_step(self) -> int:
@@ -67,6 +64,9 @@ class Trainer:
     def run(self, after_each: Callable[["Trainer"], bool]) -> None:
         """Trains to the end, or until ``after_each``, called after each iteration, returns True."""
         self.method.train()
+        if self.config.compile:  # not before: the estimate's look at the networks would keep them from being compiled
+            for generator in self.method.generators().values():
+                generator.compile()
         while self.images_seen < self.total_images:
             self.set_learning_rate()
             self.step([self._load(index) for index in range(self.config.accumulate)])
@@ -86,7 +86,7 @@ class Trainer:
             group = None
             for run, iteration in runs:
                 # Dropout draws from torch's generator: it too becomes a function of the position.
-                torch.manual_seed(seeding.derive(self.config.seed, "torch", int(iteration.positions[0]), turn))
+                torch.manual_seed(seeding.derive(self.config.seed, "torch", iteration.first, turn))
                 with self.fabric.autocast():
                     update = next(run, None)
                 if update is None:
@@ -122,18 +122,20 @@ class Trainer:
         Raises:
             TrainingError: With the term's name and ``last_good``, the checkpoint to go back to.
         """
-        if torch.isfinite(torch.stack([value.float() for value in self.sums.values()])).all():
+        fine = bool(torch.isfinite(torch.stack([value.float() for value in self.sums.values()])).all())
+        if not self.agree(not fine):  # all processes stop together
             return
-        bad = ", ".join(name for name, value in self.sums.items() if not torch.isfinite(value))
+        bad = ", ".join(name for name, value in self.sums.items() if not torch.isfinite(value)) or "of another process"
         raise TrainingError(
             f"The loss {bad} is no longer a finite number after {self.images_seen} images; {last_good}. "
-            "Try a smaller --learning-rate or --precision 32-true."
+            "Start anew with a smaller --learning-rate or --precision 32-true, in another --out."
         )
 
     def take_means(self) -> dict[str, float]:
         """Each loss term's mean since the last call, over all processes; starts anew."""
         iterations = self.sums.pop("iterations")
-        means = torch.stack([value.double() / iterations for value in self.sums.values()])
+        wide = torch.float32 if self.fabric.device.type == "mps" else torch.float64
+        means = torch.stack([value.to(wide) / iterations for value in self.sums.values()])
         if self.fabric.world_size > 1:
             means = self._mean(means)
         names = list(self.sums)
@@ -142,10 +144,15 @@ class Trainer:
 
     def agree(self, flag: bool) -> bool:
         """Whether any process says yes: all of them get the same answer."""
+        return self.agree_on(flag)[0]
+
+    def agree_on(self, *flags: bool) -> list[bool]:
+        """The same for several questions at the cost of one."""
         if self.fabric.world_size == 1:
-            return flag
-        votes = self.fabric.all_reduce(torch.tensor(float(flag), device=self.fabric.device), reduce_op="sum")
-        return bool(votes > 0)  # pyright: ignore[reportOperatorIssue]
+            return list(flags)
+        votes: Any = torch.tensor([float(flag) for flag in flags], device=self.fabric.device)
+        votes = self.fabric.all_reduce(votes, reduce_op="sum")
+        return [vote > 0 for vote in votes.tolist()]
 
     def cast(self, pictures: Tensor) -> Tensor:
         """Pictures in the run's own precision and memory layout."""
@@ -157,7 +164,7 @@ class Trainer:
         first = self.images_seen + part * self.batch_images
         positions = torch.arange(first, first + self.batch_images)
         batch = tuple(self.cast(side) for side in self.pictures.batch(positions))
-        return batch, Iteration(self.config.seed, positions.to(self.fabric.device))
+        return batch, Iteration(self.config.seed, positions.to(self.fabric.device), first)
 
     def _log(self, terms: dict[str, Tensor], parts: int) -> None:
         for name, value in terms.items():

@@ -1,0 +1,66 @@
+"""The estimate before the first step, and what the machine is said to be."""
+
+import time
+
+import numpy as np
+import pytest
+import torch
+
+from viceversa.errors import ConfigError
+from viceversa.training import estimate, machine
+from viceversa.training.trainer import Trainer
+
+
+@pytest.mark.parametrize(
+    ("method", "settings"),
+    [("cyclegan", {"objective": "wgan-gp", "pool": 2}), ("pix2pix", {"size_px": 64, "norm": "batch", "accumulate": 2})],
+)
+def test_the_estimate_leaves_everything_as_it_was(method, settings, tiny, make_trainer, tmp_path):
+    trainer = make_trainer(tiny(method, tmp_path, **settings))
+    before = {name: value.clone() for name, value in trainer.method.state_dict().items()}
+    averages = [value.clone() for value in trainer.averaged.state_dict().values()]
+    expected = estimate.of(trainer)
+    assert expected.seconds_per_step > 0
+    assert expected.memory_bytes > 0
+    after = trainer.method.state_dict()
+    assert all(torch.equal(value, after[name]) for name, value in before.items())
+    assert all(map(torch.equal, averages, trainer.averaged.state_dict().values()))
+    assert not any(optimizer.state for optimizer in trainer.optimizers.values())
+    assert all(parameter.grad is None and parameter.requires_grad for parameter in trainer.method.parameters())
+    assert (trainer.images_seen, trainer.sums) == (0, {})
+
+
+def test_the_estimate_is_of_the_right_size(tiny, tmp_path, make_trainer):
+    """Within a factor of 5 of what steps then take; only the fastest of them, since a test is never alone."""
+    trainer: Trainer = make_trainer(tiny("cyclegan", tmp_path, size_px=64, width=32, blocks=4, discriminator_width=32))
+    expected, times = estimate.of(trainer).seconds_per_step, [time.perf_counter()]
+
+    def after_each(_: Trainer) -> bool:
+        times.append(time.perf_counter())
+        return len(times) > 5
+
+    trainer.run(after_each)
+    fastest = min(np.diff(times))
+    assert fastest / 5 < expected < fastest * 5
+
+
+def test_the_estimate_grows_with_the_work(tiny, tmp_path, make_trainer):
+    def cost(**settings):
+        return estimate.trace(make_trainer(tiny("cyclegan", tmp_path, **settings)))
+
+    plain, twice, larger = cost(), cost(accumulate=2), cost(size_px=32)
+    assert twice.flops == 2 * plain.flops
+    assert larger.flops == pytest.approx(4 * plain.flops, rel=0.15)
+    assert 2 < larger.saved_bytes / plain.saved_bytes < 4.1
+    assert cost(objective="wgan-gp").flops > plain.flops
+
+
+def test_the_machine_is_what_it_says(tmp_path):
+    assert machine.choose_device("cpu") == "cpu"
+    assert machine.choose_precision("64-true", "cpu") == "64-true"
+    assert machine.choose_precision("auto", "cpu") == ("bf16-mixed" if machine.has_bfloat16("cpu") else "32-true")
+    assert "32-true" in machine.describe("cpu", "32-true", 1)
+    assert "2 processes" in machine.describe("cpu", "32-true", 2)
+    if not torch.cuda.is_available():
+        with pytest.raises(ConfigError, match=r"--device cuda is not there; this machine has .*cpu"):
+            machine.choose_device("cuda")
