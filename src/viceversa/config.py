@@ -38,7 +38,7 @@ class TrainConfig(Generic[M]):
     precision: PrecisionName = "auto"
     """bf16-mixed computes in bfloat16 with float32 weights; auto takes it where the processor has it."""
     accumulate: int = 1
-    """Batches whose gradients are summed before a step: a larger batch in the same memory."""
+    """Batches whose gradients are summed before a step: a larger batch in less memory."""
     ema_images: float = 1000
     """Half-life, in images, of the moving average of the generators; 0 takes their weights as they are."""
     compile: bool = field(default=False, metadata=_MAY_DIFFER)

@@ -1,5 +1,6 @@
 """The machine that a run computes on: device, precision, processes."""
 
+import atexit
 import os
 import platform
 
@@ -59,7 +60,15 @@ def make_fabric(device: str, precision: PrecisionName) -> Fabric:
     )
     if os.environ.get("LT_CLI_USED") != "1":  # under `fabric run` the processes are joined already
         fabric.launch()
+    if many:
+        atexit.register(_leave)
     return fabric
+
+
+def _leave() -> None:
+    """Leaves the group of processes in good order, so that none of its threads is alive when Python ends."""
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
 
 
 def describe(device: str, precision: PrecisionName, processes: int) -> str:

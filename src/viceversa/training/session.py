@@ -2,11 +2,8 @@
 
 import dataclasses
 import json
-import signal
-import threading
 import time
-from collections.abc import Generator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,12 +13,12 @@ import torch
 
 from viceversa import methods
 from viceversa.allocator import keep_freed_memory
-from viceversa.config import TrainConfig, difference, from_json, to_json
+from viceversa.config import TrainConfig, to_json
 from viceversa.data.images import grid, save, to_uint8
 from viceversa.data.pictures import Pictures
-from viceversa.errors import ConfigError, TrainingError, ViceversaError
+from viceversa.errors import ViceversaError
 from viceversa.inference.folder import save_translator
-from viceversa.training import checkpoint, estimate, machine
+from viceversa.training import checkpoint, estimate, guards, machine
 from viceversa.training.progress import (
     Board,
     MetricsLog,
@@ -65,17 +62,18 @@ def train(config: TrainConfig[Any], *, quiet: bool = False) -> Run:
     """
     device = machine.choose_device(config.device)
     config = dataclasses.replace(config, precision=machine.choose_precision(config.precision, device))
-    _check_folder(config)
+    guards.check_folder(config)
     fabric = machine.make_fabric(device, config.precision)
     if device == "cpu":
         keep_freed_memory()
     main = fabric.is_global_zero
-    with _deterministic(device), _out_of_memory(config):
+    with guards.deterministic(device), guards.out_of_memory(config):
         pictures: Pictures = config.method.data.open(config.seed, fabric.device)
         method = methods.of(config.method)(config.method)
         method.initialise(config.seed)
         trainer = Trainer(config, method, pictures, fabric)
         config.out.mkdir(parents=True, exist_ok=True)
+        guards.check_pictures(config.out, pictures.counts)
         if main:
             replace_file(config.out / "config.json", to_json(config).encode())
         seconds = checkpoint.load_newest(trainer, config.out / "checkpoints") or 0.0
@@ -101,7 +99,7 @@ class Session:
             self.log.truncate_after(seen)
         self.board = stack.enter_context(Board(self.out, seen)) if self.main else None
         self.bar = ProgressBar(total, done=seen, title=trainer.method.name, quiet=quiet)
-        self.signalled = stack.enter_context(_signals())
+        self.signalled = stack.enter_context(guards.signals())
         self.log_every = config.log_every or max(trainer.images_per_step, total // 2000)
         # Closer together at the start, where pictures change fastest.
         self.sample_points = [max(1, round(total * (k / config.samples) ** 2)) for k in range(1, config.samples + 1)]
@@ -149,16 +147,9 @@ class Session:
             "estimate": {"seconds": per_image * trainer.total_images, "memory_bytes": expected.memory_bytes}
             if expected
             else {},
-            "sample_columns": self._former_columns(),
+            "sample_columns": guards.former_summary(self.out).get("sample_columns", []),
         }
         self._write_summary()
-
-    def _former_columns(self) -> list[str]:
-        """The headings of the sample sheets that an earlier session made."""
-        try:
-            return list(json.loads((self.out / "summary.json").read_text())["sample_columns"])
-        except (OSError, ValueError, KeyError, TypeError):
-            return []
 
     def run(self) -> None:
         """The loop, and what must be there after it."""
@@ -281,71 +272,3 @@ def _latest(trainer: Trainer) -> dict[str, torch.Tensor]:
 def _colour(picture: np.ndarray) -> np.ndarray:
     """Grey pictures as colour ones, so that a sheet can hold both."""
     return np.repeat(picture, 3, axis=2) if picture.shape[2] == 1 else picture
-
-
-def _check_folder(config: TrainConfig[Any]) -> None:
-    """Refuses a folder that holds a run of other settings, or something else."""
-    path = config.out / "config.json"
-    if config.out.exists() and not config.out.is_dir():
-        raise ConfigError(f"{config.out} is a file. Name a new folder with --out.")
-    if path.exists():
-        changed = difference(from_json(path.read_text(), config.out, source=str(path)), config)
-        if changed:
-            raise ConfigError(
-                f"{config.out} holds a run of other settings ({'; '.join(changed)}). "
-                "Give the same settings to go on with it, or another folder with --out."
-            )
-    elif config.out.is_dir() and any(entry.name != ".config.json.partial" for entry in config.out.iterdir()):
-        raise ConfigError(f"{config.out} holds other things and no run. Name a new folder with --out.")
-
-
-@contextmanager
-def _signals() -> Generator[threading.Event]:
-    """An event that SIGINT and SIGTERM set; a second SIGINT interrupts at once."""
-    event = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield event
-        return
-
-    def notice(_number: int, _frame: Any) -> None:
-        event.set()
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-
-    before = {number: signal.signal(number, notice) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield event
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-@contextmanager
-def _out_of_memory(config: TrainConfig[Any]) -> Generator[None]:
-    """Memory that does not suffice, as a sentence that says what to change."""
-    try:
-        yield
-    except RuntimeError as error:  # torch.OutOfMemoryError is one too
-        if not isinstance(error, torch.OutOfMemoryError) and "allocate memory" not in str(error):
-            raise
-        raise TrainingError(
-            f"The memory does not suffice for --size {config.method.data.size_px} and --batch "
-            f"{config.method.schedule.batch}. Start anew with a smaller --batch, --size or --width."
-        ) from error
-
-
-@contextmanager
-def _deterministic(device: str) -> Generator[None]:
-    """Deterministic kernels on a GPU; on a CPU they are so by themselves."""
-    if device != "cuda":
-        yield
-        return
-    before = torch.are_deterministic_algorithms_enabled()
-    settings: Any = torch.utils.deterministic
-    filled = settings.fill_uninitialized_memory
-    torch.use_deterministic_algorithms(True)
-    settings.fill_uninitialized_memory = False  # we read nothing that was not written
-    try:
-        yield
-    finally:
-        torch.use_deterministic_algorithms(before)
-        settings.fill_uninitialized_memory = filled
