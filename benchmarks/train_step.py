@@ -4,9 +4,10 @@
     python benchmarks/train_step.py --baseline                          # beside it, the well-known code's way
     python benchmarks/train_step.py --size 64 --width 32 --batch 1 4    # other sizes
 
-The attainable rate is that of a residual block's 3x3 convolution (256 channels, 64 x 64 px), measured again before and
-after every step, since machines are shared and their speed changes; a step's share is its own rate over the mean of the
-two beside it. Reported are the median and the best. Operations are counted by tracing the step (convolutions and matrix
+The attainable rate is that of a residual block's 3x3 convolution (256 channels, 64 x 64 px), forward, kept up for a
+second or more, in the faster of the two memory layouts. It is measured again before and after every step, since
+machines are shared and their speed changes; a step's share is its own rate over the mean of the two beside it. Reported are the
+median and the best. Operations are counted by tracing the step (convolutions and matrix
 products, forward and backward).
 """
 
@@ -20,6 +21,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 from viceversa import methods
@@ -63,9 +65,7 @@ def _measure(config: TrainConfig, device: str, steps: int) -> str:
     trainer = Trainer(config, method, pictures, fabric)
     cost = estimate.trace(trainer)
     dtype = torch.bfloat16 if config.precision == "bf16-mixed" else torch.float32
-    repeats = 10 if device == "cuda" else 3
-
-    rates, times = [estimate.convolution_rate(fabric.device, dtype, repeats=repeats)], list[float]()
+    rates, times = [_attainable(fabric.device, dtype)], list[float]()
     loads: list[float] = []
     inner = 10 if device == "cuda" else 1
 
@@ -75,7 +75,7 @@ def _measure(config: TrainConfig, device: str, steps: int) -> str:
             return False
         _wait(fabric.device)
         times.append((time.perf_counter() - started) / inner)
-        rates.append(estimate.convolution_rate(fabric.device, dtype, repeats=repeats))
+        rates.append(_attainable(fabric.device, dtype))
         started = time.perf_counter()
         trainer.pictures.batch(torch.arange(trainer.batch_images) + trainer.images_seen)
         _wait(fabric.device)
@@ -147,6 +147,26 @@ def _with_torch_norm(network: nn.Module) -> None:
         for name, child in module.named_children():
             if isinstance(child, layers.InstanceNorm):
                 setattr(module, name, nn.InstanceNorm2d(child.channels))
+
+
+def _attainable(device: torch.device, dtype: torch.dtype, seconds: float = 1.0) -> float:
+    """Floating-point operations a second of the convolution, sustained."""
+    return max(_sustained(device, dtype, layout, seconds) for layout in (torch.contiguous_format, torch.channels_last))
+
+
+def _sustained(device: torch.device, dtype: torch.dtype, layout: torch.memory_format, seconds: float) -> float:
+    pictures = 2 if device.type == "cpu" else 16
+    x = torch.randn(pictures, 256, 64, 64, device=device, dtype=dtype).to(memory_format=layout)
+    w = torch.randn(256, 256, 3, 3, device=device, dtype=dtype).to(memory_format=layout)
+    with torch.inference_mode():
+        F.conv2d(x, w, padding=1)
+        _wait(device)
+        calls, start = 0, time.perf_counter()
+        while (passed := time.perf_counter() - start) < seconds:
+            F.conv2d(x, w, padding=1)
+            _wait(device)
+            calls += 1
+    return calls * 2 * pictures * 256 * 256 * 9 * 64 * 64 / passed
 
 
 def _wait(device: torch.device) -> None:

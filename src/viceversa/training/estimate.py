@@ -4,7 +4,6 @@ import time
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -118,22 +117,6 @@ class _Calls(TorchDispatchMode):
         if count := flop_registry.get(func.overloadpacket):
             self.flops += count(*args, **(kwargs or {}), out_val=result)
         return result
-
-
-def convolution_rate(device: torch.device, dtype: torch.dtype, *, repeats: int = 3) -> float:
-    """Floating-point operations a second of a 3x3 convolution, 256 channels at 64 x 64: the best of ``repeats``."""
-    n = 1 if device.type == "cpu" else 16
-    x = torch.randn(n, 256, 64, 64, device=device, dtype=dtype).to(memory_format=torch.channels_last)
-    w = torch.randn(256, 256, 3, 3, device=device, dtype=dtype).to(memory_format=torch.channels_last)
-    best = float("inf")
-    with torch.inference_mode():
-        for _ in range(repeats + 1):  # the first warms up
-            _wait(device)
-            start = time.perf_counter()
-            F.conv2d(x, w, padding=1)
-            _wait(device)
-            best = min(best, time.perf_counter() - start)
-    return 2 * n * 256 * 256 * 9 * 64 * 64 / best
 
 
 def _wait(device: torch.device) -> None:
