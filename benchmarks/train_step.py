@@ -6,9 +6,9 @@
 
 The attainable rate is that of a residual block's 3x3 convolution (256 channels, 64 x 64 px), forward, kept up for a
 second or more, in the faster of the two memory layouts. It is measured again before and after every step, since
-machines are shared and their speed changes; a step's share is its own rate over the mean of the two beside it. Reported are the
-median and the best. Operations are counted by tracing the step (convolutions and matrix
-products, forward and backward).
+machines are shared and their speed changes; a step's share is its own rate over the mean of the two beside it.
+Reported are the median and the best. Operations are counted by tracing the step (convolutions and matrix products,
+forward and backward).
 """
 
 import argparse
