@@ -245,7 +245,7 @@ def test_a_finished_run_says_so_and_stays(finished, pictures, tmp_path, capsys):
     assert main(["train", "cyclegan", *again]) == 0
     said = capsys.readouterr().err
     assert "12 images to see, 12 seen" in said
-    assert "finished at 12 images" in said
+    assert "was finished already at 12 images" in said
     after = content(tmp_path / "run")
     same = {name for name in before if before[name] == after.get(name)}
     kinds = ("checkpoints/", "samples/", "translator/", "metrics.jsonl", "timing.jsonl")

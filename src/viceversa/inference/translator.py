@@ -65,6 +65,9 @@ class Translator:
         }
         self._noisy = {name: _with_dropout(network) for name, network in self.networks.items()}
 
+    def __repr__(self) -> str:
+        return f"Translator({' and '.join(self.directions)}, {self.domains}, trained at {self.size_px} px)"
+
     @property
     def directions(self) -> tuple[str, ...]:
         """What it can do: "a2b", "b2a", or both."""

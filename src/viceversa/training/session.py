@@ -121,7 +121,8 @@ class Session:
         self._say(f"{trainer.method.name} on {where}")
         self._say(
             f"{' and '.join(f'{number} {pictures.domains[side]}' for side, number in pictures.counts.items())} "
-            f"at {self.config.method.data.size_px} px; weights: "
+            f"at {self.config.method.data.size_px} px to train on, {pictures.held_out_count} of each to look at "
+            f"({pictures.held_out_kind}); weights: "
             + ", ".join(f"{count(number)} {group}" for group, number in weights.items())
         )
         for lost in pictures.skipped[:5]:
@@ -167,6 +168,8 @@ class Session:
         done = self.trainer.images_seen >= self.trainer.total_images
         self._close("finished" if done else "stopped")
         words = "finished" if done else "stopped; the same command goes on"
+        if self.first_image >= self.trainer.total_images:
+            words = "was finished already"
         self._say(f"{words} at {self.trainer.images_seen:,} images. Report: {self.out / 'report.html'}")
 
     def after_each(self, trainer: Trainer) -> bool:
