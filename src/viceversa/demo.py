@@ -40,7 +40,7 @@ def recipe(out: Path, data: Path, *, images: int, seed: int) -> TrainConfig[Any]
         images=images,
         batch=2,
         generator="unet",
-        levels=4,
+        levels=5,
         width=32,
         discriminator_width=32,
         objective="bce",
