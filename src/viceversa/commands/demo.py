@@ -1,0 +1,28 @@
+"""viceversa demo."""
+
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from viceversa.commands._call import call
+
+
+def demo(arguments: list[str]) -> int:
+    """Turn women into men and back, on built-in portraits, in about five minutes."""
+
+    def run(
+        out: Annotated[Path, tyro.conf.arg(metavar="RUN")] = Path("runs/demo"), minutes: float = 5.0, seed: int = 0
+    ) -> int:
+        """Trains a translator between women and men on built-in portraits, and measures it against the truth.
+
+        Args:
+            out: Folder of the run. The same command goes on with a run that was stopped.
+            minutes: About how long to train.
+            seed: Of the portraits and of the training.
+        """
+        from viceversa.demo import run_demo
+
+        return run_demo(out, minutes=minutes, seed=seed)
+
+    return call("demo", run, arguments)

@@ -1,0 +1,28 @@
+"""viceversa methods."""
+
+import sys
+
+from viceversa.commands._call import call
+
+
+def methods(arguments: list[str]) -> int:
+    """List the methods, with paper and kind of data."""
+
+    def run() -> int:
+        """Lists the methods, with paper and kind of data."""
+        print(table_of_methods())
+        return 0
+
+    return call("methods", run, arguments)
+
+
+def table_of_methods() -> str:
+    """A line a method: its name, the kind of data that it takes, what it is, and its paper."""
+    from viceversa import methods
+
+    lines: list[str] = []
+    for method in methods.METHODS.values():
+        data = type(method.Config().data).__name__.removesuffix("Data").lower()
+        about = (sys.modules[method.__module__].__doc__ or "").splitlines()[0].split(": ", 1)[-1].rstrip(".")
+        lines.append(f"  {method.name:<12}{data:<10}{about} ({method.paper})")
+    return "\n".join(lines)
