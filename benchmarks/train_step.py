@@ -3,20 +3,27 @@
     python benchmarks/train_step.py                                     # CycleGAN, 9 blocks, 64 wide, 256 px, batch 1
     python benchmarks/train_step.py --baseline                          # beside it, the well-known code's way
     python benchmarks/train_step.py --size 64 --width 32 --batch 1 4    # other sizes
+    python benchmarks/train_step.py --method dcgan --size 32 --batch 128
 
 The attainable rate is that of a residual block's 3x3 convolution (256 channels, 64 x 64 px), forward, kept up for a
 second or more, in the faster of the two memory layouts. It is measured again before and after every step, since
 machines are shared and their speed changes; a step's share is its own rate over the mean of the two beside it.
 Reported are the median and the best. Operations are counted by tracing the step (convolutions and matrix products,
 forward and backward).
+
+For the methods that make pictures of noise, whose steps are short, the time outside of tensor kernels is told too: that
+of the same iteration, session and all, on networks one channel wide and batches of two, where the kernels have next to
+nothing to do.
 """
 
 import argparse
+import json
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -24,11 +31,12 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from viceversa import methods
+from viceversa import methods, train
 from viceversa.allocator import keep_freed_memory
 from viceversa.config import TrainConfig, configure
 from viceversa.data.images import save
-from viceversa.networks import layers
+from viceversa.networks import initialise, layers, vgg_file
+from viceversa.networks.vgg import VGG19, VGGConfig
 from viceversa.training import estimate, machine
 from viceversa.training.progress import peak_memory_bytes
 from viceversa.training.trainer import Trainer
@@ -44,14 +52,18 @@ def main() -> None:
     if device == "cpu" and not options.only_baseline:
         keep_freed_memory()
     print(machine.describe(device, precision, 1))
+    noise = "latents" in {part.name for part in fields(methods.find(options.method).Config)}
     for batch in options.batch:
         with tempfile.TemporaryDirectory() as folder:
             config = _config(options, Path(folder), batch, precision)
             line = _measure(config, device, options.steps)
         print(f"{options.method} {options.size} px, batch {batch}: {line}", flush=True)
+        if noise:
+            print(f"  outside of tensor kernels: {_outside(options, batch, precision):.1%}", flush=True)
         if options.baseline:
             command = [sys.executable, __file__, "--only-baseline", "--precision", "32-true", "--batch", str(batch)]
-            command += ["--size", str(options.size), "--width", str(options.width), "--steps", str(options.steps)]
+            command += ["--size", str(options.size), "--steps", str(options.steps)]
+            command += ["--width", str(options.width)] if options.width else []
             command += ["--blocks", str(options.blocks)] if options.blocks else []
             print("the well-known code's way, in float32:", flush=True)
             subprocess.run(command, check=True)
@@ -60,8 +72,7 @@ def main() -> None:
 def _measure(config: TrainConfig, device: str, steps: int) -> str:
     fabric = machine.make_fabric(device, config.precision)
     pictures = config.method.data.open(config.seed, fabric.device)
-    method = methods.of(config.method)(config.method)
-    method.initialise(config.seed)
+    method = methods.make(config.method, pictures, config.seed)
     trainer = Trainer(config, method, pictures, fabric)
     cost = estimate.trace(trainer)
     dtype = torch.bfloat16 if config.precision == "bf16-mixed" else torch.float32
@@ -101,7 +112,24 @@ def _measure(config: TrainConfig, device: str, steps: int) -> str:
     )
 
 
-def _config(options: argparse.Namespace, folder: Path, batch: int, precision: str) -> TrainConfig:
+def _outside(options: argparse.Namespace, batch: int, precision: str) -> float:
+    """The share of a whole run's time that an iteration takes where its kernels have nothing to do."""
+    seconds: list[float] = []
+    for narrow in (True, False):
+        with tempfile.TemporaryDirectory() as folder:
+            size, images = 2 if narrow else batch, (400, 40)[not narrow]
+            small = {"width": 1, "discriminator_width": 1} if narrow else {}
+            config = _config(options, Path(folder), size, precision, **small)
+            method = replace(config.method, schedule=replace(config.method.schedule, images=size * images))
+            train(replace(config, method=method, samples=1, checkpoint_minutes=60), quiet=True)
+            clock = (Path(folder) / "run" / "timing.jsonl").read_text().splitlines()
+            lines = [json.loads(line) for line in clock]
+            first, last = lines[len(lines) // 4], lines[-2]
+            seconds.append((last["seconds"] - first["seconds"]) / (last["images"] - first["images"]) * size)
+    return seconds[0] / seconds[1]
+
+
+def _config(options: argparse.Namespace, folder: Path, batch: int, precision: str, **small: int) -> TrainConfig:
     """A config on pictures of noise: what they show costs the same."""
     numbers = np.random.default_rng(0)
     for side in ("trainA", "trainB"):
@@ -112,10 +140,24 @@ def _config(options: argparse.Namespace, folder: Path, batch: int, precision: st
                 folder / side / f"{index}.png",
             )
     paired = {"a": folder / "trainA", "b": folder / "trainB"} if options.method == "pix2pix" else {"root": folder}
+    given = {"width": options.width, "discriminator_width": options.width, "blocks": options.blocks, **small}
+    if options.method == "cartoongan":
+        given |= {"vgg": _vgg(folder, options.vgg_width), "init_images": 0}
+    if options.method == "vgg":
+        del given["discriminator_width"], given["blocks"]
     return configure(
-        options.method, out=folder / "run", size_px=options.size, width=options.width, blocks=options.blocks,
-        batch=batch, images=10**6, precision=precision, device=options.device, cache=folder / "cache", **paired,
+        options.method, out=folder / "run", size_px=options.size, batch=batch, images=10**6, precision=precision,
+        device=options.device, cache=folder / "cache", **{k: v for k, v in given.items() if v is not None}, **paired,
     )  # fmt: skip
+
+
+def _vgg(folder: Path, width: int) -> Path:
+    """Untrained weights: they cost the same."""
+    network = VGG19(VGGConfig(width=width))
+    initialise(network, "kaiming", 1.0, torch.Generator().manual_seed(0))
+    path = folder / vgg_file.FILE
+    path.write_bytes(vgg_file.to_bytes(network, turns=1, images=0))
+    return path
 
 
 def _baseline() -> None:
@@ -124,7 +166,7 @@ def _baseline() -> None:
     def one_by_one(network: nn.Module, *pictures: torch.Tensor) -> tuple[torch.Tensor, ...]:
         return tuple(network(batch) for batch in pictures)
 
-    def adam(self: methods.Method, parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
+    def adam(self: methods.Method, group: str, parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
         c = self.config.optimizer
         return torch.optim.Adam(parameters, lr=c.learning_rate, betas=(c.beta1, c.beta2))
 
@@ -176,12 +218,13 @@ def _wait(device: torch.device) -> None:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--method", default="cyclegan", choices=["cyclegan", "pix2pix"])
+    parser.add_argument("--method", default="cyclegan", choices=list(methods.METHODS))
     parser.add_argument("--size", type=int, default=256)
-    parser.add_argument("--width", type=int, default=64)
+    parser.add_argument("--width", type=int, help="default: the method's own")
     parser.add_argument("--blocks", type=int, default=None)
     parser.add_argument("--batch", type=int, nargs="+", default=[1])
     parser.add_argument("--steps", type=int, default=5)
+    parser.add_argument("--vgg-width", type=int, default=64, help="cartoongan: width of the VGG-19")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--precision", default="auto")
     parser.add_argument("--baseline", action="store_true")

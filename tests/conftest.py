@@ -1,21 +1,34 @@
 import dataclasses
 import json
-from collections.abc import Callable
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from viceversa import configure, methods
 from viceversa.config import TrainConfig
 
 _SMALL = {
-    "size_px": 16, "width": 4, "blocks": 1, "discriminator_width": 4, "discriminator_layers": 2, "pool": 4,
-    "images": 12, "log_every": 1, "samples": 2, "sample_pictures": 1, "ema_images": 10, "device": "cpu",
-    "precision": "32-true",
+    "size_px": 16, "width": 4, "latent": 3, "q_width": 4, "hidden": 4, "categories": 3, "n_critic": 2, "warm_up": 0,
+    "blocks": 1, "discriminator_width": 4, "discriminator_layers": 2, "pool": 4, "images": 12, "init_images": 2,
+    "log_every": 1, "samples": 2, "sample_pictures": 1, "ema_images": 10, "device": "cpu", "precision": "32-true",
 }  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> Iterator[None]:
+    """More would not help such small networks, and would take time from other processes."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="session")
@@ -49,12 +62,27 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def tiny(pictures: Path) -> Callable[..., TrainConfig[Any]]:
+def small_vgg(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file as ``train vgg`` writes it, of untrained weights, 4 channels wide."""
+    from viceversa.networks import initialise, vgg_file
+    from viceversa.networks.vgg import VGG19, VGGConfig
+
+    network = VGG19(VGGConfig(width=4, classes=2))
+    initialise(network, "kaiming", 1.0, torch.Generator().manual_seed(1))
+    path = tmp_path_factory.mktemp("vgg") / vgg_file.FILE
+    path.write_bytes(vgg_file.to_bytes(network, turns=1, images=0))
+    return path
+
+
+@pytest.fixture(scope="session")
+def tiny(pictures: Path, small_vgg: Path) -> Callable[..., TrainConfig[Any]]:
     """``tiny(method, out, **settings)``: a run of any method that takes a second; ``settings`` as of `configure`."""
 
     def make(method: str, out: Path, **settings: Any) -> TrainConfig[Any]:
-        given = {"a": pictures / "a", "b": pictures / "b", "cache": pictures / "cache", **_SMALL}
         there = names(TrainConfig(method=methods.find(method).Config(), out=out))
+        folders = {"a": pictures / "a", "b": pictures / "b"} if "a" in there else {"root": pictures}
+        batch = 1 if "a" in there else 2  # batch normalisation of vectors needs two
+        given = {**folders, "batch": batch, "cache": pictures.with_name("cache"), "vgg": small_vgg, **_SMALL}
         return configure(method, out=out, **{**{k: v for k, v in given.items() if k in there}, **settings})
 
     def names(config: Any) -> set[str]:
@@ -72,9 +100,9 @@ def make_trainer() -> Callable[[TrainConfig[Any]], Any]:
     from viceversa.training.trainer import Trainer
 
     def make(config: TrainConfig[Any]) -> Trainer:
-        method = methods.of(config.method)(config.method)
-        method.initialise(config.seed)
-        return Trainer(config, method, config.method.data.open(0, "cpu"), machine.make_fabric("cpu", config.precision))
+        pictures = config.method.data.open(0, "cpu")
+        method = methods.make(config.method, pictures, config.seed)
+        return Trainer(config, method, pictures, machine.make_fabric("cpu", config.precision))
 
     return make
 
@@ -110,3 +138,23 @@ def assert_same_run(checkpoint_tensors: Callable[[Path], dict[str, Any]]) -> Cal
         return tensor.dtype, tensor.shape, tensor.numpy().tobytes()
 
     return check
+
+
+@pytest.fixture(scope="session")
+def torchrun() -> Callable[..., None]:
+    """``torchrun(*arguments)``: two processes on the CPU, as people start them; they must end well."""
+
+    def run(*arguments: str | Path) -> None:
+        command = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2", "--standalone"]
+        environment = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+        pipes = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
+        started = subprocess.Popen([*command, *map(str, arguments)], text=True, env=environment, **pipes)
+        try:
+            _, said = started.communicate(timeout=240)
+        except subprocess.TimeoutExpired:  # two that wait for each other; torchrun ends them when it is told to end
+            started.terminate()
+            started.communicate()
+            raise
+        assert started.returncode == 0, said[-3000:]
+
+    return run

@@ -254,7 +254,7 @@ def test_a_run_folder_of_another_config_is_refused_with_the_difference(run, tmp_
     code, said = run("cyclegan", "--a", a, "--b", b, "--lambda-cycle", "5")
     assert code == 2
     assert said.count("\n") == 1
-    assert "lambda_cycle: 10.0 -> 5.0" in said
+    assert "(--lambda-cycle 10.0, now 5.0)" in said
     assert str(tmp_path / "run") in said
     assert {path: path.read_bytes() for path in (tmp_path / "run").rglob("*") if path.is_file()} == before
 

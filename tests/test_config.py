@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 from pathlib import Path
 
 import pytest
@@ -83,7 +84,7 @@ def test_an_unknown_key_is_named_with_the_nearest_there_is(place, key, hint):
         (("method", "data", "a"), 4, "method.data.a: 4 is no path"),
         (("method", "data", "channels_a"), 2, "method.data.channels_a: 2 is none of 1, 3"),
         (("method", "data", "channels_a"), True, "method.data.channels_a: True is none of 1, 3"),
-        (("method", "adversarial", "objective"), "wgangp", "'wgangp' is none of lsgan, bce, hinge, wgan-gp"),
+        (("method", "adversarial", "objective"), "wgangp", "'wgangp' is none of lsgan, bce, hinge, minimax, wgan-gp"),
         (("method", "data"), "women", "method.data: it is no object of settings"),
         (("precision",), "16", "precision: '16' is none of auto, 32-true, bf16-mixed, 64-true"),
     ],
@@ -110,6 +111,18 @@ def test_a_value_out_of_range_is_refused_in_a_file_too():
     changed["method"]["schedule"]["batch"] = 0
     with pytest.raises(ConfigError, match="--batch must be at least 1; got 0"):
         read(changed)
+
+
+@pytest.mark.parametrize("name", methods.METHODS)
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_no_number_of_any_method_may_be_infinite_or_none(name, value):
+    """Each is refused by a sentence with its flag, from Python and from a file."""
+    defaults = TrainConfig(method=methods.find(name).Config(), out=OUT)
+    numbers = [key for key, _, kind in settings_of(defaults) if kind is float]
+    assert {"learning_rate", "checkpoint_minutes", "epochs"} <= set(numbers)
+    for key in numbers:
+        with pytest.raises(ConfigError, match=rf"--{key.replace('_', '-')}\b.*; got .*{value}"):
+            configure(name, out=OUT, **{key: value})
 
 
 @pytest.mark.parametrize("key", ["format", "method"])
@@ -140,22 +153,32 @@ def test_an_unknown_method_is_refused_with_the_nearest():
 
 def test_difference_names_what_changed_from_what_to_what():
     old = configure("cyclegan", out=OUT, a="women", b="men")
-    new = configure("cyclegan", out=OUT, a="women", b="men", batch=4, lambda_cycle=5.0, seed=1)
+    new = configure("cyclegan", out=OUT, a="women", b="my men", batch=4, lambda_cycle=5.0, size_px=64, blocks=3)
     found = difference(old, new)
-    assert set(found) == {"schedule.batch: 1 -> 4", "lambda_cycle: 10.0 -> 5.0", "seed: 0 -> 1"}
+    assert set(found) == {
+        "--b men, now 'my men'", "--batch 1, now 4", "--lambda-cycle 10.0, now 5.0", "--size 256, now 64",
+        "--blocks left out, now 3",
+    }  # fmt: skip
     assert difference(old, old) == []
+
+
+def test_switches_are_named_as_they_are_typed():
+    old, new = configure("pix2pix", out=OUT, root="x"), configure("pix2pix", out=OUT, a="y", b="z", mirror=False)
+    assert difference(old, new) == [
+        "--data x, now left out", "--a left out, now y", "--b left out, now z", "--mirror, now --no-mirror",
+    ]  # fmt: skip
 
 
 def test_another_method_is_a_difference():
     found = difference(configure("cyclegan", out=OUT), configure("pix2pix", out=OUT))
-    assert found[0] == "method: cyclegan -> pix2pix"
-    assert "lambda_l1: None -> 100.0" in found
+    assert found == ["method cyclegan, now pix2pix"]
 
 
 def test_what_does_not_touch_the_result_may_differ():
     old = configure("cyclegan", out=OUT)
-    new = configure("cyclegan", out="b", keep=9, checkpoint_minutes=1, device="cpu", compile=True)
+    new = configure("cyclegan", out="b", keep=9, checkpoint_minutes=1, device="cpu", compile=True, cache="elsewhere")
     assert difference(old, new) == []
+    assert difference(old, configure("cyclegan", out=OUT, images=5, epochs=7)) == [], "see guards.check_length"
 
 
 def test_configure_finds_flat_names_wherever_they_belong():
@@ -177,7 +200,7 @@ def test_configure_finds_flat_names_wherever_they_belong():
         ({"name": "pix2pix"}, "cyclegan has no setting 'name'"),
         ({"batch": 0}, "--batch must be at least 1; got 0"),
         ({"batch": "4"}, "schedule.batch: '4' is no whole number"),
-        ({"objective": "wgangp"}, "objective: 'wgangp' is none of lsgan, bce, hinge, wgan-gp"),
+        ({"objective": "wgangp"}, "objective: 'wgangp' is none of lsgan, bce, hinge, minimax, wgan-gp"),
         ({"generator": "vgg"}, "generator: 'vgg' is none of resnet, unet"),
         ({"epochs": 0}, "--epochs must be above 0"),
         ({"images": 0}, "--images must be at least 1"),
@@ -215,11 +238,11 @@ def settings_of(config: type | object, where: str = "TrainConfig"):
         if dataclasses.is_dataclass(inner):
             yield from settings_of(inner, f"{where}.{part.name}")
         else:
-            yield part.name, where
+            yield part.name, where, part.type
 
 
 @pytest.mark.parametrize("name", methods.METHODS)
 def test_no_two_settings_of_a_method_have_one_name(name):
     """The command line and ``configure`` know settings by their last name alone."""
-    found = [key for key, _ in settings_of(TrainConfig(method=methods.find(name).Config(), out=OUT))]
+    found = [key for key, *_ in settings_of(TrainConfig(method=methods.find(name).Config(), out=OUT))]
     assert len(found) == len(set(found))

@@ -1,29 +1,87 @@
 import json
+import os
+import signal
+import threading
+import time
+from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image
 
+from viceversa import load
 from viceversa.cli import main
+from viceversa.data import avatars
+from viceversa.evaluation.truth import measure
+
+
+def interrupt_at_the_first_line(log: Path) -> threading.Thread:
+    """Presses Ctrl-C as soon as the training has begun."""
+
+    def watch() -> None:
+        until = time.monotonic() + 600
+        while time.monotonic() < until and not log.exists():
+            time.sleep(0.001)
+        if log.exists():
+            os.kill(os.getpid(), signal.SIGINT)
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    return thread
 
 
 def test_the_demo_trains_measures_and_says_what_next(tmp_path, capsys, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    command = ["demo", "--out", str(tmp_path / "demo"), "--minutes", "0.02"]
-    assert main(command) == 0
+    out, data = tmp_path / "demo", tmp_path / "demo-avatars"
+    command = ["demo", "--out", str(out), "--minutes"]
+    thread = interrupt_at_the_first_line(out / "metrics.jsonl")
+    assert main([*command, "0.02"]) == 0
+    thread.join()
+    assert "Stopped. The same command goes on." in capsys.readouterr().out
+    assert not (out / "truth.json").exists()
+
+    assert main([*command, "0.02"]) == 0
     said = capsys.readouterr().out
     assert "women to men: what must change is" in said
-    assert f"viceversa translate {tmp_path / 'demo'}" in said
-    truth = json.loads((tmp_path / "demo" / "truth.json").read_text())
-    assert truth.keys() == {"women to men", "men to women"}
-    assert np.asarray(Image.open(tmp_path / "demo" / "result.png")).std() > 20
-    assert "must change" in (tmp_path / "demo" / "report.html").read_text()
-    assert json.loads((tmp_path / "demo" / "summary.json").read_text())["domains"] == {"a": "women", "b": "men"}
-    before = (tmp_path / "demo" / "metrics.jsonl").read_bytes()
-    assert main(command) == 0  # finished: measured again, not trained again
-    assert (tmp_path / "demo" / "metrics.jsonl").read_bytes() == before
+    assert f"viceversa translate {out} {data / 'testA'} --to b" in said
+    assert "must change" in (out / "report.html").read_text()
+    assert json.loads((out / "summary.json").read_text())["domains"] == {"a": "women", "b": "men"}
+    tables = json.loads((out / "truth.json").read_text())
+    assert tables.keys() == {"women to men", "men to women"}
+    translator = load(out)
+    for name, (side, to) in {"women to men": ("A", "b"), "men to women": ("B", "a")}.items():
+        truth = avatars.load_truth(data, side)
+        outputs = translator(truth.inputs, to=to)
+        report = measure(truth.inputs, outputs, truth.truths)
+        assert tables[name]["must change: error, grey levels"] == round(report.changing.error, 1)
+        assert tables[name]["must change: error of doing nothing"] == round(report.changing.nothing, 1)
+        assert tables[name]["must stay: error, grey levels"] == round(report.staying.error, 1)
+        check_result(np.asarray(Image.open(out / "result.png")), name, truth, outputs)
+
+    before = (out / "metrics.jsonl").read_bytes()
+    assert main([*command, "3"]) == 0  # finished: measured again, not trained again, however long there is
+    assert (out / "metrics.jsonl").read_bytes() == before
+    assert "what must change is" in capsys.readouterr().out
 
 
-def test_no_time_at_all_is_refused(tmp_path, capsys):
-    assert main(["demo", "--out", str(tmp_path / "demo"), "--minutes", "0"]) == 2
-    assert "--minutes must be above 0; got 0.0" in capsys.readouterr().err
+def check_result(sheet: np.ndarray, name: str, truth: avatars.Truth, outputs: np.ndarray) -> None:
+    """Three rows of input, output and truth, at twice the size: six women, then six men."""
+    assert sheet.shape == (3 * 128 + 2 * 2, 12 * 128 + 11 * 2, 3)
+    for row, pictures in enumerate((truth.inputs, outputs, truth.truths)):
+        for place in (0, 5):
+            y, x = 130 * row, 130 * (place + 6 * (name == "men to women"))
+            assert np.array_equal(sheet[y : y + 128 : 2, x : x + 128 : 2], pictures[place])
+
+
+@pytest.mark.parametrize("minutes", ["0.0", "nan", "inf"])
+def test_no_time_at_all_is_refused(minutes, tmp_path, capsys):
+    assert main(["demo", "--out", str(tmp_path / "demo"), "--minutes", minutes]) == 2
+    assert f"--minutes must be above 0; got {minutes}" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+def test_several_processes_are_refused(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    assert main(["demo", "--out", str(tmp_path / "demo")]) == 2
+    assert "The demo runs in one process. Start it without torchrun." in capsys.readouterr().err
     assert not list(tmp_path.iterdir())

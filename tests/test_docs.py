@@ -84,8 +84,8 @@ def test_every_command_is_taken_by_the_command_line(page, words, capsys):
     command, *arguments = words
     assert command in COMMANDS
     if command == "train":
-        config = parsed(arguments)
-        assert config.method.data.root or (config.method.data.a and config.method.data.b)
+        data = parsed(arguments).method.data
+        assert data.root or getattr(data, "builtin", None) or (data.a and data.b)
         return
     known = flags_in(shown(command, capsys=capsys))
     assert {word for word in arguments if word.startswith("--")} <= known
@@ -130,6 +130,9 @@ def settings(config: Any) -> dict[str, Any]:
     return found
 
 
+CHOICES = {"builtin": "digits", "channels": "1"}  # of settings that have no default and do not take any number
+
+
 @pytest.mark.parametrize("method", methods.METHODS)
 def test_a_methods_page_lists_every_setting_with_its_default(method):
     page = ROOT / "docs" / "methods" / f"{method}.md"
@@ -138,7 +141,7 @@ def test_a_methods_page_lists_every_setting_with_its_default(method):
     assert {key: default for _, key, default in rows} == {key: str(value) for key, value in settings(config).items()}
     for flag, key, default in rows:
         switch = default in ("True", "False")
-        given = "True" if switch else "999" if default == "None" else default
+        given = "True" if switch else CHOICES.get(key, "999") if default == "None" else default
         config = parsed([method, "--out", "x", f"--{flag}", *([] if switch else [given])])
         value = str(settings(config.method)[key]).removesuffix(".0")
         assert value == given.removesuffix(".0"), f"--{flag} does not set {key}"
@@ -165,6 +168,11 @@ def test_the_readmes_python_runs(women_and_men):
     exec(compile(code.replace("size_px=128, ", small), "README.md", "exec"), {})
     with Image.open(women_and_men / "new.jpg") as picture:
         assert picture.size == (33, 21)
+    (code,) = blocks(ROOT / "docs" / "guides" / "own-pictures.md", "python")
+    names: dict[str, Any] = {}
+    exec(compile(code, "own-pictures.md", "exec"), names)
+    assert np.array_equal(names["array"], np.asarray(names["picture"]))
+    assert [picture.size for picture in names["several"]] == [(33, 21)] * 2
 
 
 def test_the_readmes_commands_run(women_and_men):

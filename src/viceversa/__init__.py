@@ -11,18 +11,20 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from viceversa.config import TrainConfig, configure
     from viceversa.errors import ViceversaError
-    from viceversa.inference.translator import Translator, load
+    from viceversa.inference.sampler import Sampler, load
+    from viceversa.inference.translator import Translator
     from viceversa.training.session import Run, train
 
-__all__ = ["Run", "TrainConfig", "Translator", "ViceversaError", "configure", "load", "train"]
+__all__ = ["Run", "Sampler", "TrainConfig", "Translator", "ViceversaError", "configure", "load", "train"]
 
 _HOMES = {
     "Run": "training.session",
+    "Sampler": "inference.sampler",
     "TrainConfig": "config",
     "Translator": "inference.translator",
     "ViceversaError": "errors",
     "configure": "config",
-    "load": "inference.translator",
+    "load": "inference.sampler",
     "train": "training.session",
 }
 

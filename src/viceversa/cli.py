@@ -7,8 +7,12 @@ import sys
 from collections.abc import Callable, Sequence
 
 from viceversa.commands.demo import demo
+from viceversa.commands.export import export
 from viceversa.commands.import_ import import_
+from viceversa.commands.inspect_ import inspect
 from viceversa.commands.methods import methods
+from viceversa.commands.prepare import prepare
+from viceversa.commands.sample import sample
 from viceversa.commands.train import train
 from viceversa.commands.translate import translate
 from viceversa.errors import ConfigError, ViceversaError
@@ -71,8 +75,12 @@ def _help() -> str:
 
 COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "demo": demo,
+    "prepare": prepare,
+    "inspect": inspect,
     "train": train,
     "translate": translate,
+    "sample": sample,
+    "export": export,
     "import": import_,
     "methods": methods,
 }

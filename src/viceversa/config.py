@@ -3,7 +3,9 @@
 import dataclasses
 import difflib
 import json
+import math
 import re
+import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -54,9 +56,12 @@ class TrainConfig(Generic[M]):
     sample_pictures: int = 8
     """Held-out pictures of each domain on a sample sheet."""
     log_every: int | None = None
-    """Images between two lines of metrics.jsonl. None writes about 2000 lines over the run."""
+    """Images between two lines of metrics.jsonl; left out: so many that there are about 2000 lines."""
 
     def __post_init__(self) -> None:
+        for part, value in _settings(self):
+            if isinstance(value, float) and not math.isfinite(value):
+                raise ConfigError(f"{flag(part)} must be a finite number; got {value}.")
         at_least = {"accumulate": 1, "ema_images": 0, "keep": 1, "samples": 1, "sample_pictures": 1, "log_every": 1}
         for name, least in at_least.items():
             value = getattr(self, name)
@@ -96,22 +101,41 @@ def from_json(text: str, out: Path, *, source: str = "config.json") -> TrainConf
 
 
 def difference(old: TrainConfig[Any], new: TrainConfig[Any]) -> list[str]:
-    """Lines such as ``batch: 1 -> 4`` for the settings that a run cannot go on with when they change."""
-    before, after = dict(_leaves(old)), dict(_leaves(new))
-    keys = [*before, *(key for key in after if key not in before)]
-    return [f"{key}: {before.get(key)} -> {after.get(key)}" for key in keys if before.get(key) != after.get(key)]
+    """Phrases such as ``--batch 1, now 4`` for the settings that a run cannot go on with when they change."""
+    names = [methods.of(config.method).name for config in (old, new)]
+    if names[0] != names[1]:
+        return [f"method {names[0]}, now {names[1]}"]
+    pairs = zip(_settings(old), _settings(new), strict=True)
+    return [
+        f"{_typed(part, before)}, now {_typed(part, after, short=True)}"
+        for (part, before), (_, after) in pairs
+        if before != after and not part.metadata.get("may_differ")
+    ]
 
 
-def _leaves(value: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for part in dataclasses.fields(value):
-        inner, name = getattr(value, part.name), prefix + part.name
-        if dataclasses.is_dataclass(inner):
-            if not prefix and part.name == "method":
-                yield "method", methods.of(value.method).name
-                name = ""
-            yield from _leaves(inner, f"{name}." if name else "")
-        elif not part.metadata.get("may_differ"):
-            yield name, inner
+def flag(part: dataclasses.Field[Any]) -> str:
+    """A setting's name as a person types it: ``--size`` for ``size_px``."""
+    given = [mark.name for mark in getattr(part.type, "__metadata__", ()) if getattr(mark, "name", None)]
+    return f"--{(given or [part.name])[0].replace('_', '-')}"
+
+
+def _typed(part: dataclasses.Field[Any], value: Any, *, short: bool = False) -> str:
+    """A setting and its value as a person types them; ``short`` without the name where the value says enough."""
+    name = flag(part)
+    if isinstance(value, bool):
+        return name if value else f"--no-{name.removeprefix('--')}"
+    words = "left out" if value is None else shlex.quote(str(value))
+    return words if short else f"{name} {words}"
+
+
+def _settings(config: Any) -> Iterator[tuple[dataclasses.Field[Any], Any]]:
+    """All settings with their values, those of inner groups among them."""
+    for part in dataclasses.fields(config):
+        value = getattr(config, part.name)
+        if dataclasses.is_dataclass(value):
+            yield from _settings(value)
+        else:
+            yield part, value
 
 
 def _converter() -> cattrs.Converter:

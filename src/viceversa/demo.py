@@ -1,6 +1,7 @@
 """The demo: the main job on built-in portraits, small enough for a laptop, and measured against the truth."""
 
 import json
+import math
 import os
 import time
 from pathlib import Path
@@ -59,11 +60,11 @@ def run_demo(out: Path, *, minutes: float, seed: int) -> int:
         The exit code: 0.
 
     Raises:
-        ConfigError: ``minutes`` is not above 0.
+        ConfigError: ``minutes`` is no number above 0.
     """
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         raise ConfigError("The demo runs in one process. Start it without torchrun.")
-    if minutes <= 0:
+    if not 0 < minutes < math.inf:
         raise ConfigError(f"--minutes must be above 0; got {minutes}.")
     data = out.with_name(f"{out.name}-avatars")
     print(f"Drawing portraits of women and men into {data} ...", flush=True)
@@ -87,9 +88,8 @@ def _affordable(config: TrainConfig[Any], seconds: float) -> int:
     """How many images can be trained on in ``seconds`` here: some iterations are tried on a throw-away copy."""
     device = machine.choose_device(config.device)
     fabric = machine.make_fabric(device, machine.choose_precision(config.precision, device))
-    method = methods.of(config.method)(config.method)
-    method.initialise(config.seed)
-    trial = Trainer(config, method, config.method.data.open(config.seed, fabric.device), fabric)
+    pictures = config.method.data.open(config.seed, fabric.device)
+    trial = Trainer(config, methods.make(config.method, pictures, config.seed), pictures, fabric)
     started, warm = time.monotonic(), 3 * trial.images_per_step
 
     def after(trainer: Trainer) -> bool:

@@ -72,6 +72,11 @@ def l1(x: Tensor, y: Tensor) -> Tensor:
     return (precise(x) - precise(y)).abs().mean()
 
 
+def gaussian_nll(x: Tensor, means: Tensor, log_variances: Tensor) -> Tensor:
+    """Negative log-likelihood of ``x`` ``(N, K)`` under independent Gaussians, without its constant: mean over all."""
+    return ((x - means).square() * (-log_variances).exp() + log_variances).mean() / 2
+
+
 def gradient_penalty(critic: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor, mixing: Tensor) -> Tensor:
     """WGAN-GP's ``mean((||grad_x D(x_hat)||_2 - 1)^2)`` (Gulrajani et al. 2017, arXiv 1704.00028, Eq. 3), unweighted.
 

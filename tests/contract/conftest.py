@@ -1,11 +1,10 @@
 """What every method has to keep to is asked of all of `METHODS`, and of these settings of theirs besides."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 
 from viceversa.config import TrainConfig
 from viceversa.methods import METHODS
@@ -18,6 +17,9 @@ SETTINGS: dict[str, dict[str, dict[str, Any]]] = {
         "unet": {"generator": "unet", "r1_gamma": 1.0},
         "no identity": {"lambda_identity": 0.0, "channels_b": 1, "pool": 0, "upsample": "resize"},
     },
+    "gan": {"minimax": {"objective": "minimax"}},
+    "dcgan": {"28 px": {"size_px": 28, "objective": "hinge"}},
+    "infogan": {"one code": {"codes": 0, "hidden": 0}},
     "pix2pix": {
         "dropout": {"size_px": 64, "width": 1, "discriminator_width": 1},  # deep enough for a U-Net to have dropout
         "resnet": {"generator": "resnet", "direction": "b2a", "norm": "instance", "channels_b": 1},
@@ -37,14 +39,6 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("variant", list(VARIANTS))
 
 
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.fixture(scope="session")
 def variants() -> list[str]:
     return list(VARIANTS)
@@ -56,12 +50,12 @@ def tiny_variant(tiny: Configure) -> Configure:
 
     def make(variant: str, out: Path, *, exactly_summable: bool = False, **settings: Any) -> TrainConfig[Any]:
         method, own = VARIANTS[variant]
-        config = tiny(method, out, **{**own, **settings})
         if exactly_summable:
             # Batch norm sees each batch by itself, and dropout draws for each.
-            networks = getattr(config.method, "networks", None)
-            plain = {"norm": "instance", "dropout": False} if networks is not None else {}
-            config = tiny(method, out, **{**own, **plain, "precision": "64-true", **settings})
-        return config
+            networks = getattr(tiny(method, out, **own).method, "networks", None)
+            plain = {"norm": "instance", "discriminator_norm": "instance", "dropout": False}
+            own = {**own, **{name: value for name, value in plain.items() if hasattr(networks, name)}}
+            own["precision"] = "64-true"
+        return tiny(method, out, **{**own, **settings})
 
     return make

@@ -3,13 +3,28 @@
 import inspect
 import itertools
 from dataclasses import fields
+from functools import partial
 
 import pytest
 import torch
 
 from viceversa.errors import ConfigError
+from viceversa.methods.cartoongan import CartoonNetworksConfig
 from viceversa.methods.settings import NetworksConfig
-from viceversa.networks import GENERATORS, PatchGAN, PatchGANConfig, initialise
+from viceversa.networks import (
+    GENERATORS,
+    SAMPLERS,
+    TRANSLATORS,
+    DCGANDiscriminator,
+    DCGANDiscriminatorConfig,
+    DCGANGeneratorConfig,
+    LatentConfig,
+    MaxoutConfig,
+    MaxoutDiscriminator,
+    PatchGAN,
+    PatchGANConfig,
+    initialise,
+)
 
 SMALL = {"width": 4, "blocks": 1, "levels": 3}
 INITIALISATIONS = ("normal", "xavier", "kaiming", "orthogonal")
@@ -30,7 +45,7 @@ def make(kind: str, **changes):
     return network
 
 
-@pytest.mark.parametrize("kind", GENERATORS)
+@pytest.mark.parametrize("kind", TRANSLATORS)
 @pytest.mark.parametrize("norm", ["instance", "batch", "none"])
 @pytest.mark.parametrize(("c_in", "c_out"), [(3, 3), (1, 3), (3, 1), (4, 2)])
 def test_a_generator_keeps_the_size(kind, norm, c_in, c_out):
@@ -45,7 +60,7 @@ def test_a_generator_keeps_the_size(kind, norm, c_in, c_out):
         assert y.std() > 0.01, "nothing comes through"
 
 
-@pytest.mark.parametrize("kind", GENERATORS)
+@pytest.mark.parametrize("kind", TRANSLATORS)
 def test_a_generator_says_which_sizes_it_takes(kind):
     network = make(kind).eval()
     size = 3 * network.multiple
@@ -58,6 +73,48 @@ def test_a_generator_says_which_sizes_it_takes(kind):
             except RuntimeError:
                 continue
         assert shape != x.shape, f"{extra} px more are no multiple of {network.multiple}, and yet the size is kept"
+
+
+@pytest.mark.parametrize("kind", SAMPLERS)
+@pytest.mark.parametrize("size_px", [16, 17, 28, 32, 45, 64, 100, 128])
+def test_a_generator_makes_pictures_of_noise(kind, size_px):
+    network = make(kind, size_px=size_px, latent=5, classes=3, codes=2, out_channels=2).eval()
+    space = network.config
+    z = space.join(torch.randn(4, 5), torch.tensor([0, 1, 2, 0]), torch.rand(4, 2))
+    assert z.shape == (4, space.inputs)
+    with torch.inference_mode():
+        x = network(z)
+    assert x.shape == (4, 2, size_px, size_px)
+    assert x.abs().max() <= 1
+    assert (x[0] - x[3]).abs().mean() > 0.01, "the noise comes through"
+    if kind == "dcgan":
+        judge = DCGANDiscriminator(DCGANDiscriminatorConfig(in_channels=2, size_px=size_px, width=4))
+        assert judge(x.clone()).shape == (4, 1)
+
+
+@pytest.mark.parametrize("size_px", [15, 129])
+def test_dcgan_refuses_sizes_in_words(size_px):
+    for config in DCGANGeneratorConfig, DCGANDiscriminatorConfig:
+        with pytest.raises(ConfigError, match=f"16 to 128 px; got --size {size_px}"):
+            config(size_px=size_px)
+
+
+def test_the_parts_of_a_latent_vector_lie_in_their_order():
+    space = LatentConfig(latent=2, classes=3, codes=1)
+    z = space.join(torch.tensor([[0.5, -0.5]]), torch.tensor([1]), torch.tensor([[0.25]]))
+    assert z.tolist() == [[0.5, -0.5, 0.0, 1.0, 0.0, 0.25]]
+    with pytest.raises(ConfigError, match="at least 1 noise dimension"):
+        LatentConfig(latent=0)
+
+
+def test_a_maxout_unit_is_the_largest_of_its_pieces():
+    network = MaxoutDiscriminator(MaxoutConfig(size_px=2, width=1, pieces=3, layers=1, dropout=False))
+    with torch.no_grad():
+        network.hidden[0].weight.copy_(torch.tensor([[1.0, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 0]]))
+        network.hidden[0].bias.zero_()
+        network.head.weight.fill_(1)
+        network.head.bias.zero_()
+        assert network(torch.tensor([[[[0.1, 0.7], [0.3, 0.9]]]])).item() == pytest.approx(0.7)
 
 
 @pytest.mark.parametrize("layers", range(7))
@@ -121,7 +178,7 @@ def test_the_initialisations_are_what_they_say():
         initialise(network, "uniform", 1.0, torch.Generator())
 
 
-@pytest.mark.parametrize("kind", GENERATORS)
+@pytest.mark.parametrize("kind", TRANSLATORS)
 @pytest.mark.parametrize("norm", ["instance", "batch"])
 def test_bfloat16_is_finite_and_near_float32(kind, norm):
     network = make(kind, norm=norm).train()
@@ -136,7 +193,7 @@ def test_bfloat16_is_finite_and_near_float32(kind, norm):
     assert all(torch.isfinite(parameter.grad).all() for parameter in network.parameters())
 
 
-@pytest.mark.parametrize("network", [*GENERATORS, "patchgan"])
+@pytest.mark.parametrize("network", [*TRANSLATORS, "dcgan", "patchgan"])
 @pytest.mark.parametrize("norm", ["instance", "batch"])
 def test_no_bias_before_a_normalisation(network, norm):
     """Its gradient is rounding noise, which Adam turns into steps of full size."""
@@ -162,7 +219,8 @@ def _instance_norm() -> torch.nn.Module:
 def test_settings_that_cannot_be_are_refused(kind):
     config = GENERATORS[kind].Config
     assert not inspect.signature(config).parameters.keys() - {part.name for part in fields(config)}
-    for changes in ({"width": 0}, {"in_channels": 0}, {"out_channels": -1}):
+    inputs = {"in_channels": 0} if kind in TRANSLATORS else {"latent": 0}
+    for changes in ({"width": 0}, inputs, {"out_channels": -1}):
         with pytest.raises(ConfigError):
             config(**changes)
     for changes in ({"layers": 7}, {"layers": -1}, {"width": 0}):
@@ -175,8 +233,9 @@ def test_every_size_is_trained_at_or_refused_in_words(norm):
     """One picture at a time, which leaves a norm the fewest values."""
     for size in (*range(1, 50), 64, 96):
         x = torch.zeros(1, 3, size, size)
-        for kind in GENERATORS:
-            settings = NetworksConfig(generator=kind, width=2, blocks=1, norm=norm)
+        for kind in TRANSLATORS:
+            own = CartoonNetworksConfig if kind == "cartoon" else partial(NetworksConfig, generator=kind)
+            settings = own(width=2, blocks=1, norm=norm)
             assert works_or_is_refused(lambda s=settings, size=size: s.make_generator(3, 3, size), x)
         for layers in range(7):
             settings = NetworksConfig(discriminator_width=2, discriminator_layers=layers, norm=norm)

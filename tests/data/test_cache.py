@@ -99,7 +99,11 @@ def test_broken_and_small_files_are_skipped_and_counted(draw: Draw, cache_folder
         found = build(listed, RECIPE, cache_folder)
         assert found.names == ("a.png", "d.png")
         assert [(skip.path, skip.reason.split(";")[0]) for skip in found.skipped] == [
-            (text, "it is no picture of a kind that can be read (JPEG PNG WEBP BMP TIFF GIF), or its head is damaged"),
+            (
+                text,
+                "it is no picture of a kind that can be read (JPEG PNG WEBP BMP TIFF GIF AVIF HEIF NPY), "
+                "or its head is damaged",
+            ),
             (small, "it is 15 x 40 px, smaller than the 16 px that training takes"),
         ]
         with pytest.raises(PictureError, match=r"b\.jpg: it is no picture"):
@@ -232,6 +236,51 @@ def test_a_file_that_cannot_grow(draw: Draw, cache_folder: Path):
     assert not entries(cache_folder)
     assert not leftovers(cache_folder)
     assert len(build(listed, RECIPE, cache_folder).names) == 20
+
+
+def test_too_little_memory_is_not_remembered_as_a_damaged_picture(draw: Draw, cache_folder: Path, tmp_path: Path):
+    large = tmp_path / "large.png"
+    Image.new("1", (8000, 8000)).save(large)  # a few kilobytes; decoded to RGB, 256 MB
+    listed = items(draw("a.png"), large, draw("b.png"))
+    limits = resource.getrlimit(resource.RLIMIT_AS)
+    used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    try:
+        resource.setrlimit(resource.RLIMIT_AS, (used + 150 * 2**20, limits[1]))
+        with pytest.raises(PictureError, match=r"large\.png: it cannot be read at the moment \(not enough memory\)"):
+            build(listed, RECIPE, cache_folder)
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, limits)
+    assert not entries(cache_folder)
+    found = build(listed, RECIPE, cache_folder)
+    assert found.names == ("a.png", "large.png", "b.png")
+    assert not found.skipped
+
+
+def test_too_many_open_files_are_not_remembered_as_a_damaged_picture(draw: Draw, cache_folder: Path):
+    listed = items(draw("a.png"), draw("b.png"))
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (len(os.listdir("/proc/self/fd")) - 1, limits[1]))
+        with pytest.raises(PictureError, match=r"a\.png: it cannot be read at the moment \(Too many open files\)"):
+            build(listed, RECIPE, cache_folder)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    assert build(listed, RECIPE, cache_folder).names == ("a.png", "b.png")
+
+
+def test_a_disk_that_does_not_answer_is_not_remembered_as_a_damaged_picture(
+    draw: Draw, cache_folder: Path, tmp_path: Path
+):
+    """Reading a process's memory from its first byte on is a real input/output error."""
+    sick = tmp_path / "sick.png"
+    sick.symlink_to("/proc/self/mem")
+    listed = items(draw("a.png"), sick)
+    for _ in range(2):
+        with pytest.raises(PictureError, match=r"sick\.png: it cannot be read at the moment \(Input/output error\)"):
+            build(listed, RECIPE, cache_folder)
+    sick.unlink()
+    draw("sick.png")
+    assert build(listed, RECIPE, cache_folder).names == ("a.png", "sick.png")
 
 
 def test_a_full_disk(draw: Draw, tmp_path: Path):

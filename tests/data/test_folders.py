@@ -34,9 +34,9 @@ def test_circles_of_links_end(tmp_path: Path):
 
 
 def test_a_folder_without_pictures(tmp_path: Path):
-    fill(tmp_path, "zebras/1.txt", "zebras/2.txt", "zebras/3.txt", "zebras/x.heic")
+    fill(tmp_path, "zebras/1.txt", "zebras/2.txt", "zebras/3.txt", "zebras/x.mov")
     with pytest.raises(
-        DataError, match=r"zebras/ holds no pictures \(\.jpg .*\); found 3 \.txt, 1 \.heic\. Point --b at"
+        DataError, match=r"zebras/ holds no pictures \(\.jpg .*\); found 3 \.txt, 1 \.mov\. Point --b at"
     ):
         find_pictures(tmp_path / "zebras", "--b")
 

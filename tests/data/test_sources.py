@@ -287,8 +287,11 @@ def test_progress_is_told(unpaired: UnpairedData):
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
-def test_a_gpu_gives_the_same_batches(unpaired: UnpairedData):
+@pytest.mark.parametrize("share", [0.25, 0.0])
+def test_a_gpu_gives_the_same_batches(unpaired: UnpairedData, share: float, monkeypatch: pytest.MonkeyPatch):
+    """Those that it holds, and those that are sent to it because it has no room for all."""
+    monkeypatch.setattr("viceversa.data.pictures._CUDA_SHARE", share)
     here, there = unpaired.open(0, "cpu"), unpaired.open(0, "cuda")
-    assert isinstance(there.a.store, torch.Tensor)
+    assert isinstance(there.a.store, torch.Tensor) == (share > 0)
     for mine, yours in zip(here.batch(torch.arange(20)), there.batch(torch.arange(20)), strict=True):
         assert torch.equal(mine, yours.cpu())

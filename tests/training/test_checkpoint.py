@@ -223,7 +223,18 @@ def test_a_full_disk(tmp_path, pictures):
     apart = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c"]
     if not shutil.which("unshare") or subprocess.run([*apart, mount, "sh", str(tmp_path / "disk")]).returncode:
         pytest.skip("this system lends no mount namespace to make a small disk in")
-    flags = ["--a", pictures / "a", "--b", pictures / "b", "--cache", pictures / "cache", "--size", 16, "--width", 6]
+    flags = [
+        "--a",
+        pictures / "a",
+        "--b",
+        pictures / "b",
+        "--cache",
+        pictures.with_name("cache"),
+        "--size",
+        16,
+        "--width",
+        6,
+    ]
     flags += ["--discriminator-width", 6, "--discriminator-layers", 2, "--blocks", 1, "--images", 12, "--pool", 2]
     flags += ["--checkpoint-minutes", 0, "--keep", 9, "--samples", 1, "--sample-pictures", 1, "--device", "cpu"]
     out = tmp_path / "disk" / "run"
@@ -249,7 +260,18 @@ def test_a_damaged_checkpoint_ends_the_command_in_one_sentence(trained, tiny, tm
     (tmp_path / "config.json").write_text(to_json(config))
     path = tmp_path / "checkpoints" / "00000004" / "state.safetensors"
     path.write_bytes(path.read_bytes()[:5000])
-    flags = ["--a", pictures / "a", "--b", pictures / "b", "--cache", pictures / "cache", "--size", 16, "--width", 4]
+    flags = [
+        "--a",
+        pictures / "a",
+        "--b",
+        pictures / "b",
+        "--cache",
+        pictures.with_name("cache"),
+        "--size",
+        16,
+        "--width",
+        4,
+    ]
     flags += ["--discriminator-width", 4, "--discriminator-layers", 2, "--blocks", 1, "--images", 12, "--pool", 2]
     flags += ["--log-every", 1, "--samples", 2, "--sample-pictures", 1, "--device", "cpu", "--precision", "32-true"]
     before = content(tmp_path / "checkpoints")

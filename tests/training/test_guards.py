@@ -1,4 +1,6 @@
 import shutil
+import signal
+import threading
 
 import pytest
 import torch
@@ -25,6 +27,52 @@ def test_a_run_is_not_gone_on_with_when_pictures_were_added(pictures, tmp_path):
     assert (tmp_path / "run" / "metrics.jsonl").read_bytes() == before
     (data / "a" / "new.png").unlink()
     assert train(config, quiet=True).finished
+
+
+def test_before_the_first_checkpoint_pictures_may_be_added(tmp_path):
+    (tmp_path / "summary.json").write_text('{"pictures": {"a": 7, "b": 7}}')
+    guards.check_pictures(tmp_path, {"a": 8, "b": 7})
+    (tmp_path / "checkpoints" / "00000001").mkdir(parents=True)
+    with pytest.raises(ConfigError, match="8"):
+        guards.check_pictures(tmp_path, {"a": 8, "b": 7})
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{", "\x00"])
+def test_a_damaged_summary_is_none(text, tmp_path):
+    (tmp_path / "summary.json").write_text(text)
+    assert guards.former_summary(tmp_path) == {}
+
+
+def test_signals_can_be_noticed_in_the_main_thread_only():
+    """Elsewhere a run trains all the same, and the handlers are let alone."""
+    before, noticed = signal.getsignal(signal.SIGTERM), []
+
+    def watch() -> None:
+        with guards.signals() as event:
+            noticed.append((event.is_set(), signal.getsignal(signal.SIGTERM)))
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    thread.join()
+    assert noticed == [(False, before)]
+    with guards.signals() as event:
+        assert signal.getsignal(signal.SIGTERM) is not before
+        signal.raise_signal(signal.SIGTERM)
+        assert event.is_set()
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_a_gpu_computes_deterministically_as_long_as_it_trains():
+    settings = torch.utils.deterministic
+    before = torch.are_deterministic_algorithms_enabled(), settings.fill_uninitialized_memory
+    with guards.deterministic("cpu"):
+        assert (torch.are_deterministic_algorithms_enabled(), settings.fill_uninitialized_memory) == before
+    with guards.deterministic("cuda"):
+        assert torch.are_deterministic_algorithms_enabled()
+        assert not settings.fill_uninitialized_memory
+    with pytest.raises(RuntimeError, match="any"), guards.deterministic("cuda"):
+        raise RuntimeError("any")
+    assert (torch.are_deterministic_algorithms_enabled(), settings.fill_uninitialized_memory) == before
 
 
 @pytest.mark.parametrize(

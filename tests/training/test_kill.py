@@ -65,7 +65,18 @@ def start(tmp_path_factory: pytest.TempPathFactory, pictures: Path) -> Iterator[
 
 
 def command(method: str, pictures: Path, *more: object) -> list[str]:
-    flags = ["--a", pictures / "a", "--b", pictures / "b", "--cache", pictures / "cache", "--size", 16, "--width", 4]
+    flags = [
+        "--a",
+        pictures / "a",
+        "--b",
+        pictures / "b",
+        "--cache",
+        pictures.with_name("cache"),
+        "--size",
+        16,
+        "--width",
+        4,
+    ]
     flags += ["--discriminator-width", 4, "--discriminator-layers", 2, "--images", IMAGES, "--log-every", 2]
     return ["train", method, *map(str, [*flags, "--samples", 4, "--sample-pictures", 1, "--device", "cpu", *more])]
 

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from viceversa.training.pool import ImagePool
+from viceversa.training.trainer import per_process, shared_buffers
 
 
 class Plain:
@@ -89,3 +90,14 @@ def test_all_state_is_buffers():
     assert torch.equal(pool.pictures, other.pictures)
     assert not list(pool.parameters())
     assert pool.per_process
+
+
+def test_what_lies_within_a_pool_belongs_to_its_process_too():
+    """Checkpoints always took it so; the averaging over processes once looked at the modules one by one."""
+    method = torch.nn.Module()
+    method.pool = ImagePool(2, 1, 4)
+    method.pool.inner = torch.nn.BatchNorm2d(3)
+    method.norm = torch.nn.BatchNorm2d(5)
+    shared = {id(buffer) for buffer in shared_buffers(method)}
+    assert shared == {id(buffer) for buffer in method.norm.buffers()}
+    assert per_process(method) == ("pool.",)

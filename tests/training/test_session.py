@@ -26,7 +26,8 @@ from viceversa.training import checkpoint
 
 
 def lines(run: Path, name: str = "metrics.jsonl") -> list[dict]:
-    return [json.loads(line) for line in (run / name).read_text().splitlines()]
+    """The lines of a log, but for what was measured of the samples."""
+    return [line for line in map(json.loads, (run / name).read_text().splitlines()) if "metrics" not in line]
 
 
 def content(folder: Path) -> dict[str, bytes]:
@@ -64,9 +65,9 @@ def signalled():
 
 def flags(pictures: Path, out: Path, **more: object) -> list[str]:
     given = {
-        "a": pictures / "a", "b": pictures / "b", "cache": pictures / "cache", "size": 16, "width": 4, "blocks": 1,
-        "discriminator-width": 4, "discriminator-layers": 2, "pool": 4, "images": 12, "log-every": 1, "samples": 2,
-        "sample-pictures": 1, "ema-images": 10, "device": "cpu", "precision": "32-true", "out": out,
+        "a": pictures / "a", "b": pictures / "b", "cache": pictures.with_name("cache"), "size": 16, "width": 4,
+        "blocks": 1, "discriminator-width": 4, "discriminator-layers": 2, "pool": 4, "images": 12, "log-every": 1,
+        "samples": 2, "sample-pictures": 1, "ema-images": 10, "device": "cpu", "precision": "32-true", "out": out,
     }  # fmt: skip
     more = {name.replace("_", "-"): value for name, value in more.items()}
     return [text for name, value in {**given, **more}.items() for text in (f"--{name}", str(value))]
@@ -198,12 +199,11 @@ def test_another_config_is_refused_and_nothing_changes(finished, pictures, capsy
     assert main(["train", "cyclegan", *other]) == 2
     said = capsys.readouterr().err.strip()
     assert said.startswith(f"viceversa: {finished} holds a run of other settings (")
-    assert "learning_rate: 0.0002 -> 0.001" in said
-    assert "width: 4 -> 5" in said
+    assert "(--learning-rate 0.0002, now 0.001; --width 4, now 5)" in said
     assert "size" not in said, "only what differs is named"
     assert said.endswith("Give the same settings to go on with it, or another folder with --out.")
     assert main(["train", "pix2pix", "--data", str(pictures), "--out", str(finished)]) == 2
-    assert "method: cyclegan -> pix2pix" in capsys.readouterr().err
+    assert "(method cyclegan, now pix2pix)" in capsys.readouterr().err
     assert content(finished) == before
 
 

@@ -4,22 +4,39 @@ from collections.abc import Callable
 from typing import TypeVar
 
 import tyro
+from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec, PrimitiveTypeInfo
 
 T = TypeVar("T")
 
 
 def call(prog: str, function: Callable[..., T], arguments: list[str], description: str | None = None) -> T:
     """Parses ``arguments`` as the parameters of ``function`` and calls it."""
-    return tyro.cli(
-        function,
-        prog=f"viceversa {prog}",
-        description=description,
-        args=arguments,
-        # An option that is left out is None already: that spares "{None}|INT" in every second line of the help.
-        config=(
-            tyro.conf.OmitArgPrefixes,
-            tyro.conf.OmitSubcommandPrefixes,
-            tyro.conf.DisallowNone,
-            tyro.conf.PositionalMetavarFromFieldName,
-        ),
+    registry = ConstructorRegistry()
+    registry.primitive_rule(_unset)
+    with registry:
+        return tyro.cli(
+            function,
+            prog=f"viceversa {prog}",
+            description=description,
+            args=arguments,
+            # An option that is left out is None already: that spares "{None}|INT" in every second line of the help.
+            config=(
+                tyro.conf.OmitArgPrefixes,
+                tyro.conf.OmitSubcommandPrefixes,
+                tyro.conf.DisallowNone,
+                tyro.conf.PositionalMetavarFromFieldName,
+            ),
+        )
+
+
+def _unset(info: PrimitiveTypeInfo) -> PrimitiveConstructorSpec[None] | None:
+    """How None is shown: "(default: unset)". To people who do not program "None" says that there will be none."""
+    if info.type is not type(None):
+        return None
+    return PrimitiveConstructorSpec(
+        nargs=1,
+        metavar="{unset}",
+        instance_from_str=lambda _: None,
+        is_instance=lambda value: value is None,
+        str_from_instance=lambda _: ["unset"],
     )

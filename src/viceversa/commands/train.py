@@ -12,14 +12,16 @@ from viceversa.errors import ConfigError
 _TRAIN_USAGE = """usage: viceversa train METHOD --a FOLDER --b FOLDER --out RUN [OPTIONS]
        viceversa train METHOD --data ROOT --out RUN [OPTIONS]
 
-Trains a translator, or goes on where RUN stopped: give the same command again. The methods:
+Trains a translator, or what makes pictures from noise; or goes on where RUN stopped: give the same command again.
+
+The methods:
 
 {methods}
 
 viceversa train METHOD --help lists a method's options."""
 _METHOD_USAGE = """Trains by {method.name} ({method.paper}), or goes on where RUN stopped.
 
-It needs --out and the pictures (--a and --b, or --data).
+It needs --out and the pictures ({pictures}).
 
 Set first, if anything: --size, --images or --epochs, --batch."""
 
@@ -35,7 +37,8 @@ def train(arguments: list[str]) -> int:
     if arguments[0].startswith("-"):
         raise ConfigError(f"Name the method first: viceversa train {'|'.join(methods.METHODS)} {arguments[0]} ...")
     method = methods.find(arguments[0])
-    about = _METHOD_USAGE.format(method=method)
+    pictures = "--a and --b, or --data" if hasattr(method.Config().data, "a") else "--data, or --builtin"
+    about = _METHOD_USAGE.format(method=method, pictures=pictures)
     parsed = call(f"train {method.name}", _flattened(method.Config), arguments[1:], about)
     from viceversa.training.session import train as run
 

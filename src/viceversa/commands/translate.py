@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import tyro
 
@@ -26,27 +26,40 @@ def translate(arguments: list[str]) -> int:
         overwrite: bool = False,
         format: str | None = None,
         noise: bool = False,
+        tile: int | None = None,
+        max_pixels: int | None = None,
         device: str = "auto",
+        engine: Literal["auto", "onnxruntime", "openvino"] = "auto",
     ) -> int:
         """Translates pictures of any size; names, sub-folders and sizes are kept.
 
+        The exit code is 0 if all went well, 1 if some pictures failed, 2 if all failed or the command is mistaken.
+
         Args:
-            model: The folder of a run, or of a translator.
+            model: The folder of a run or of a translator, or an exported .onnx file.
             inputs: Pictures, folders and patterns such as "photos/*.jpg".
             out: The folder to write to; for a single picture also a file's name, such as new.png.
             to: The domain to translate to: a, b, or its name. Left out: b, or the only one there is.
             overwrite: Replace translations that are there already, instead of skipping them.
             format: Write only this kind, such as png. Left out: each picture keeps its own.
             noise: Keep dropout on, which is pix2pix's only source of variety.
+            tile: Side in pixels of the tiles in which pictures are computed, 0 for none; there are no seams. Left out:
+                512 for pictures that do not fit into half of the free memory.
+            max_pixels: Refuse pictures of more pixels, all frames together. Left out: 268 million, and what looks like
+                a decompression bomb.
             device: Where to compute: auto, cpu, cuda or mps.
+            engine: What computes an .onnx file; auto is OpenVINO where it is installed.
         """
         from viceversa.inference.files import translate_files
         from viceversa.inference.translator import load
 
         if not inputs:
             raise ConfigError("Name the pictures or folders to translate: viceversa translate MODEL INPUT... --out OUT")
-        translator = load(model, device)
-        summary = translate_files(translator, inputs, out, to=to, overwrite=overwrite, suffix=format, noise=noise)
+        translator = load(model, device, engine)
+        summary = translate_files(
+            translator, inputs, out, to=to, overwrite=overwrite, suffix=format, noise=noise,
+            tile=tile, max_pixels=max_pixels,
+        )  # fmt: skip
         print(summary, file=sys.stderr)
         return summary.exit_code
 

@@ -22,6 +22,8 @@ def crop_and_mirror(
     Returns:
         ``(N, size_px, size_px, C)`` uint8; each window depends on its own position alone.
     """
+    if not mirror and size_px == pictures.shape[1]:
+        return pictures
     drawn = seeding.bits(seed, stream, positions, 3)
     corners = drawn[:, :2] % (pictures.shape[1] - size_px + 1)
     mirrored = drawn[:, 2] % 2 == 1 if mirror else torch.zeros_like(drawn[:, 2], dtype=torch.bool)
@@ -31,6 +33,8 @@ def crop_and_mirror(
 
 def _by_slices(pictures: Tensor, size_px: int, corners: Tensor, mirrored: Tensor) -> Tensor:
     """Copies whole rows of pixels: on a CPU 10 to 40 times faster than by an index for every pixel."""
+    if size_px == pictures.shape[1]:  # nothing to cut off: no need to go one by one
+        return torch.where(mirrored.view(-1, 1, 1, 1), pictures.flip(2), pictures)
     found: list[Tensor] = []
     for picture, (top, left), turned in zip(pictures, corners.tolist(), mirrored.tolist(), strict=True):
         window = picture[top : top + size_px, left : left + size_px]

@@ -5,6 +5,7 @@ new entry, and a copied or renamed folder finds the old one. An entry is made in
 half-written one is ever seen and several processes may make the same one at once: the first wins, the others use its.
 """
 
+import errno
 import hashlib
 import json
 import math
@@ -30,10 +31,11 @@ from viceversa.errors import DataError, PictureError
 Progress: TypeAlias = Callable[[int, int], None]
 """Called with the number of items done and the number of all."""
 
-_FORMAT = 1  # of an entry; to be raised whenever the same files and recipe would give other pictures
+_FORMAT = 2  # of an entry; to be raised whenever the same files and recipe would give other pictures
 _CHUNK = 64  # items decoded ahead of the writer
 _HEX_DIGITS = 40
 _SETTLED_SECONDS = 2  # a file changed more recently could change again without a new time stamp
+_OF_THE_FILE = (None, errno.EINVAL)  # Pillow's own errors have no number; damaged files have it look at negative places
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,24 +82,67 @@ def build(
 ) -> PictureSet:
     """The decoded ``items``, from the cache in ``folder`` (default: `user_folder`), made there first if need be.
 
-    An item that cannot be used is left out and recorded.
+    An item that cannot be used is left out and recorded. That is remembered, so it holds for damaged and unfit
+    pictures alone: what can pass, such as too little memory or a disk that does not answer, ends it all.
 
     Raises:
-        PictureError: With ``strict``, for the first item that cannot be used.
+        PictureError: With ``strict``, for the first item that cannot be used; always, where a file cannot be read now.
         DataError: No item can be used, or the cache cannot be written.
     """
     folder = user_folder() if folder is None else folder
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
         entry = folder / "pictures" / _key(items, recipe, folder, pool)
-        found = _open(entry, items)
-        for _ in range(3):  # another process that mends a damaged entry may take ours away just as we made it
-            if found is None:
-                _make(entry, items, recipe, _decoded(items, recipe, pool, strict, progress))
-                found = _open(entry, items)
-    if found is None:
-        raise DataError(f"The picture cache {entry} was damaged as soon as it was written. Check the disk.")
+        found = _found_or_made(entry, items, recipe, lambda: _decoded(items, recipe, pool, strict, progress))
     if strict and found.skipped:
         raise PictureError(f"{found.skipped[0].path}: {found.skipped[0].reason}")
+    return found
+
+
+def keep(
+    about: object,
+    names: Sequence[str],
+    recipe: Recipe,
+    pictures: Callable[[], Iterator[Array]],
+    folder: Path | None = None,
+    *,
+    progress: Progress | None = None,
+) -> PictureSet:
+    """Pictures that are no files of their own (drawn ones, or many in one file), from the cache like those of `build`.
+
+    Args:
+        about: What they follow from, as JSON can say it; other pictures need another.
+        names: One for each.
+        recipe: Their side and channels.
+        pictures: Makes them, each ``(side_px, side_px, sum(channels))``; called if they are not there yet.
+        folder: Of the cache; default: `user_folder`.
+        progress: Called after each picture made.
+
+    Raises:
+        DataError: The cache cannot be written.
+    """
+
+    def make() -> Iterator[Array]:
+        for done, picture in enumerate(pictures(), 1):
+            yield picture
+            if progress is not None:
+                progress(done, len(names))
+
+    folder = user_folder() if folder is None else folder
+    entry = folder / "pictures" / _hash([_FORMAT, "kept", about, asdict(recipe)])
+    return _found_or_made(entry, [Item(name=name, files=()) for name in names], recipe, make)
+
+
+def _found_or_made(
+    entry: Path, items: Sequence[Item], recipe: Recipe, make: Callable[[], Iterator[Array | PictureError]]
+) -> PictureSet:
+    found = _open(entry, items)
+    for _ in range(3):  # another process that mends a damaged entry may take ours away just as we made it
+        if found is not None:
+            return found
+        _make(entry, items, recipe, make())
+        found = _open(entry, items)
+    if found is None:
+        raise DataError(f"The picture cache {entry} was damaged as soon as it was written. Check the disk.")
     return found
 
 
@@ -134,8 +179,8 @@ def _contents(file: Path) -> str:
     try:
         with file.open("rb") as stream:
             return hashlib.file_digest(stream, lambda: hashlib.blake2b(digest_size=_HEX_DIGITS // 2)).hexdigest()
-    except OSError as error:  # decoding will say what is wrong
-        return f"unreadable: {error.errno}"
+    except OSError as error:
+        raise _unreadable(file, error) from error
 
 
 def _hash(value: object) -> str:
@@ -206,7 +251,12 @@ def _decoded(
         try:
             return decode(item, recipe)
         except PictureError as error:
+            cause = error.__cause__
+            if isinstance(cause, MemoryError) or (isinstance(cause, OSError) and cause.errno not in _OF_THE_FILE):
+                raise _unreadable(item.files[_blame(item, error)[0]], cause) from error
             return error
+        except MemoryError as error:
+            raise _unreadable(item.files[0], error) from error
 
     for start in range(0, len(items), _CHUNK):
         for done, result in enumerate(pool.map(attempt, items[start : start + _CHUNK]), start + 1):
@@ -215,6 +265,14 @@ def _decoded(
             yield result
             if progress is not None:
                 progress(done, len(items))
+
+
+def _unreadable(file: Path, cause: OSError | MemoryError) -> PictureError:
+    reason = cause.strerror if isinstance(cause, OSError) else "not enough memory"
+    return PictureError(
+        f"{file}: it cannot be read at the moment ({reason}). Mend that, or remove the file, and give the same command "
+        "again."
+    )
 
 
 def _blame(item: Item, error: PictureError) -> tuple[int, str]:

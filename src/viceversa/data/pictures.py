@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from viceversa import seeding
+from viceversa.data import balance
 from viceversa.data.augment import crop_and_mirror
 from viceversa.data.cache import Skipped
 from viceversa.data.images import Array, resize, to_tensor
@@ -57,7 +58,7 @@ class Pictures(Protocol):
         """Where they are from; ``"training"`` warns that they have been trained on."""
         ...
 
-    def batch(self, positions: Tensor) -> tuple[Tensor, Tensor]:
+    def batch(self, positions: Tensor) -> tuple[Tensor, ...]:
         """The samples at ``positions`` ``(N,)`` int64, best on the CPU: a and b, ``(N, C, S, S)`` float32 in [-1, 1].
 
         On the device, channels-last in memory. Each sample depends on the seed and on its own position, on nothing
@@ -107,13 +108,16 @@ class Deck:
     device: torch.device
     """Where samples are wanted."""
 
+    weights: NDArray[np.float64] | None = None
+    """How often each of the rows is shown, with mean 1; None: all alike."""
+
     def draw(self, positions: Tensor) -> Tensor:
         """``(N, C, S, S)`` float32 in [-1, 1]: the picture that is at ``positions`` in an endless row of epochs."""
-        rows = self._rows(positions.cpu().numpy())
+        rows = self.rows_at(positions)
         if isinstance(self.store, Tensor):
             chosen = self.store[torch.from_numpy(rows).to(self.device)]
         else:
-            chosen = torch.from_numpy(self.store[rows]).to(self.device)
+            chosen = _sent(self.store, rows, self.device)
         windows = crop_and_mirror(
             chosen,
             self.size_px,
@@ -136,13 +140,16 @@ class Deck:
         stacked = np.stack(pictures) if pictures else np.empty((0, *size, sum(self.channels)), np.uint8)
         return to_tensor(torch.from_numpy(stacked).to(self.device))
 
-    def _rows(self, positions: NDArray[np.int64]) -> NDArray[np.int64]:
+    def rows_at(self, positions: Tensor) -> NDArray[np.int64]:
+        """``(N,)``: which of the store's pictures are at ``positions``."""
         count = len(self.rows)
-        epochs, places = np.divmod(positions, count)
+        epochs, places = np.divmod(positions.cpu().numpy(), count)
         chosen = np.empty_like(places)
         for epoch in np.unique(epochs).tolist():
             within = epochs == epoch
             chosen[within] = _order(self.seed, self.stream, epoch, count)[places[within]]
+            if self.weights is not None:
+                chosen[within] = balance.repeated(self.weights, self.seed, self.stream, epoch)[chosen[within]]
         return self.rows[chosen]
 
 
@@ -180,7 +187,7 @@ class UnpairedPictures:
         """Pictures that `held_out` can give of both domains."""
         return min(len(self.a.kept_rows), len(self.b.kept_rows))
 
-    def batch(self, positions: Tensor) -> tuple[Tensor, Tensor]:
+    def batch(self, positions: Tensor) -> tuple[Tensor, ...]:
         """A and B at ``positions``, each ``(N, C, S, S)`` float32 in [-1, 1]; see `Pictures.batch`."""
         return self.a.draw(positions), self.b.draw(positions)
 
@@ -234,6 +241,15 @@ class PairedPictures:
     def _parted(self, pairs: Tensor) -> tuple[Tensor, Tensor]:
         a, b = (part.contiguous(memory_format=torch.channels_last) for part in pairs.split(self.pairs.channels, dim=1))
         return (b, a) if self.backwards else (a, b)
+
+
+def _sent(store: Array, rows: NDArray[np.int64], device: torch.device) -> Tensor:
+    """``store[rows]`` on the device; on the way to a GPU nobody waits."""
+    if device.type != "cuda":
+        return torch.from_numpy(store[rows]).to(device)
+    pinned = torch.empty((len(rows), *store.shape[1:]), dtype=torch.uint8, pin_memory=True)
+    np.take(store, rows, axis=0, out=pinned.numpy(), mode="clip")  # "raise" would make a copy first
+    return pinned.to(device, non_blocking=True)
 
 
 def place(pictures: Array, device: torch.device) -> Array | Tensor:

@@ -1,6 +1,6 @@
 """The kinds of data that methods take, as settings; `open` turns them into pictures to train on."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Literal, get_args
 
@@ -8,7 +8,8 @@ import numpy as np
 import torch
 import tyro
 
-from viceversa.data import cache, folders
+from viceversa.data import balance, cache, folders
+from viceversa.data.balance import Balance
 from viceversa.data.cache import PictureSet, Progress, Skipped
 from viceversa.data.folders import Domain, Item
 from viceversa.data.images import Fit
@@ -25,7 +26,7 @@ class PictureData:
     """What paired and unpaired pictures have in common."""
 
     root: Annotated[Path | None, tyro.conf.arg(name="data")] = None
-    """A data set in one folder; instead of a and b."""
+    """A data set in one folder; instead of --a and --b."""
 
     a: Path | None = None
     """The folder of domain A."""
@@ -34,16 +35,16 @@ class PictureData:
     """The folder of domain B."""
 
     name_a: str | None = None
-    """What the pictures of A are called; default: their folder's name."""
+    """What the pictures of A are called; left out: as their folder."""
 
     name_b: str | None = None
-    """What the pictures of B are called; default: their folder's name."""
+    """What the pictures of B are called; left out: as their folder."""
 
     size_px: Annotated[int, tyro.conf.arg(name="size")] = 256
     """Pixels of a side of the square pictures that networks are trained on."""
 
     load_size_px: Annotated[int | None, tyro.conf.arg(name="load-size")] = None
-    """Pixels of a side of which a random window is cut out; default: 286/256 of the size, as in the papers."""
+    """Pixels of a side of which a random window is cut out; left out: 286/256 of the size, as in the papers."""
 
     mirror: bool = True
     """Mirror half of the samples left to right."""
@@ -66,8 +67,8 @@ class PictureData:
     enlarge: bool = False
     """Use pictures that are smaller than the size too."""
 
-    cache: Path | None = None
-    """Folder for the decoded pictures; default: the user's folder for caches."""
+    cache: Path | None = field(default=None, metadata={"may_differ": True})
+    """Folder for the decoded pictures; left out: the user's folder for caches."""
 
     def __post_init__(self) -> None:
         if self.size_px < 1:
@@ -108,6 +109,14 @@ class PictureData:
 class UnpairedData(PictureData):
     """Two domains without pairs: the folders a and b, or a data set with trainA/ trainB/ [testA/ testB/]."""
 
+    balance: Balance = "none"
+    """"brightness" shows pictures more or less often, so that A and B are equally often dark and bright."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.balance not in get_args(Balance):
+            raise ConfigError(f'--balance must be "none" or "brightness", not "{self.balance}".')
+
     def open(self, seed: int, device: torch.device | str, progress: Progress | None = None) -> UnpairedPictures:
         """Decodes the pictures, or finds them in the cache.
 
@@ -120,17 +129,30 @@ class UnpairedData(PictureData):
             ConfigError: The folders are given in no way or in two.
             DataError: The folders cannot be trained on; a `PictureError` for one file, with ``strict``.
         """
-        a, b = folders.unpaired(self.root, self.a, self.b)
-        parts = [_decode(self, a, (self.channels_a,), progress), _decode(self, b, (self.channels_b,), progress)]
+        parts = self.parts(progress)
         held_out = _held_out_count(self, parts)
         names = self._names()
+        a_deck, b_deck = (
+            _deck(self, part, held_out, seed, side, torch.device(device))
+            for part, side in zip(parts, ("a", "b"), strict=True)
+        )
+        if self.balance == "brightness":
+            a_light = balance.brightness(parts[0].train.pictures, a_deck.rows)
+            b_light = balance.brightness(parts[1].train.pictures[..., : self.channels_b], b_deck.rows)
+            a_weights, b_weights = balance.weights(a_light, b_light)
+            a_deck, b_deck = replace(a_deck, weights=a_weights), replace(b_deck, weights=b_weights)
         return UnpairedPictures(
-            a=_deck(self, parts[0], held_out, seed, "a", torch.device(device)),
-            b=_deck(self, parts[1], held_out, seed, "b", torch.device(device)),
+            a=a_deck,
+            b=b_deck,
             domains={"a": names[0], "b": names[1]},
             skipped=parts[0].skipped + parts[1].skipped,
             held_out_kind=_held_out_kind(parts[0], held_out),
         )
+
+    def parts(self, progress: Progress | None) -> list["Decoded"]:
+        """The decoded pictures of A and of B."""
+        a, b = folders.unpaired(self.root, self.a, self.b)
+        return [_decode(self, a, (self.channels_a,), progress), _decode(self, b, (self.channels_b,), progress)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,7 +164,7 @@ class PairedData(PictureData):
     """
 
     direction: Literal["a2b", "b2a"] = "a2b"
-    """What is made of what: with "b2a" B is the source and A the target, and a batch is (source, target)."""
+    """What is made of what: "a2b" makes B of A, "b2a" makes A of B."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -171,19 +193,25 @@ class PairedData(PictureData):
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Decoded:
+class Decoded:
+    """The pictures of a domain, or of pairs, decoded."""
+
     channels: tuple[Literal[1, 3], ...]
+    """How their channels are made up: of one picture or of two."""
     train: PictureSet
+    """To train on."""
     test: PictureSet | None
+    """From the test folder, if there is one."""
 
     @property
     def skipped(self) -> tuple[Skipped, ...]:
+        """Files that could not be used."""
         return self.train.skipped + (self.test.skipped if self.test else ())
 
 
 def _decode(
     data: PictureData, domain: Domain, channels: tuple[Literal[1, 3], ...], progress: Progress | None
-) -> _Decoded:
+) -> Decoded:
     def build(items: tuple[Item, ...], side_px: int) -> PictureSet:
         smallest_px = 1 if data.enlarge else data.size_px
         recipe = Recipe(side_px=side_px, smallest_px=smallest_px, fit=data.fit, channels=channels)
@@ -198,21 +226,21 @@ def _decode(
             else ""
         )
         raise DataError(f"{domain.folder}/ holds only one picture to train on, {only}; it takes two or more{lost}.")
-    return _Decoded(channels=channels, train=train, test=build(domain.test, data.size_px) if domain.test else None)
+    return Decoded(channels=channels, train=train, test=build(domain.test, data.size_px) if domain.test else None)
 
 
-def _held_out_count(data: PictureData, parts: list[_Decoded]) -> int:
+def _held_out_count(data: PictureData, parts: list[Decoded]) -> int:
     """Of each domain, how many are kept out of training for want of a test folder."""
     if parts[0].test is not None:
         return 0
     return min(data.hold_out, *(len(part.train.names) // _HELD_OUT_SHARE for part in parts))
 
 
-def _held_out_kind(part: _Decoded, held_out: int) -> HeldOutKind:
+def _held_out_kind(part: Decoded, held_out: int) -> HeldOutKind:
     return "test" if part.test is not None else "held out" if held_out else "training"
 
 
-def _deck(data: PictureData, part: _Decoded, held_out: int, seed: int, stream: str, device: torch.device) -> Deck:
+def _deck(data: PictureData, part: Decoded, held_out: int, seed: int, stream: str, device: torch.device) -> Deck:
     apart = hold_out(part.train.names, held_out)
     rows = np.flatnonzero(~apart)
     if part.test is not None:

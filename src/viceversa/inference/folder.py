@@ -1,5 +1,7 @@
 """The translator folder, which describes itself: config.json, model.safetensors and README.md.
 
+It holds generators of pictures from pictures, "a2b" and "b2a"; or one of pictures from noise, "z2a" (z is the noise).
+
 model.safetensors carries the text of config.json within it, and that copy is the one that is read: it is one file,
 replaced in one go, so nobody ever sees the weights of one moment with the config of another. The config.json beside
 it is for people and for other programs.
@@ -9,7 +11,7 @@ import dataclasses
 import importlib.metadata
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, get_args, get_origin, get_type_hints
@@ -20,14 +22,26 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from viceversa.errors import CheckpointError, ConfigError
-from viceversa.networks import GENERATORS, ResNetConfig, UNetConfig
+from viceversa.inference.card import model_card
+from viceversa.networks import (
+    GENERATORS,
+    SAMPLERS,
+    TRANSLATORS,
+    CartoonConfig,
+    DCGANGeneratorConfig,
+    MLPGeneratorConfig,
+    ResNetConfig,
+    UNetConfig,
+)
 
 FORMAT, VERSION = "viceversa-translator", 1
 CONFIG_FILE, WEIGHTS_FILE, CARD_FILE = "config.json", "model.safetensors", "README.md"
 DIRECTIONS = ("a2b", "b2a")
+FROM_NOISE = "z2a"
 _METADATA_KEY = "config"
+_LAYER_COUNTS = ("blocks", "levels", "layers")
 
-GeneratorConfig: TypeAlias = ResNetConfig | UNetConfig
+GeneratorConfig: TypeAlias = ResNetConfig | UNetConfig | CartoonConfig | MLPGeneratorConfig | DCGANGeneratorConfig
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,13 +51,15 @@ class TranslatorConfig:
     method: str
     """The method that trained it, or "imported"."""
     domains: dict[str, str]
-    """The names of the two kinds of pictures: ``{"a": "women", "b": "men"}``."""
+    """The names of the kinds of pictures: ``{"a": "women", "b": "men"}``, or ``{"a": "digits"}`` of noise."""
     size_px: int
-    """The side of the pictures that it was trained on; it translates pictures of any size."""
+    """The side of the pictures that it was trained on; a translator takes pictures of any size."""
     images: int
     """Images seen in training."""
     networks: dict[str, GeneratorConfig]
-    """The generator of each direction, "a2b" and "b2a" or one of them."""
+    """The generator of each direction: "a2b" and "b2a" or one of them; or "z2a"."""
+    classes: tuple[str, ...] = ()
+    """Of a generator from noise: the names of the one-hot entries that it takes."""
 
 
 def save_translator(
@@ -54,26 +70,38 @@ def save_translator(
     domains: Mapping[str, str],
     size_px: int,
     images: int,
+    classes: Sequence[str] = (),
 ) -> None:
     """Writes a translator folder; one that is there is replaced, each file in one go.
 
     Args:
         folder: Made if it is not there.
-        generators: A network of ``viceversa.networks.GENERATORS`` for "a2b", "b2a" or both; left as they are.
+        generators: A network of ``viceversa.networks.TRANSLATORS`` for "a2b", "b2a" or both, or one of ``SAMPLERS``
+            for "z2a"; left as they are.
         method: The name of the method that trained them.
-        domains: Names for "a" and "b".
+        domains: Names for "a" and "b"; of "z2a" for "a" alone.
         size_px: The side of the pictures they were trained on.
         images: Images seen in training.
+        classes: Names for the one-hot entries that a "z2a" generator takes: all of them, or none.
 
     Raises:
         CheckpointError: The folder cannot be written, for instance because the disk is full.
+        ConfigError: There are more or fewer names of classes than the network takes.
     """
     folder = Path(folder)
     networks: dict[str, Any] = {direction: network.config for direction, network in generators.items()}
+    taken = _classes_of(networks)
+    if len(classes) not in (0, taken):
+        raise ConfigError(f"The network takes {taken} classes; got names for {len(classes)}: {', '.join(classes)}.")
     config = TranslatorConfig(
-        method=method, domains=dict(domains), size_px=size_px, images=images, networks=dict(networks)
+        method=method,
+        domains=dict(domains),
+        size_px=size_px,
+        images=images,
+        networks=dict(networks),
+        classes=tuple(classes),
     )
-    text = _to_json(config)
+    text = config_to_json(config)
     tensors = {
         f"{direction}.{key}": _plain(value)
         for direction, network in generators.items()
@@ -81,9 +109,9 @@ def save_translator(
     }
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        _replace(folder / WEIGHTS_FILE, save(tensors, {_METADATA_KEY: text}))
-        _replace(folder / CONFIG_FILE, text.encode())
-        _replace(folder / CARD_FILE, _card(config).encode())
+        replace_file(folder / WEIGHTS_FILE, save(tensors, {_METADATA_KEY: text}))
+        replace_file(folder / CONFIG_FILE, text.encode())
+        replace_file(folder / CARD_FILE, model_card(config).encode())
     except OSError as error:
         raise CheckpointError(
             f"The translator {folder} could not be written ({error.strerror or error}): free some space or allow "
@@ -100,7 +128,7 @@ def read_translator(file: Path) -> tuple[TranslatorConfig, dict[str, nn.Module]]
     try:
         with safe_open(file, framework="pt", device="cpu") as opened:
             shapes = {key: tuple(opened.get_slice(key).get_shape()) for key in opened.keys()}  # noqa: SIM118
-            config = _from_json((opened.metadata() or {}).get(_METADATA_KEY, ""), str(file))
+            config = config_from_json((opened.metadata() or {}).get(_METADATA_KEY, ""), str(file))
             networks = _build(config, shapes, str(file))
             for direction, network in networks.items():
                 state = {
@@ -120,15 +148,16 @@ def _build(config: TranslatorConfig, shapes: dict[str, tuple[int, ...]], where: 
     """The networks without memory for their weights, once it is sure that the file holds exactly those."""
     networks: dict[str, nn.Module] = {}
     expected: dict[str, tuple[int, ...]] = {}
-    most = max((max(shape, default=1) for shape in shapes.values()), default=0)
     for direction, network_config in config.networks.items():
+        unfit = CheckpointError(f"{where} does not hold the weights of the network it tells of: {network_config}.")
         # Sizes that the file cannot hold end here, before a module is made: config files may come from strangers.
-        values = dataclasses.asdict(network_config)
-        wide = max(values[name] for name in ("in_channels", "out_channels", "width"))
-        if wide > most or values.get("blocks", 0) > len(shapes):
-            raise CheckpointError(f"{where} does not hold the weights of the network it tells of: {network_config}.")
-        with torch.device("meta"):
-            network = GENERATORS[_kind_of(network_config)](network_config)  # pyright: ignore[reportArgumentType]
+        if not _may_hold(shapes, network_config):
+            raise unfit
+        try:
+            with torch.device("meta"):
+                network = GENERATORS[_kind_of(network_config)](network_config)  # pyright: ignore[reportArgumentType]
+        except (RuntimeError, TypeError):  # a product of sizes that no tensor can have
+            raise unfit from None
         networks[direction] = network.eval().requires_grad_(False)
         expected |= {f"{direction}.{key}": tuple(value.shape) for key, value in network.state_dict().items()}
     wrong = [key for key in {**expected, **shapes} if expected.get(key) != shapes.get(key)]
@@ -141,9 +170,19 @@ def _build(config: TranslatorConfig, shapes: dict[str, tuple[int, ...]], where: 
     return networks
 
 
-def _to_json(config: TranslatorConfig) -> str:
+def _may_hold(shapes: dict[str, tuple[int, ...]], config: GeneratorConfig) -> bool:
+    """Whether no size in ``config`` is above all sizes in the file, and no layers are counted above its tensors."""
+    most = max((max(shape, default=1) for shape in shapes.values()), default=0)
+    sizes = {name: value for name, value in dataclasses.asdict(config).items() if type(value) is int}
+    return all(value <= (len(shapes) if name in _LAYER_COUNTS else most) for name, value in sizes.items())
+
+
+def config_to_json(config: TranslatorConfig) -> str:
+    """What config.json says, and what is written into model.safetensors and .onnx files."""
     tree: dict[str, Any] = {"format": FORMAT, "version": VERSION, **dataclasses.asdict(config)}
     del tree["networks"]
+    if not config.classes:
+        del tree["classes"]
     tree["directions"] = {
         direction: {"network": _kind_of(network), **dataclasses.asdict(network)}
         for direction, network in config.networks.items()
@@ -152,7 +191,8 @@ def _to_json(config: TranslatorConfig) -> str:
     return json.dumps(tree, indent=2, ensure_ascii=False) + "\n"
 
 
-def _from_json(text: str, where: str) -> TranslatorConfig:
+def config_from_json(text: str, where: str) -> TranslatorConfig:
+    """Reads what `config_to_json` wrote; ``where`` begins the text of a CheckpointError."""
     try:
         tree: Any = json.loads(text)
     except (ValueError, RecursionError):
@@ -164,19 +204,37 @@ def _from_json(text: str, where: str) -> TranslatorConfig:
         raise CheckpointError(
             f"{where} was written by a newer viceversa (format {version}; this one reads up to {VERSION}): upgrade it."
         )
-    domains = _entry(tree, "domains", dict, where)
     directions = _entry(tree, "directions", dict, where)
-    if set(domains) != {"a", "b"} or not all(isinstance(name, str) for name in domains.values()):
-        raise CheckpointError(f"{where}: domains must name a and b; got {domains}.")
-    if not directions or not set(directions) <= set(DIRECTIONS):
-        raise CheckpointError(f"{where}: directions must be a2b, b2a or both; got {', '.join(directions) or 'none'}.")
+    if not directions or not (set(directions) <= set(DIRECTIONS) or set(directions) == {FROM_NOISE}):
+        raise CheckpointError(
+            f"{where}: directions must be a2b, b2a or both, or {FROM_NOISE} alone; got "
+            f"{', '.join(directions) or 'none'}."
+        )
+    domains = _entry(tree, "domains", dict, where)
+    letters = "a" if FROM_NOISE in directions else "ab"
+    if set(domains) != set(letters) or not all(isinstance(name, str) for name in domains.values()):
+        raise CheckpointError(f"{where}: domains must name {' and '.join(letters)}; got {domains}.")
+    networks = {name: _network(name, values, f"{where}: {name}") for name, values in directions.items()}
     return TranslatorConfig(
         method=_entry(tree, "method", str, where),
         domains=domains,
         size_px=_entry(tree, "size_px", int, where),
         images=_entry(tree, "images", int, where),
-        networks={name: _network(values, f"{where}: {name}") for name, values in directions.items()},
+        networks=networks,
+        classes=_classes(tree, networks, where),
     )
+
+
+def _classes(tree: dict[str, Any], networks: dict[str, GeneratorConfig], where: str) -> tuple[str, ...]:
+    names: Any = tree.get("classes", [])
+    taken = _classes_of(networks)
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names) or len(names) not in (0, taken):
+        raise CheckpointError(f"{where}: classes must name the {taken} classes that the network takes; got {names!r}.")
+    return tuple(names)
+
+
+def _classes_of(networks: Mapping[str, GeneratorConfig]) -> int:
+    return getattr(networks.get(FROM_NOISE), "classes", 0)
 
 
 def _entry(tree: dict[str, Any], key: str, kind: type, where: str) -> Any:
@@ -186,13 +244,14 @@ def _entry(tree: dict[str, Any], key: str, kind: type, where: str) -> Any:
     return value
 
 
-def _network(values: Any, where: str) -> GeneratorConfig:
+def _network(direction: str, values: Any, where: str) -> GeneratorConfig:
+    networks = SAMPLERS if direction == FROM_NOISE else TRANSLATORS
     kind = values.get("network") if isinstance(values, dict) else None
-    if not isinstance(kind, str) or kind not in GENERATORS:
+    if not isinstance(kind, str) or kind not in networks:
         raise CheckpointError(
-            f"{where}: there is no network {kind!r} in this version, only {', '.join(GENERATORS)}; upgrade viceversa."
+            f"{where}: there is no network {kind!r} in this version, only {', '.join(networks)}; upgrade viceversa."
         )
-    cls = GENERATORS[kind].Config
+    cls = networks[kind].Config
     types = get_type_hints(cls)
     given = {key: value for key, value in values.items() if key != "network"}
     for key, value in given.items():
@@ -216,7 +275,8 @@ def _plain(tensor: Tensor) -> Tensor:
     return tensor.detach().to("cpu", dtype).contiguous()
 
 
-def _replace(path: Path, content: bytes) -> None:
+def replace_file(path: Path, content: bytes) -> None:
+    """Writes beside ``path`` and renames: a reader sees the old file or the new one, whole."""
     beside = path.with_name(f".{path.name}.partial")  # what a kill leaves is overwritten by the next attempt
     try:
         with beside.open("wb") as file:
@@ -226,32 +286,3 @@ def _replace(path: Path, content: bytes) -> None:
         os.replace(beside, path)
     finally:
         beside.unlink(missing_ok=True)
-
-
-def _card(config: TranslatorConfig) -> str:
-    a, b = config.domains["a"], config.domains["b"]
-    ways = " and ".join(f"{a} → {b}" if name == "a2b" else f"{b} → {a}" for name in config.networks)
-    networks = "\n".join(f"- {name}: `{network}`" for name, network in config.networks.items())
-    trained = f"Trained with `{config.method}` on {config.images} images of {config.size_px} px."
-    origin = "Imported weights." if config.method == "imported" else trained
-    return f"""---
-library_name: viceversa
-pipeline_tag: image-to-image
-tags: [gan, image-to-image, {json.dumps(config.method)}]
----
-
-# {ways}
-
-A translator of pictures, for viceversa. {origin}
-
-```python
-import viceversa as vv
-
-translator = vv.load("FOLDER")  # the folder of this file
-translator("picture.jpg", to="{next(iter(config.networks))[-1]}").save("translated.png")
-```
-
-{networks}
-
-The weights and a copy of `config.json` are in `{WEIGHTS_FILE}`, which is the file that is read.
-"""

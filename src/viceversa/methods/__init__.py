@@ -3,7 +3,11 @@
 import difflib
 import importlib
 import pkgutil
+from typing import Any
 
+import torch
+
+from viceversa import seeding
 from viceversa.errors import ConfigError
 from viceversa.methods.base import METHODS, Batch, Iteration, Method, MethodConfig, Preview, Update
 
@@ -29,4 +33,14 @@ def of(config: MethodConfig) -> type[Method]:
     return next(method for method in METHODS.values() if type(config) is method.Config)
 
 
-__all__ = ["METHODS", "Batch", "Iteration", "Method", "MethodConfig", "Preview", "Update", "find", "of"]
+def make(config: MethodConfig, pictures: Any, seed: int) -> Method:
+    """The method of ``config`` for the opened ``pictures``, its weights drawn as a function of ``seed``."""
+    with torch.random.fork_rng(devices=[]):
+        # For whatever `initialise` does not draw: it has the value that it was constructed with.
+        torch.manual_seed(seeding.derive(seed, "construction"))
+        method = of(config)(config.fitted(pictures))
+    method.initialise(seed)
+    return method
+
+
+__all__ = ["METHODS", "Batch", "Iteration", "Method", "MethodConfig", "Preview", "Update", "find", "make", "of"]

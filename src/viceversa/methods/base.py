@@ -3,13 +3,13 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor, nn
 
 from viceversa import seeding
-from viceversa.methods.settings import AdamConfig, NetworksConfig, ScheduleConfig
+from viceversa.methods.settings import AdamConfig, ScheduleConfig
 from viceversa.networks import initialise
 
 Batch = tuple[Tensor, ...]
@@ -36,6 +36,10 @@ class Iteration:
     """``(N,)`` int64, on the device: the place of each sample of the batch in the endless sequence of samples."""
     first: int = 0
     """The first of the positions, which can be had without waiting for the device."""
+    number: int = 0
+    """Iterations before this one: the same in all processes, for what is done every so many of them."""
+    images: int = 0
+    """Images seen before this iteration: the same in all processes, for phases of the training."""
 
     def uniform(self, stream: str, shape: tuple[int, ...] = ()) -> Tensor:
         """``(N, *shape)`` in [0, 1), the same numbers for the same sample in every run."""
@@ -53,6 +57,8 @@ class Preview:
     columns: tuple[str, ...]
     rows: list[tuple[Tensor, ...]]
     """Blocks of rows: one ``(N, C, H, W)`` in [-1, 1] a column."""
+    from_noise: bool = False
+    """Whether all columns were made of noise; else the second was made of the first."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,6 +68,13 @@ class MethodConfig:
     data: Any = None
     optimizer: AdamConfig = field(default_factory=AdamConfig)
     schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
+
+    def fitted(self, pictures: Any) -> Self:
+        """These settings with what only the opened data can tell, such as the number of classes."""
+        return self
+
+    def prepare(self, *, quiet: bool) -> None:
+        """Sees to what a run needs besides pictures, before these are decoded, which may take long."""
 
 
 class Method(nn.Module, ABC):
@@ -73,6 +86,8 @@ class Method(nn.Module, ABC):
     name: ClassVar[str]
     paper: ClassVar[str]
     Config: ClassVar[type[MethodConfig]]
+    layout_on_cpu: ClassVar[torch.memory_format] = torch.contiguous_format
+    """How tensors lie in memory there: instance norm is ten times as fast without channels last."""
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
@@ -101,17 +116,29 @@ class Method(nn.Module, ABC):
     def preview(self, generators: dict[str, nn.Module], batch: Batch) -> Preview:
         """What the sample sheets show of held-out pictures, by (averaged) ``generators`` in evaluation mode."""
 
-    def make_optimizer(self, parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
+    def files(self, generators: dict[str, nn.Module], images: int) -> dict[str, bytes]:
+        """What a run's folder holds of (averaged) ``generators``, instead of a translator: files by name.
+
+        Empty where the generators are a translator.
+        """
+        return {}
+
+    def class_names(self, pictures: Any) -> tuple[str, ...]:
+        """What the one-hot entries of a generator's input are called, where it has such."""
+        return ()
+
+    @property
+    def period(self) -> int:
+        """Iterations after which the order of updates repeats itself."""
+        return 1
+
+    def make_optimizer(self, group: str, parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
         """The optimizer of one group."""
-        adam: AdamConfig = self.config.optimizer
-        fused = all(
-            parameter.device.type in ("cpu", "cuda") for parameter in parameters
-        )  # one pass over memory, not ten
-        return torch.optim.Adam(parameters, lr=adam.learning_rate, betas=(adam.beta1, adam.beta2), fused=fused)
+        return self.config.optimizer.make(parameters)
 
     def initialise(self, seed: int) -> None:
         """Draws the weights of every network of every group, as a function of ``seed``."""
-        networks: NetworksConfig = self.config.networks
+        networks = self.config.networks
         for group, members in self.groups().items():
             for index, network in enumerate(members):
                 generator = torch.Generator().manual_seed(seeding.derive(seed, "init", group, index))

@@ -28,7 +28,7 @@ class CycleGANConfig(MethodConfig):
     lambda_cycle: float = 10.0
     """Weight of the cycle loss (Eq. 3)."""
     lambda_identity: float = 0.5
-    """Weight of the identity loss, as a share of lambda_cycle (Sec. 5.2); 0 leaves it out."""
+    """Weight of the identity loss, as a share of --lambda-cycle (Sec. 5.2); 0 leaves it out."""
     pool: int = 50
     """Pictures in each discriminator's pool of former fakes (Sec. 4); 0 for none."""
 

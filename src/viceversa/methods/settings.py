@@ -1,8 +1,9 @@
 """The settings that methods share: optimizer, schedule, networks, adversarial objective."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
+import torch
 from torch import Tensor, nn
 
 from viceversa import losses
@@ -18,28 +19,23 @@ from viceversa.networks import (
 )
 from viceversa.networks.layers import Initialisation, Norm
 
-AdversarialName = Literal["lsgan", "bce", "hinge", "wgan-gp"]
+AdversarialName = Literal["lsgan", "bce", "hinge", "minimax", "wgan-gp"]
+
+_MAY_DIFFER = {"may_differ": True}  # a run can go on for longer; see viceversa.config.difference
 
 
 @dataclass(frozen=True, kw_only=True)
-class AdamConfig:
-    """Adam (Kingma and Ba 2015, arXiv 1412.6980) and its learning rate over the run."""
+class OptimizerConfig:
+    """The learning rate over the run, whichever optimizer it is for."""
 
     learning_rate: float = 2e-4
     """Step size in the first part of the run."""
-    beta1: float = 0.5
-    """Decay of the gradients' mean."""
-    beta2: float = 0.999
-    """Decay of the gradients' squares."""
     constant: float = 0.5
     """Share of the run with the full learning rate; after it the rate falls linearly to 0."""
 
     def __post_init__(self) -> None:
-        if self.learning_rate <= 0 or not (0 <= self.beta1 < 1 and 0 <= self.beta2 < 1):
-            raise ConfigError(
-                f"--learning-rate must be above 0 and --beta1 and --beta2 in [0, 1); got {self.learning_rate}, "
-                f"{self.beta1}, {self.beta2}."
-            )
+        if self.learning_rate <= 0:
+            raise ConfigError(f"--learning-rate must be above 0; got {self.learning_rate}.")
         if not 0 <= self.constant <= 1:
             raise ConfigError(f"--constant is a share of the run, 0 to 1; got {self.constant}.")
 
@@ -49,16 +45,61 @@ class AdamConfig:
             return 1.0
         return max(0.0, (1 - progress) / (1 - self.constant))
 
+    def make(self, parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
+        """The optimizer of ``parameters``."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdamConfig(OptimizerConfig):
+    """Adam (Kingma and Ba 2015, arXiv 1412.6980)."""
+
+    beta1: float = 0.5
+    """Decay of the gradients' mean."""
+    beta2: float = 0.999
+    """Decay of the gradients' squares."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not (0 <= self.beta1 < 1 and 0 <= self.beta2 < 1):
+            raise ConfigError(f"--beta1 and --beta2 must be in [0, 1); got {self.beta1} and {self.beta2}.")
+
+    def make(self, parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
+        """Adam, with one pass over memory instead of ten where torch has that."""
+        fused = all(parameter.device.type in ("cpu", "cuda") for parameter in parameters)
+        return torch.optim.Adam(parameters, lr=self.learning_rate, betas=(self.beta1, self.beta2), fused=fused)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RMSpropConfig(OptimizerConfig):
+    """RMSprop (Tieleman and Hinton 2012, lecture 6.5)."""
+
+    learning_rate: float = 5e-5
+    """Step size in the first part of the run."""
+    constant: float = 1.0
+    """Share of the run with the full learning rate; after it the rate falls linearly to 0."""
+    decay: float = 0.99
+    """Decay of the gradients' squares."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0 <= self.decay < 1:
+            raise ConfigError(f"--decay must be in [0, 1); got {self.decay}.")
+
+    def make(self, parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
+        """RMSprop, all parameters of a kind in one call."""
+        return torch.optim.RMSprop(parameters, lr=self.learning_rate, alpha=self.decay, foreach=True)
+
 
 @dataclass(frozen=True, kw_only=True)
 class ScheduleConfig:
     """How much is trained on."""
 
     batch: int = 1
-    """Pictures of each kind a step and process."""
-    epochs: float = 200
+    """Pictures of each kind that a process takes at once."""
+    epochs: float = field(default=200, metadata=_MAY_DIFFER)
     """Passes over the data set (its larger side)."""
-    images: int | None = None
+    images: int | None = field(default=None, metadata=_MAY_DIFFER)
     """Pictures seen in all, instead of epochs."""
 
     def __post_init__(self) -> None:
@@ -83,9 +124,9 @@ class NetworksConfig:
     width: int = 64
     """Channels of the generator's first layer."""
     blocks: int | None = None
-    """ResNet: residual blocks. None is 9 above 128 px and 6 up to there."""
+    """ResNet: residual blocks; left out: 9 above 128 px, 6 up to there."""
     levels: int | None = None
-    """U-Net: how often the size is halved. None halves it down to 1 px, at most 8 times."""
+    """U-Net: how often the size is halved; left out: down to 1 px, at most 8 times."""
     norm: Norm = "instance"
     """Normalisation, in generators and discriminators."""
     dropout: bool = False
@@ -155,7 +196,7 @@ class AdversarialConfig:
     """The adversarial objective and its penalties."""
 
     objective: AdversarialName = "lsgan"
-    """What discriminators and generators minimise; wgan-gp comes with its gradient penalty."""
+    """What discriminators and generators minimise; wgan-gp comes with its gradient penalty, minimax is for teaching."""
     lambda_gradient_penalty: float = 10.0
     """wgan-gp: weight of the gradient penalty."""
     r1_gamma: float = 0.0
@@ -183,17 +224,22 @@ class AdversarialConfig:
             mixing: ``(N,)`` in [0, 1], for the gradient penalty.
             weight: The factor of it all (CycleGAN and pix2pix halve a discriminator's loss: pix2pix, Sec. 3.3).
         """
-        on_real, on_fake = apply_to_each(network, real, fake)
-        terms = {
-            f"{name}_real": weight * self._losses.real(on_real),
-            f"{name}_fake": weight * self._losses.fake(on_fake),
-        }
+        terms = self.discriminator_of_logits(name, *apply_to_each(network, real, fake), weight=weight)
         if self.objective == "wgan-gp":
             penalty = losses.gradient_penalty(network, real, fake, mixing)
             terms[f"{name}_penalty"] = weight * self.lambda_gradient_penalty * penalty
         if self.r1_gamma:
             terms[f"{name}_r1"] = weight * self.r1_gamma * losses.r1_penalty(network, real)
         return terms
+
+    def discriminator_of_logits(
+        self, name: str, on_real: Tensor, on_fake: Tensor, *, weight: float = 0.5
+    ) -> dict[str, Tensor]:
+        """The same without penalties, of logits that are there already."""
+        return {
+            f"{name}_real": weight * self._losses.real(on_real),
+            f"{name}_fake": weight * self._losses.fake(on_fake),
+        }
 
     @property
     def _losses(self) -> losses.Objective:

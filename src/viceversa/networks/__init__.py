@@ -1,14 +1,47 @@
 """Generators and discriminators: plain modules, each made from one frozen dataclass."""
 
+from viceversa.networks.cartoon import (
+    CartoonConfig,
+    CartoonDiscriminator,
+    CartoonDiscriminatorConfig,
+    CartoonGenerator,
+)
+from viceversa.networks.dcgan import (
+    DCGANDiscriminator,
+    DCGANDiscriminatorConfig,
+    DCGANGenerator,
+    DCGANGeneratorConfig,
+)
+from viceversa.networks.latent import LatentConfig
 from viceversa.networks.layers import apply_to_each, initialise
+from viceversa.networks.mlp import MaxoutConfig, MaxoutDiscriminator, MLPGenerator, MLPGeneratorConfig
 from viceversa.networks.patchgan import PatchGAN, PatchGANConfig
 from viceversa.networks.resnet import ResNetConfig, ResNetGenerator
 from viceversa.networks.unet import UNetConfig, UNetGenerator
 
-GENERATORS = {"resnet": ResNetGenerator, "unet": UNetGenerator}
+TRANSLATORS = {"resnet": ResNetGenerator, "unet": UNetGenerator, "cartoon": CartoonGenerator}
+"""Generators of pictures from pictures."""
+SAMPLERS = {"mlp": MLPGenerator, "dcgan": DCGANGenerator}
+"""Generators of pictures from noise."""
+GENERATORS = {**TRANSLATORS, **SAMPLERS}
 
 __all__ = [
     "GENERATORS",
+    "SAMPLERS",
+    "TRANSLATORS",
+    "CartoonConfig",
+    "CartoonDiscriminator",
+    "CartoonDiscriminatorConfig",
+    "CartoonGenerator",
+    "DCGANDiscriminator",
+    "DCGANDiscriminatorConfig",
+    "DCGANGenerator",
+    "DCGANGeneratorConfig",
+    "LatentConfig",
+    "MLPGenerator",
+    "MLPGeneratorConfig",
+    "MaxoutConfig",
+    "MaxoutDiscriminator",
     "PatchGAN",
     "PatchGANConfig",
     "ResNetConfig",

@@ -20,9 +20,9 @@ from safetensors.torch import save as to_bytes
 from torch import Tensor
 
 from viceversa.errors import CheckpointError, TrainingError
-from viceversa.training.trainer import Trainer, is_per_process
+from viceversa.training.trainer import Trainer, per_process
 
-FORMAT = 1
+FORMAT = 2
 
 
 def save(trainer: Trainer, folder: Path, *, seconds: float, keep: int) -> Path:
@@ -113,12 +113,12 @@ def load_newest(trainer: Trainer, folder: Path) -> float | None:
 
 def _module_state(trainer: Trainer) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     """The state of all processes, and that of this one."""
-    prefixes = tuple(f"{name}." for name, module in trainer.method.named_modules() if is_per_process(module))
+    own = per_process(trainer.method)
     shared = {f"averaged.{key}": value for key, value in trainer.averaged.state_dict().items()}
     # Numbered, since safetensors sorts its keys and the log keeps the order of the terms.
     local = {f"sums.{place:03d}.{key}": value for place, (key, value) in enumerate(trainer.sums.items())}
     for key, value in trainer.method.state_dict().items():
-        (local if key.startswith(prefixes) else shared)[f"method.{key}"] = value
+        (local if key.startswith(own) else shared)[f"method.{key}"] = value
     return shared, local
 
 

@@ -1,5 +1,6 @@
 """What a step will cost on this machine, before the first one: counted without computing, times a probe's speed."""
 
+import itertools
 import time
 from dataclasses import dataclass
 
@@ -12,6 +13,7 @@ from torch.utils.flop_counter import flop_registry
 from viceversa.methods import Iteration
 from viceversa.training.trainer import Trainer
 
+_LATE = 10**6  # far into the run, when what is done only at its start is over
 _BACKWARD = 1.2  # a step's operations take so much longer each than those of a forward pass alone
 
 
@@ -55,7 +57,8 @@ def of(trainer: Trainer) -> Estimate | None:
 def trace(trainer: Trainer) -> Cost:
     """Counts an iteration's operations on tensors without content: nothing is computed, no state changes."""
     method, parts = trainer.method, trainer.config.accumulate
-    sizes = [side.shape for side in trainer.pictures.batch(torch.zeros(1, dtype=torch.int64))]
+    middle = trainer.total_images // 2  # the first images may be another phase's
+    example = [trainer.cast(side) for side in trainer.pictures.batch(torch.zeros(1, dtype=torch.int64))]
     device, images = trainer.fabric.device, trainer.batch_images
     saved: list[int] = [0]
     calls = _Calls()
@@ -63,10 +66,13 @@ def trace(trainer: Trainer) -> Cost:
         state: dict[str, Tensor] = {
             name: mode.from_tensor(value) for name, value in [*method.named_parameters(), *method.named_buffers()]
         }
-        batch = tuple(torch.empty(images, *shape[1:], device=device, dtype=trainer.dtype) for shape in sizes)
-        iteration = Iteration(0, torch.zeros(images, dtype=torch.int64, device=device))
+        batch = tuple(torch.empty(images, *side.shape[1:], device=device, dtype=side.dtype) for side in example)
+        positions = torch.zeros(images, dtype=torch.int64, device=device)
         with torch.nn.utils.stateless._reparametrize_module(method, state):  # pyright: ignore[reportPrivateUsage]
-            steps = method.step(batch, iteration)
+            steps = itertools.chain.from_iterable(
+                method.step(batch, Iteration(0, positions, number=number, images=middle))
+                for number in range(method.period)
+            )
             while True:
                 held: dict[int, int] = {}
 
@@ -82,7 +88,7 @@ def trace(trainer: Trainer) -> Cost:
                 saved.append(sum(held.values()))
                 trained = [p for network in method.groups()[update.group] for p in network.parameters()]
                 torch.autograd.grad(torch.stack(list(update.terms.values())).sum(), trained, allow_unused=True)
-    return Cost(calls.flops * parts, max(saved))
+    return Cost(calls.flops * parts // method.period, max(saved))
 
 
 def _seconds_per_flop(trainer: Trainer) -> float:

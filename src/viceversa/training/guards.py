@@ -3,32 +3,56 @@
 import json
 import signal
 import threading
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
+from lightning_fabric import Fabric
 
 from viceversa.config import TrainConfig, difference, from_json
-from viceversa.errors import ConfigError, TrainingError
+from viceversa.errors import ConfigError, TrainingError, ViceversaError
 from viceversa.training import checkpoint
+from viceversa.training.trainer import agree_on
+
+T = TypeVar("T")
 
 
-def check_folder(config: TrainConfig[Any]) -> None:
-    """Refuses a folder that holds a run of other settings, or something else."""
+def check_folder(config: TrainConfig[Any]) -> TrainConfig[Any] | None:
+    """Refuses a folder that holds a run of other settings, or something else; returns the config of a run there."""
     path = config.out / "config.json"
     if config.out.exists() and not config.out.is_dir():
         raise ConfigError(f"{config.out} is a file. Name a new folder with --out.")
     if path.exists():
-        changed = difference(from_json(path.read_text(), config.out, source=str(path)), config)
-        if changed:
+        former = from_json(path.read_text(), config.out, source=str(path))
+        if changed := difference(former, config):
             raise ConfigError(
                 f"{config.out} holds a run of other settings ({'; '.join(changed)}). "
                 "Give the same settings to go on with it, or another folder with --out."
             )
-    elif config.out.is_dir() and any(entry.name != ".config.json.partial" for entry in config.out.iterdir()):
+        return former
+    if config.out.is_dir() and any(entry.name != ".config.json.partial" for entry in config.out.iterdir()):
         raise ConfigError(f"{config.out} holds other things and no run. Name a new folder with --out.")
+    return None
+
+
+def check_length(former: TrainConfig[Any], config: TrainConfig[Any], epoch_images: int) -> str:
+    """Refuses a plan that ends before where the run stands; where it is a new one, what follows from that, in words."""
+    before, now = (each.method.schedule.total_images(epoch_images) for each in (former, config))
+    names = checkpoint.complete(config.out / "checkpoints")
+    seen = int(names[-1]) if names else 0
+    if now == before or not seen:
+        return ""
+    if now < before and now < seen:
+        raise ConfigError(
+            f"{config.out} has seen {seen:,} images already, and --images or --epochs asks for {now:,} in all. Ask for "
+            "no fewer than it has seen, or start anew with another --out."
+        )
+    return (
+        f"{now:,} images in all, {before:,} were planned before: the learning rate follows the "
+        f"{'longer' if now > before else 'shorter'} plan from here on"
+    )
 
 
 def former_summary(out: Path) -> dict[str, Any]:
@@ -48,6 +72,41 @@ def check_pictures(out: Path, counts: dict[str, int]) -> None:
             f"{out} was trained on {former} pictures and now there are {counts}. "
             "Put them back as they were to go on, or start anew with another --out."
         )
+
+
+class Together:
+    """What goes wrong in one process ends all of them: it is kept until they meet, since none can leave alone.
+
+    A process that only raised an error would leave the others waiting for its next word.
+    """
+
+    def __init__(self, fabric: Fabric):
+        self.fabric = fabric
+        self._error: Exception | None = None
+
+    @contextmanager
+    def kept(self) -> Generator[None]:
+        """Around what one process does by itself: its error is raised by the next `meet`, not here."""
+        try:
+            yield
+        except (ViceversaError, OSError) as error:
+            self._error = self._error or error
+
+    def meet(self, *flags: bool) -> list[bool]:
+        """All processes call it: `agree_on`, unless one of them has an error; then all raise one."""
+        *answers, failed = agree_on(self.fabric, *flags, self._error is not None)
+        if not failed:
+            return answers
+        error, self._error = self._error, None
+        raise error or TrainingError("Another process of this run cannot go on; its message says why.")
+
+    def each(self, work: Callable[[], T]) -> T:
+        """What ``work`` returns, once it is done in all processes."""
+        done: list[T] = []
+        with self.kept():
+            done.append(work())
+        self.meet()
+        return done[0]
 
 
 @contextmanager

@@ -20,10 +20,12 @@ _DISCRIMINATOR = re.compile(r"^(d|dis|discriminator|critic|real|fake|r1|gp|gradi
 _GENERATOR = re.compile(r"^(g|gan|gen|generator|adv|adversarial)(_|$)")
 _PENALTY = re.compile(r"(^|_)(penalty|gp|r1)$")
 
+_METRIC_TITLES = {"diversity": "How much outputs differ from one another (1: as much as real pictures)"}
 _MOST_POINTS = 1000
 _TROUBLE_LINES = 10
 _NEAR_ZERO = 0.02
 _GROWN = 2.0
+_COLLAPSED = 0.3  # of the distance that pictures should have
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,7 +124,10 @@ def charts(record: RunRecord) -> list[dict[str, Any]]:
         _chart("Discriminators, term by term", images, parts),
         _chart("Learning rate", *_curve(rated, "learning_rate", "learning rate"), smooth=False),
         _chart("Images per second", *_curve(record.timing, "images_per_second", "images/s")),
-        *(_chart(f"Metric: {name}", seen, {name: values}, smooth=False) for name, values in metrics.items()),
+        *(
+            _chart(_METRIC_TITLES.get(name, f"Metric: {name}"), seen, {name: values}, smooth=False)
+            for name, values in metrics.items()
+        ),
     ]
     return [chart for chart in made if chart["curves"] and len(chart["images"]) > 1]
 
@@ -141,6 +146,14 @@ def findings(lines: Sequence[Mapping[str, Any]]) -> list[str]:
                 f"Not a number: the term {name} was NaN or infinite at {int(broken['images']):,} images. Go on from a "
                 "checkpoint before that with a lower learning rate, or train with precision 32-true."
             )
+    _, metrics = series(lines, "metrics")
+    varied = [value for value in metrics.get("diversity", []) if value is not None]
+    if len(varied) >= _TROUBLE_LINES and max(varied[-3:]) < _COLLAPSED:  # early outputs are all alike
+        found.append(
+            f"Collapse: the outputs differ from one another only {varied[-1]:.0%} as much as they should, so the "
+            "generator makes nearly the same picture of everything. Take an earlier checkpoint, and train with a lower "
+            "learning rate, a larger batch, or another objective."
+        )
     if len(logged) < _TROUBLE_LINES:
         return found
     for name, values in _discriminators(terms).items():

@@ -17,8 +17,10 @@ from viceversa.config import TrainConfig, to_json
 from viceversa.data.images import grid, save, to_uint8
 from viceversa.data.pictures import Pictures
 from viceversa.errors import ViceversaError
+from viceversa.evaluation.diversity import diversity
 from viceversa.inference.folder import save_translator
 from viceversa.training import checkpoint, estimate, guards, machine
+from viceversa.training.opening import open_pictures
 from viceversa.training.progress import (
     Board,
     MetricsLog,
@@ -29,6 +31,7 @@ from viceversa.training.progress import (
     replace_file,
     size,
 )
+from viceversa.training.record import mapping, number
 from viceversa.training.report import write_report
 from viceversa.training.trainer import Trainer
 
@@ -62,33 +65,48 @@ def train(config: TrainConfig[Any], *, quiet: bool = False) -> Run:
     """
     device = machine.choose_device(config.device)
     config = dataclasses.replace(config, precision=machine.choose_precision(config.precision, device))
-    guards.check_folder(config)
+    former = guards.check_folder(config)
     fabric = machine.make_fabric(device, config.precision)
     if device == "cpu":
         keep_freed_memory()
     main = fabric.is_global_zero
-    with guards.deterministic(device), guards.out_of_memory(config):
-        pictures: Pictures = config.method.data.open(config.seed, fabric.device)
-        method = methods.of(config.method)(config.method)
-        method.initialise(config.seed)
-        trainer = Trainer(config, method, pictures, fabric)
-        config.out.mkdir(parents=True, exist_ok=True)
-        guards.check_pictures(config.out, pictures.counts)
-        if main:
-            replace_file(config.out / "config.json", to_json(config).encode())
-        seconds = checkpoint.load_newest(trainer, config.out / "checkpoints") or 0.0
-        with ExitStack() as stack:
-            session = Session(trainer, pictures, seconds, stack, quiet=quiet or not main)
-            session.announce(machine.describe(device, config.precision, fabric.world_size))
-            session.run()
-    return Run(config.out, trainer.images_seen, trainer.total_images)
+    together = guards.Together(fabric)
+    with guards.deterministic(device), guards.out_of_memory(config), ExitStack() as stack:
+        pictures = open_pictures(config, fabric, together, quiet=quiet or not main)
+
+        def prepare() -> Session:
+            method = methods.make(config.method, pictures, config.seed)
+            trainer = Trainer(config, method, pictures, fabric)
+            config.out.mkdir(parents=True, exist_ok=True)
+            guards.check_pictures(config.out, pictures.counts)
+            plan = guards.check_length(former, config, pictures.epoch_images) if former else ""
+            if main:
+                replace_file(config.out / "config.json", to_json(config).encode())
+            seconds = checkpoint.load_newest(trainer, config.out / "checkpoints") or 0.0
+            session = Session(trainer, pictures, seconds, together, stack, quiet=quiet or not main)
+            session.announce(machine.describe(device, config.precision, fabric.world_size), plan)
+            return session
+
+        session = together.each(prepare)
+        session.run()
+    return Run(config.out, session.trainer.images_seen, session.trainer.total_images)
 
 
 class Session:
     """What happens around the trainer's iterations: log, samples, checkpoints, report."""
 
-    def __init__(self, trainer: Trainer, pictures: Pictures, seconds: float, stack: ExitStack, *, quiet: bool):
+    def __init__(
+        self,
+        trainer: Trainer,
+        pictures: Pictures,
+        seconds: float,
+        together: guards.Together,
+        stack: ExitStack,
+        *,
+        quiet: bool,
+    ):
         config = trainer.config
+        self.together = together
         self.trainer, self.pictures, self.config, self.out = trainer, pictures, config, config.out
         self.main = trainer.fabric.is_global_zero
         self.quiet = quiet
@@ -111,28 +129,31 @@ class Session:
         """Seconds of training in all sessions."""
         return self.seconds_before + time.monotonic() - self.started
 
-    def announce(self, where: str) -> None:
+    def announce(self, where: str, plan: str) -> None:
         """Says on what, with what, how long and in how much memory, and writes it to summary.json."""
         trainer, pictures = self.trainer, self.pictures
         weights = {group: sum(p.numel() for p in params) for group, params in trainer.parameters.items()}
-        expected = estimate.of(trainer)
+        left = max(0, trainer.total_images - trainer.images_seen)
+        expected = estimate.of(trainer) if left else None
         per_image = expected.seconds_per_step / trainer.images_per_step if expected else 0.0
-        left = per_image * (trainer.total_images - trainer.images_seen)
         self._say(f"{trainer.method.name} on {where}")
         self._say(
             f"{' and '.join(f'{number} {pictures.domains[side]}' for side, number in pictures.counts.items())} "
-            f"at {self.config.method.data.size_px} px to train on, {pictures.held_out_count} of each to look at "
-            f"({pictures.held_out_kind}); weights: "
+            f"at {self.config.method.data.size_px} px to train on, {pictures.held_out_count}"
+            f"{' of each' if len(pictures.counts) > 1 else ''} to look at ({pictures.held_out_kind}); weights: "
             + ", ".join(f"{count(number)} {group}" for group, number in weights.items())
         )
         for lost in pictures.skipped[:5]:
             self._say(f"skipped {lost.path}: {lost.reason}")
         if len(pictures.skipped) > 5:
             self._say(f"and {len(pictures.skipped) - 5} more skipped; the report lists them")
-        self._say(
-            f"{trainer.total_images:,} images to see, {trainer.images_seen:,} seen; "
-            + (f"about {duration(left)} and {size(expected.memory_bytes)} of memory (estimated)" if expected else "")
-        )
+        if plan:
+            self._say(plan)
+        seen = f"{trainer.total_images:,} images to see, {trainer.images_seen:,} seen"
+        if expected:
+            seen += f"; about {duration(per_image * left)} and {size(expected.memory_bytes)} of memory (estimated)"
+        self._say(seen)
+        former = guards.former_summary(self.out)
         self.summary = {
             "state": "training",
             "method": trainer.method.name,
@@ -145,10 +166,10 @@ class Session:
             "pictures": pictures.counts,
             "held_out": pictures.held_out_kind,
             "skipped": [{"path": str(lost.path), "reason": lost.reason} for lost in pictures.skipped],
-            "estimate": {"seconds": per_image * trainer.total_images, "memory_bytes": expected.memory_bytes}
-            if expected
-            else {},
-            "sample_columns": guards.former_summary(self.out).get("sample_columns", []),
+            "estimate": _first_estimate(former, trainer.total_images)
+            or (expected and {"seconds": per_image * trainer.total_images, "memory_bytes": expected.memory_bytes})
+            or {},
+            "sample_columns": former.get("sample_columns", []),
         }
         self._write_summary()
 
@@ -161,12 +182,14 @@ class Session:
             with suppress(ViceversaError, OSError):  # whatever stopped the run may stop this too
                 self._close("stopped")
             raise
+        done = self.trainer.images_seen >= self.trainer.total_images
         if self.trainer.images_seen > self.first_image:
             self._save()
-        elif self.main and self.trainer.images_seen:
-            self._write_translator()
-        done = self.trainer.images_seen >= self.trainer.total_images
-        self._close("finished" if done else "stopped")
+        with self.together.kept():
+            if self.main and self.first_image == self.trainer.images_seen > 0:
+                self._write_translator()
+            self._close("finished" if done else "stopped")
+        self.together.meet()
         words = "finished" if done else "stopped; the same command goes on"
         if self.first_image >= self.trainer.total_images:
             words = "was finished already"
@@ -177,28 +200,31 @@ class Session:
         now, before = trainer.images_seen, trainer.images_seen - trainer.images_per_step
         last = now >= trainer.total_images
         log_due = last or now // self.log_every > before // self.log_every
-        minutes = (time.monotonic() - self.saved_at) / 60
-        stop, save_due = trainer.agree_on(self.signalled.is_set(), minutes >= self.config.checkpoint_minutes)
-        if trainer.fabric.device.type == "cpu" or log_due or save_due or stop:
+        if trainer.fabric.device.type == "cpu" or log_due:
             trainer.check_finite(checkpoint.latest_words(self.out / "checkpoints"))
         if not self.quiet and trainer.fabric.device.type == "cpu":
             self.bar.update(now, {name: float(v) for name, v in _latest(trainer).items()})
-        if log_due:
-            self._write_log()
-        if self.main and any(before < point <= now for point in self.sample_points):
-            self._write_samples()
-            self._report()
+        losses = trainer.take_means() if log_due else {}
+        with self.together.kept():
+            if self.main:
+                self._write(losses, samples=any(before < point <= now for point in self.sample_points))
+        minutes = (time.monotonic() - self.saved_at) / 60
+        stop, save_due = self.together.meet(self.signalled.is_set(), minutes >= self.config.checkpoint_minutes)
         if save_due and not last and not stop:
             self._save()
-        if self.main and time.monotonic() - self.reported_at > _REPORT_SECONDS:
-            self._report()
         return stop
 
-    def _write_log(self) -> None:
+    def _write(self, losses: dict[str, float], *, samples: bool) -> None:
+        """What the first process writes while training goes on."""
+        if losses:
+            self._write_log(losses)
+        if samples:
+            self._write_samples()
+        if samples or time.monotonic() - self.reported_at > _REPORT_SECONDS:
+            self._report()
+
+    def _write_log(self, losses: dict[str, float]) -> None:
         trainer = self.trainer
-        losses = trainer.take_means()
-        if not self.main:
-            return
         images = trainer.images_seen
         epoch, rate = images / self.pictures.epoch_images, trainer.learning_rate
         self.log.losses(images, epoch=epoch, learning_rate=rate, losses=losses)
@@ -215,6 +241,8 @@ class Session:
         with torch.inference_mode(), trainer.fabric.autocast():
             batch = tuple(trainer.cast(side) for side in self.pictures.held_out(self.config.sample_pictures))
             preview = trainer.method.preview(trainer.averaged.generators(), batch)
+        varied = diversity(preview, batch)
+        self.log.metrics(trainer.images_seen, {"diversity": round(varied, 6)})
         rows = [
             list(row) for block in preview.rows for row in zip(*(to_uint8(column) for column in block), strict=True)
         ]
@@ -224,6 +252,7 @@ class Session:
         save(sheet, folder / f"{trainer.images_seen:08d}.jpg")
         if self.board:
             self.board.picture(trainer.images_seen, sheet)
+            self.board.scalars(trainer.images_seen, {"metrics/diversity": varied})
         if not self.summary["sample_columns"]:
             self.summary["sample_columns"] = list(preview.columns)
             self._write_summary()
@@ -233,18 +262,26 @@ class Session:
         if self.trainer.sums:
             self.trainer.check_finite(checkpoint.latest_words(folder))
         checkpoint.save(self.trainer, folder, seconds=self.seconds, keep=self.config.keep)
-        if self.main:
-            self._write_translator()
+        with self.together.kept():
+            if self.main:
+                self._write_translator()
+        self.together.meet()
         self.saved_at = time.monotonic()
 
     def _write_translator(self) -> None:
+        generators, images = self.trainer.averaged.generators(), self.trainer.images_seen
+        if files := self.trainer.method.files(generators, images):
+            for name, content in files.items():
+                replace_file(self.out / name, content)
+            return
         save_translator(
             self.out / "translator",
-            self.trainer.averaged.generators(),
+            generators,
             method=self.trainer.method.name,
             domains=self.pictures.domains,
             size_px=self.config.method.data.size_px,
-            images=self.trainer.images_seen,
+            images=images,
+            classes=self.trainer.method.class_names(self.pictures),
         )
 
     def _write_summary(self) -> None:
@@ -268,8 +305,14 @@ class Session:
 
 
 def _latest(trainer: Trainer) -> dict[str, torch.Tensor]:
-    iterations = trainer.sums.get("iterations", torch.ones(()))
-    return {name: value / iterations for name, value in trainer.sums.items() if name != "iterations"}
+    return {name: value / count for name, (value, count) in trainer.sums.items()}
+
+
+def _first_estimate(former: dict[str, Any], total_images: int) -> dict[str, float]:
+    """The first session's, since it is there to be compared with what came; for as many images as are planned now."""
+    first, planned = mapping(former.get("estimate")), number(former.get("total_images"))
+    seconds = number(first.get("seconds"))
+    return {**first, "seconds": seconds * total_images / planned} if seconds and planned else {}
 
 
 def _colour(picture: np.ndarray) -> np.ndarray:

@@ -41,20 +41,21 @@ class Trainer:
     def __init__(self, config: TrainConfig[Any], method: Method, pictures: Pictures, fabric: Fabric):
         self.config, self.method, self.pictures, self.fabric = config, method, pictures, fabric
         self.dtype = torch.float64 if config.precision == "64-true" else torch.float32
-        self.layout = layout_for(fabric.device)
+        # Channels last on GPUs, whose convolutions want it; on CPUs that depends on a method's normalisation.
+        self.layout = torch.channels_last if fabric.device.type == "cuda" else method.layout_on_cpu
         self.method.to(device=fabric.device, dtype=self.dtype, memory_format=self.layout)  # pyright: ignore[reportCallIssue]
         self.averaged = AveragedGenerators(method.generators(), config.ema_images)
         self.parameters = {
             group: [parameter for network in networks for parameter in network.parameters()]
             for group, networks in method.groups().items()
         }
-        self.optimizers = {group: method.make_optimizer(params) for group, params in self.parameters.items()}
+        self.optimizers = {group: method.make_optimizer(group, params) for group, params in self.parameters.items()}
         self.base_rates = {group: [g["lr"] for g in opt.param_groups] for group, opt in self.optimizers.items()}
         self.total_images = config.method.schedule.total_images(pictures.epoch_images)
         self.batch_images = config.method.schedule.batch
         self.images_seen = 0
         self.sums: dict[str, Tensor] = {}
-        """Sum of each loss term since the last line of the log, and of the iterations ("iterations")."""
+        """``(2,)`` of each loss term since the last line of the log: its sum, and how many iterations had it."""
 
     @property
     def images_per_step(self) -> int:
@@ -102,7 +103,6 @@ class Trainer:
             self.optimizers[group].step()
             self.optimizers[group].zero_grad(set_to_none=True)
         self._share_buffers()
-        self.sums["iterations"] = self.sums.get("iterations", torch.zeros((), device=self.fabric.device)) + 1
 
     def set_learning_rate(self) -> None:
         """Sets every optimizer's rate for the images seen so far."""
@@ -122,10 +122,10 @@ class Trainer:
         Raises:
             TrainingError: With the term's name and ``last_good``, the checkpoint to go back to.
         """
-        fine = bool(torch.isfinite(torch.stack([value.float() for value in self.sums.values()])).all())
+        fine = bool(torch.isfinite(torch.stack([sums[0].float() for sums in self.sums.values()])).all())
         if not self.agree(not fine):  # all processes stop together
             return
-        bad = ", ".join(name for name, value in self.sums.items() if not torch.isfinite(value)) or "of another process"
+        bad = ", ".join(name for name, sums in self.sums.items() if not torch.isfinite(sums[0])) or "of another process"
         raise TrainingError(
             f"The loss {bad} is no longer a finite number after {self.images_seen} images; {last_good}. "
             "Start anew with a smaller --learning-rate or --precision 32-true, in another --out."
@@ -133,9 +133,8 @@ class Trainer:
 
     def take_means(self) -> dict[str, float]:
         """Each loss term's mean since the last call, over all processes; starts anew."""
-        iterations = self.sums.pop("iterations")
         wide = torch.float32 if self.fabric.device.type == "mps" else torch.float64
-        means = torch.stack([value.to(wide) / iterations for value in self.sums.values()])
+        means = torch.stack([value.to(wide) / count.to(wide) for value, count in self.sums.values()])
         if self.fabric.world_size > 1:
             means = self._mean(means)
         names = list(self.sums)
@@ -148,15 +147,11 @@ class Trainer:
 
     def agree_on(self, *flags: bool) -> list[bool]:
         """The same for several questions at the cost of one."""
-        if self.fabric.world_size == 1:
-            return list(flags)
-        votes: Any = torch.tensor([float(flag) for flag in flags], device=self.fabric.device)
-        votes = self.fabric.all_reduce(votes, reduce_op="sum")
-        return [vote > 0 for vote in votes.tolist()]
+        return agree_on(self.fabric, *flags)
 
-    def cast(self, pictures: Tensor) -> Tensor:
-        """Pictures in the run's own precision and memory layout."""
-        return pictures.to(self.dtype, memory_format=self.layout)
+    def cast(self, side: Tensor) -> Tensor:
+        """Pictures in the run's own precision and memory layout; labels as they are."""
+        return side.to(self.dtype, memory_format=self.layout) if side.is_floating_point() else side
 
     def _load(self, index: int) -> tuple[Batch, Iteration]:
         """The batch of this process for the ``index``-th part of an iteration."""
@@ -164,12 +159,15 @@ class Trainer:
         first = self.images_seen + part * self.batch_images
         positions = torch.arange(first, first + self.batch_images)
         batch = tuple(self.cast(side) for side in self.pictures.batch(positions))
-        return batch, Iteration(self.config.seed, positions.to(self.fabric.device), first)
+        number = self.images_seen // self.images_per_step
+        place = Iteration(self.config.seed, positions.to(self.fabric.device), first, number, self.images_seen)
+        return batch, place
 
     def _log(self, terms: dict[str, Tensor], parts: int) -> None:
         for name, value in terms.items():
             value = value.detach() / parts
-            self.sums[name] = self.sums[name] + value if name in self.sums else value
+            part = torch.stack([value, torch.full_like(value, 1 / parts)])
+            self.sums[name] = self.sums[name] + part if name in self.sums else part
 
     def _mean(self, values: Tensor) -> Tensor:
         """The mean of ``values`` over all processes."""
@@ -183,14 +181,7 @@ class Trainer:
     def _share_buffers(self) -> None:
         """Batch norm's running statistics become their mean over processes, so that all hold the same networks."""
         if self.fabric.world_size > 1:
-            shared = [
-                buffer
-                for module in self.method.modules()
-                if not is_per_process(module)
-                for buffer in module.buffers(recurse=False)
-                if buffer.is_floating_point()
-            ]
-            self._average(shared)
+            self._average([buffer for buffer in shared_buffers(self.method) if buffer.is_floating_point()])
 
     def _average(self, tensors: list[Tensor]) -> None:
         if not tensors:
@@ -200,11 +191,21 @@ class Trainer:
             tensor.copy_(mean.view_as(tensor))
 
 
-def layout_for(device: torch.device) -> torch.memory_format:
-    """Channels last on GPUs, whose convolutions want it; on CPUs instance norm is ten times as fast without."""
-    return torch.channels_last if device.type == "cuda" else torch.contiguous_format
+def per_process(method: nn.Module) -> tuple[str, ...]:
+    """What the names of that state begin with which belongs to one process, as an image pool's does."""
+    return tuple(f"{name}." for name, module in method.named_modules() if getattr(module, "per_process", False))
 
 
-def is_per_process(module: nn.Module) -> bool:
-    """Whether a module's buffers belong to one process, as an image pool's do."""
-    return getattr(module, "per_process", False)
+def shared_buffers(method: nn.Module) -> list[Tensor]:
+    """The buffers that all processes hold alike."""
+    own = per_process(method)
+    return [buffer for name, buffer in method.named_buffers() if not name.startswith(own)]
+
+
+def agree_on(fabric: Fabric, *flags: bool) -> list[bool]:
+    """For each of several questions whether any process says yes: all of them get the same answers."""
+    if fabric.world_size == 1:
+        return list(flags)
+    votes: Any = torch.tensor([float(flag) for flag in flags], device=fabric.device)
+    votes = fabric.all_reduce(votes, reduce_op="sum")
+    return [vote > 0 for vote in votes.tolist()]

@@ -1,0 +1,89 @@
+"""viceversa inspect."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+
+from viceversa.commands._call import call
+from viceversa.errors import ConfigError
+
+Kind = Literal["unpaired", "paired", "single"]
+File = Annotated[Path | None, tyro.conf.arg(metavar="FILE")]
+
+
+def inspect(arguments: list[str]) -> int:
+    """Examine a data set before training: what is wrong with it, what will come of that, what to do."""
+
+    def run(
+        root: Annotated[Path | None, tyro.conf.Positional] = None,
+        /,
+        a: Path | None = None,
+        b: Path | None = None,
+        kind: Kind | None = None,
+        html: File = None,
+        json: File = None,
+        strict: bool = False,
+    ) -> int:
+        """Looks at every picture of a data set and says what will go wrong in training, and what to do about it.
+
+        Args:
+            root: A data set or a folder, in any layout that training takes.
+            a: Instead of ROOT: the folder of domain A.
+            b: The folder of domain B.
+            kind: Say that A and B are pairs by equal names, or that a folder holds pairs side by side, or not.
+            html: Write a page with pictures and histograms.
+            json: Write all findings and what each picture measures.
+            strict: Exit with code 1 if there is a problem or a warning.
+        """
+        for file in (html, json):
+            if file is not None and (file.is_dir() or not file.absolute().parent.is_dir()):
+                why = "it is a folder" if file.is_dir() else f"there is no folder {file.absolute().parent}"
+                raise ConfigError(f"{file} cannot be written: {why}. Name a file in a folder that is there.")
+        return _report(root, a, b, kind, html, json, strict)
+
+    return call("inspect", run, arguments)
+
+
+def _report(
+    root: Path | None,
+    a: Path | None,
+    b: Path | None,
+    kind: Kind | None,
+    html: Path | None,
+    json: Path | None,
+    strict: bool,
+) -> int:
+    import shutil
+
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from viceversa.preparation.doctor import examine, to_html, to_json, to_text
+
+    with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as bar:
+        task = bar.add_task("Looking", total=None)
+
+        def look(done: int, total: int) -> None:
+            bar.update(task, completed=done, total=total)
+
+        diagnosis = examine(root, a, b, kind=kind, progress=look)
+    print(to_text(diagnosis, columns=min(120, shutil.get_terminal_size().columns)))
+    if json is not None:
+        _write(json, to_json(diagnosis))
+    if html is not None:
+        _write(html, to_html(diagnosis))
+        print(f"Written to {html}")
+    return int(strict and any(finding.severity != "note" for finding in diagnosis.findings))
+
+
+def _write(file: Path, text: str) -> None:
+    """Beside it first, then in its place: whole or not at all."""
+    beside = file.with_name(f".{file.name}.partial")
+    try:
+        beside.write_text(text, encoding="utf-8", errors="replace")
+        os.replace(beside, file)
+    finally:
+        beside.unlink(missing_ok=True)

@@ -1,0 +1,172 @@
+"""Single pictures and their classes before they are decoded: where they lie, and which class each is of."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from viceversa.data import cache
+from viceversa.data.cache import PictureSet, Progress
+from viceversa.data.folders import Domain, Item, find_pictures
+from viceversa.data.recipe import Recipe
+
+_TEST_FOLDERS = ("test", "val")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Keeping:
+    """How decoded pictures are kept."""
+
+    folder: Path | None
+    """Of the cache; None is the user's."""
+
+    strict: bool
+    """Stop at a file that cannot be used, instead of skipping it."""
+
+    progress: Progress | None
+    """Called with the pictures done and all, where some have to be decoded or drawn."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """The pictures to train on, or those to test on."""
+
+    place: str
+    """Where they lie, for messages."""
+
+    labels: Mapping[str, str]
+    """The class of each picture by the picture's name; empty where there are no classes."""
+
+    unlabelled: str
+    """Why there are no classes, if there are none, and what to do about it: the beginning of a sentence."""
+
+    class_place: Callable[[str], str]
+    """Where the class of a name lies, for messages."""
+
+    make: Callable[[Recipe], PictureSet]
+    """Decodes them, or finds them in the cache."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """A set of single pictures, not decoded yet."""
+
+    name: str
+    """Of the whole, for people."""
+
+    train: Part
+    """What is there for training; pictures to hold out are still among them when there is no test part."""
+
+    test: Part | None
+    """The test part, if there is one."""
+
+    channels: Literal[1, 3]
+    """Channels where the settings leave that open."""
+
+    classes: tuple[str, ...]
+    """Names of the classes of both parts; none unless the pictures to train on have them."""
+
+
+def combined(name: str, train: Part, test: Part | None, channels: Literal[1, 3]) -> Source:
+    """A source of both parts, its classes in order: numbers by size, others by the alphabet.
+
+    Where the training pictures have classes and those for testing have none, the latter are left aside.
+    """
+    if test is not None and train.labels and not test.labels:
+        test = None
+    classes: tuple[str, ...] = ()
+    if train.labels:
+        names = sorted({*train.labels.values(), *(test.labels.values() if test else ())})
+        classes = tuple(sorted(names, key=int) if all(map(str.isdecimal, names)) else names)
+    return Source(name=name, train=train, test=test, channels=channels, classes=classes)
+
+
+def in_folders(root: Path, keeping: Keeping) -> Source:
+    """Pictures below ``root``, in one of several layouts.
+
+    - a folder of pictures, at any depth: no classes. That holds too where sub-folders lie beside loose pictures, for
+      then the sub-folders may mean anything; all pictures count;
+    - a folder with nothing but sub-folders: each is a class, and its pictures may lie at any depth;
+    - train/ with test/ or val/, or train/ alone, each of which is one of the two above. Where the pictures of train/
+      have classes and those of test/ have none, test/ is left aside;
+    - a data set of translation, trainA/ and trainB/ with or without testA/ and testB/: the classes A and B.
+
+    Raises:
+        DataError: The folder is missing, or holds no picture.
+    """
+    files = find_pictures(root)
+    tops = {_top(file, root) for file in files}
+    test: Part | None = None
+    if {"trainA", "trainB"} <= tops:
+        train = _sides(root, "train", files, keeping)
+        test = _sides(root, "test", files, keeping) if {"testA", "testB"} <= tops else None
+    elif (root / "train").is_dir() and (tops & set(_TEST_FOLDERS) or tops <= {"train", ""}):
+        train = _part(root / "train", find_pictures(root / "train"), keeping)
+        if kept := next((root / name for name in _TEST_FOLDERS if name in tops), None):
+            test = _part(kept, find_pictures(kept), keeping)
+    else:
+        train = _part(root, files, keeping)
+    return combined(root.resolve().name, train, test, 3)
+
+
+def in_domains(a: Domain, b: Domain, keeping: Keeping) -> Source:
+    """Two domains, each a class of its folder's name."""
+    names = [domain.folder.resolve().name for domain in (a, b)]
+    if names[0] == names[1]:
+        names = ["A", "B"]
+    folders = dict(zip(names, (a.folder, b.folder), strict=True))
+    items = [
+        Item(name=f"{name}/{item.name}", files=item.files)
+        for name, domain in zip(names, (a, b), strict=True)
+        for item in domain.train
+    ]
+    train = Part(
+        place=f"{a.folder}/ and {b.folder}/",
+        labels={item.name: item.name.partition("/")[0] for item in items},
+        unlabelled="",
+        class_place=lambda name: f"{folders[name]}/",
+        make=lambda recipe: _decoded(items, recipe, keeping),
+    )
+    return combined(" and ".join(names), train, None, 3)
+
+
+def _part(folder: Path, files: Iterable[Path], keeping: Keeping) -> Part:
+    items = _items(folder, files)
+    labels = {item.name: _top(item.files[0], folder) for item in items}
+    tops = set(labels.values())
+    holds = "no sub-folders" if tops == {""} else "loose pictures beside its sub-folders"
+    return Part(
+        place=f"{folder}/",
+        labels={} if "" in tops else labels,
+        unlabelled=f"{folder}/ holds {holds}, so its pictures have no labels; put each class into a sub-folder of its "
+        "own",
+        class_place=lambda name: f"{folder / name}/",
+        make=lambda recipe: _decoded(items, recipe, keeping),
+    )
+
+
+def _sides(root: Path, kind: str, files: Iterable[Path], keeping: Keeping) -> Part:
+    """The part of a data set of translation that is called ``kind``: trainA/ and trainB/, say."""
+    sides = {f"{kind}{letter}": letter for letter in "AB"}
+    items = _items(root, (file for file in files if _top(file, root) in sides))
+    return Part(
+        place=f"{root}/",
+        labels={item.name: sides[_top(item.files[0], root)] for item in items},
+        unlabelled="",
+        class_place=lambda letter: f"{root / kind}{letter}/",
+        make=lambda recipe: _decoded(items, recipe, keeping),
+    )
+
+
+def _items(folder: Path, files: Iterable[Path]) -> list[Item]:
+    return [Item(name=file.relative_to(folder).as_posix(), files=(file,)) for file in files]
+
+
+def _top(file: Path, folder: Path) -> str:
+    """The sub-folder of ``folder`` that the file is in; empty where it lies in ``folder`` itself."""
+    parts = file.relative_to(folder).parts
+    return parts[0] if len(parts) > 1 else ""
+
+
+def _decoded(items: list[Item], recipe: Recipe, keeping: Keeping) -> PictureSet:
+    return cache.build(items, recipe, keeping.folder, strict=keeping.strict, progress=keeping.progress)

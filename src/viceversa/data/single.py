@@ -1,0 +1,269 @@
+"""Single pictures, with or without classes: what the methods that make pictures from noise are trained on."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal, get_args
+
+import numpy as np
+import torch
+import tyro
+from numpy.typing import NDArray
+from torch import Tensor
+
+from viceversa.data.avatars.classes import portraits
+from viceversa.data.cache import PictureSet, Progress, Skipped
+from viceversa.data.digits import digits
+from viceversa.data.idx import in_idx
+from viceversa.data.images import Fit
+from viceversa.data.parts import Keeping, Part, Source, in_folders
+from viceversa.data.pictures import Deck, HeldOutKind, hold_out, place
+from viceversa.data.recipe import Recipe
+from viceversa.errors import ConfigError, DataError
+
+Builtin = Literal["avatars", "digits"]
+
+_HELD_OUT_SHARE = 10  # at most one in so many pictures is kept out of training
+_SMALLEST_PX, _LARGEST_PX = 16, 128
+_FEWEST = 2  # in all and of a class: one picture would only be learnt by heart
+
+
+@dataclass(frozen=True, kw_only=True)
+class SingleData:
+    """A folder of pictures, or of one sub-folder a class, MNIST's idx files, or pictures that are built in."""
+
+    root: Annotated[Path | None, tyro.conf.arg(name="data")] = None
+    """A folder of pictures, one with a sub-folder for each class, or MNIST's idx files."""
+
+    builtin: Builtin | None = None
+    """Instead of --data: drawn portraits (two classes), or scikit-learn's handwritten digits (ten)."""
+
+    size_px: Annotated[int, tyro.conf.arg(name="size")] = 32
+    """Pixels of a side of the square pictures, 16 to 128."""
+
+    load_size_px: Annotated[int | None, tyro.conf.arg(name="load-size")] = None
+    """Pixels of a side of which a random window is cut out; default: the size, so nothing is cut off."""
+
+    channels: Literal[1, 3] | None = None
+    """1 for grey, 3 for colour; default: grey for idx files and digits, else colour."""
+
+    mirror: bool = False
+    """Mirror half of the samples left to right."""
+
+    fit: Fit = "crop"
+    """How pictures become square: "crop" takes their middle, undistorted; "stretch" takes all of them."""
+
+    hold_out: int = 64
+    """Without a test set: pictures, at most a tenth, kept for samples and metrics; 0 for none."""
+
+    strict: bool = False
+    """Stop at a file that cannot be used, instead of skipping it."""
+
+    enlarge: bool = False
+    """Use files that are smaller than the size too; idx files and digits are enlarged as they are."""
+
+    cache: Path | None = None
+    """Folder for the decoded pictures; default: the user's folder for caches."""
+
+    def __post_init__(self) -> None:
+        if not _SMALLEST_PX <= self.size_px <= _LARGEST_PX:
+            raise ConfigError(
+                f"--size must be {_SMALLEST_PX} to {_LARGEST_PX} pixels where pictures are made from noise; got "
+                f"{self.size_px}."
+            )
+        if self.load_size_px is not None and self.load_size_px < self.size_px:
+            raise ConfigError(
+                f"--load-size {self.load_size_px} is smaller than --size {self.size_px}, which is cut out of it. "
+                "Make it as large or larger."
+            )
+        if self.hold_out < 0:
+            raise ConfigError(f"--hold-out must be 0 or more, not {self.hold_out}.")
+        if self.channels not in (None, 1, 3):
+            raise ConfigError(f"--channels must be 3 (colour) or 1 (grey), not {self.channels}.")
+        if self.fit not in get_args(Fit):
+            raise ConfigError(f'--fit must be "crop" or "stretch", not "{self.fit}".')
+        if self.builtin is not None and self.builtin not in get_args(Builtin):
+            raise ConfigError(f'--builtin must be "avatars" or "digits", not "{self.builtin}".')
+        if self.root is not None and self.builtin is not None:
+            raise ConfigError("--data and --builtin were given. Name one of them.")
+
+    def open(self, seed: int, device: torch.device | str, progress: Progress | None = None) -> "SinglePictures":
+        """Decodes or draws the pictures, or finds them in the cache.
+
+        The layouts are told by `viceversa.data.idx.in_idx`, which is asked first, and
+        `viceversa.data.parts.in_folders`.
+
+        Args:
+            seed: Of the run.
+            device: Where batches are wanted.
+            progress: Called with pictures done and all, for each part that has to be decoded or drawn.
+
+        Raises:
+            ConfigError: Neither a folder nor built-in pictures were named.
+            DataError: They cannot be trained on; a `PictureError` for one file, with ``strict``.
+            MissingExtra: The built-in digits need scikit-learn.
+        """
+        source = self._source(Keeping(folder=self.cache, strict=self.strict, progress=progress))
+        channels = self.channels or source.channels
+        train = source.train.make(self._recipe(self.load_size_px or self.size_px, channels))
+        test = source.test.make(self._recipe(self.size_px, channels)) if source.test else None
+        if len(train.names) < _FEWEST:
+            lost = f" ({train.skipped[0].path} was skipped: {train.skipped[0].reason})" if train.skipped else ""
+            raise DataError(f"{source.train.place} holds only one picture to train on; it takes two or more{lost}.")
+        return self._shuffled(source, train, test, seed, torch.device(device))
+
+    def _source(self, keeping: Keeping) -> Source:
+        if self.root is not None:
+            return in_idx(self.root, keeping) or in_folders(self.root, keeping)
+        if self.builtin is None:
+            raise ConfigError(
+                "No pictures were given. Name a folder with --data, or take built-in ones: --builtin avatars or "
+                "--builtin digits."
+            )
+        return portraits(keeping) if self.builtin == "avatars" else digits(keeping)
+
+    def _recipe(self, side_px: int, channels: Literal[1, 3]) -> Recipe:
+        smallest_px = 1 if self.enlarge else self.size_px
+        return Recipe(side_px=side_px, smallest_px=smallest_px, fit=self.fit, channels=(channels,))
+
+    def _shuffled(
+        self, source: Source, train: PictureSet, test: PictureSet | None, seed: int, device: torch.device
+    ) -> "SinglePictures":
+        held_out = 0 if test else min(self.hold_out, len(train.names) // _HELD_OUT_SHARE)
+        apart = hold_out(train.names, held_out) if held_out else np.zeros(len(train.names), np.bool_)
+        labels = _labels(train, source.train, source.classes)
+        if test and source.test:
+            kept, kept_labels, kept_rows = test, _labels(test, source.test, source.classes), np.arange(len(test.names))
+        else:
+            kept, kept_labels, kept_rows = train, labels, np.flatnonzero(apart if held_out else ~apart)
+        deck = Deck(
+            store=place(train.pictures, device),
+            rows=np.flatnonzero(~apart),
+            kept=np.asarray(kept.pictures),
+            kept_rows=kept_rows[_in_turn(kept_labels[kept_rows])],
+            channels=train.pictures.shape[3:],
+            size_px=self.size_px,
+            mirror=self.mirror,
+            seed=seed,
+            stream="single",
+            device=device,
+        )
+        return SinglePictures(
+            deck=deck,
+            labels=labels,
+            kept_labels=kept_labels,
+            source=source,
+            skipped=train.skipped + (test.skipped if test else ()),
+            held_out_kind="test" if test else "held out" if held_out else "training",
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class SinglePictures:
+    """Pictures of one kind, shuffled anew for each epoch, and the class of each; see `viceversa.data.pictures`."""
+
+    deck: Deck
+    """The pictures."""
+
+    labels: NDArray[np.int64]
+    """The class of each picture in the deck's store."""
+
+    kept_labels: NDArray[np.int64]
+    """The same of those that may be held out."""
+
+    source: Source
+    """Where they are from."""
+
+    skipped: tuple[Skipped, ...]
+    """Files that could not be used."""
+
+    held_out_kind: HeldOutKind
+    """Where the held-out pictures are from."""
+
+    @property
+    def epoch_images(self) -> int:
+        """The number of pictures that are trained on."""
+        return len(self.deck.rows)
+
+    @property
+    def domains(self) -> dict[str, str]:
+        """The name of the pictures for people: ``{"a": "mnist"}``."""
+        return {"a": self.source.name}
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Pictures that are trained on."""
+        return {"a": self.epoch_images}
+
+    @property
+    def held_out_count(self) -> int:
+        """Pictures that `held_out` can give."""
+        return len(self.deck.kept_rows)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The names that labels stand for; none where the pictures have no classes."""
+        return self.source.classes
+
+    @property
+    def channels(self) -> int:
+        """1 for grey, 3 for colour."""
+        return self.deck.channels[0]
+
+    @property
+    def size_px(self) -> int:
+        """Pixels of a side."""
+        return self.deck.size_px
+
+    def batch(self, positions: Tensor) -> tuple[Tensor, Tensor]:
+        """The samples at ``positions``: pictures ``(N, C, S, S)`` float32 in [-1, 1], and labels ``(N,)`` int64.
+
+        Both on the device; labels are 0 where there are no classes. See `viceversa.data.pictures.Pictures.batch`.
+        """
+        return self.deck.draw(positions), self._on_device(self.labels[self.deck.rows_at(positions)])
+
+    def held_out(self, limit: int | None = None, start: int = 0) -> tuple[Tensor, Tensor]:
+        """Pictures that are not trained on, the classes in turn, and their labels; see `batch`."""
+        rows = self.deck.kept_rows[start:][:limit]
+        return self.deck.held_out(limit, start), self._on_device(self.kept_labels[rows])
+
+    def _on_device(self, labels: NDArray[np.int64]) -> Tensor:
+        return torch.from_numpy(labels).to(self.deck.device)
+
+
+def require_classes(pictures: SinglePictures) -> None:
+    """Sees to it that there are classes to learn, for methods that need labels.
+
+    Raises:
+        DataError: There are fewer than two, or one of them has fewer than two pictures to train on.
+    """
+    train, classes = pictures.source.train, pictures.classes
+    if not classes:
+        raise DataError(f"{train.unlabelled}, or train dcgan, which takes no labels.")
+    if len(classes) == 1:
+        raise DataError(
+            f"{train.place} holds only one class, {classes[0]}, and it takes two or more to tell them apart. Add "
+            "another, or train dcgan, which takes no labels."
+        )
+    counts = np.bincount(pictures.labels[pictures.deck.rows], minlength=len(classes))
+    for name, count in zip(classes, counts.tolist(), strict=True):
+        if count < _FEWEST:
+            words = "only one picture" if count else "no picture"
+            raise DataError(
+                f"{train.class_place(name)}: there is {words} of this class to train on, and it takes two or more. "
+                "Add some, or remove the class."
+            )
+
+
+def _labels(pictures: PictureSet, part: Part, classes: tuple[str, ...]) -> NDArray[np.int64]:
+    if not classes:
+        return np.zeros(len(pictures.names), np.int64)
+    numbers = {name: number for number, name in enumerate(classes)}
+    return np.array([numbers[part.labels[name]] for name in pictures.names], np.int64)
+
+
+def _in_turn(labels: NDArray[np.int64]) -> NDArray[np.intp]:
+    """An order in which the classes take turns, so that the first few pictures show all of them."""
+    turns = np.empty_like(labels)
+    for label in np.unique(labels):
+        turns[labels == label] = np.arange(np.count_nonzero(labels == label))
+    return np.lexsort((labels, turns))

@@ -1,0 +1,163 @@
+"""CartoonGAN: unpaired translation of photographs into cartoons, in one direction.
+
+Chen, Lai and Liu: CartoonGAN: Generative Adversarial Networks for Photo Cartoonization. CVPR 2018.
+"""
+
+import dataclasses
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import torch
+from torch import Tensor, nn
+
+from viceversa.data.cartoons import CartoonData
+from viceversa.errors import ConfigError
+from viceversa.losses import OBJECTIVES, l1
+from viceversa.methods.base import Batch, Iteration, Method, MethodConfig, Preview, Update
+from viceversa.methods.noise import Objective
+from viceversa.methods.settings import AdamConfig
+from viceversa.networks import (
+    CartoonConfig,
+    CartoonDiscriminator,
+    CartoonDiscriminatorConfig,
+    CartoonGenerator,
+    apply_to_each,
+    vgg_file,
+)
+from viceversa.networks.layers import Initialisation, Norm
+
+
+@dataclass(frozen=True, kw_only=True)
+class CartoonNetworksConfig:
+    """CartoonGAN's networks."""
+
+    width: int = 64
+    """Channels of the generator's first layer."""
+    blocks: int = 8
+    """Residual blocks."""
+    norm: Norm = "instance"
+    """Normalisation, in generator and discriminator."""
+    upsample: Literal["transposed", "resize"] = "transposed"
+    """How the decoder doubles its size; resize avoids checkerboards."""
+    discriminator_width: int = 32
+    """Channels of the discriminator's first layer."""
+    init: Initialisation = "normal"
+    """How weights are drawn."""
+    init_gain: float = 0.02
+    """Standard deviation of the normal initialisation, factor of xavier and orthogonal; kaiming has none."""
+
+    def make_generator(self, in_channels: int, out_channels: int, size_px: int) -> CartoonGenerator:
+        """A generator for pictures of ``size_px``; its weights are not drawn yet."""
+        if size_px % 4 or size_px < 8:
+            raise ConfigError(f"CartoonGAN trains at multiples of 4 px from 8 px on; got --size {size_px}.")
+        return CartoonGenerator(
+            CartoonConfig(
+                in_channels=in_channels,
+                out_channels=out_channels,
+                width=self.width,
+                blocks=self.blocks,
+                norm=self.norm,
+                upsample=self.upsample,
+            )
+        )
+
+    def make_discriminator(self, in_channels: int) -> CartoonDiscriminator:
+        """A discriminator; its weights are not drawn yet."""
+        return CartoonDiscriminator(
+            CartoonDiscriminatorConfig(in_channels=in_channels, width=self.discriminator_width, norm=self.norm)
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class CartoonGANConfig(MethodConfig):
+    """CartoonGAN's settings; the defaults are the paper's, where it tells them."""
+
+    data: CartoonData = field(default_factory=CartoonData)
+    networks: CartoonNetworksConfig = field(default_factory=CartoonNetworksConfig)
+    optimizer: AdamConfig = field(default_factory=lambda: AdamConfig(constant=1.0))
+    vgg: Path | None = field(default=None, metadata={"may_differ": True})  # its content must not, which is looked at
+    """Weights of VGG-19: torchvision's file, a run of "train vgg", or "download"."""
+    objective: Objective = "bce"
+    """What both sides minimise."""
+    lambda_content: float = 10.0
+    """Weight of the content loss (Eq. 1)."""
+    init_epochs: float = 10.0
+    """Passes over the data at the start in which the content loss alone is trained on (Sec. 3.3)."""
+    init_images: int | None = None
+    """The same in pictures seen, instead of epochs."""
+
+    def __post_init__(self) -> None:
+        if self.lambda_content < 0 or self.init_epochs < 0 or (self.init_images or 0) < 0:
+            raise ConfigError(
+                f"--lambda-content, --init-epochs and --init-images must not be negative; got {self.lambda_content}, "
+                f"{self.init_epochs}, {self.init_images}."
+            )
+
+    def prepare(self, *, quiet: bool) -> None:
+        """Looks at the VGG's weights, or fetches them."""
+        vgg_file.read_content(vgg_file.find(self.vgg, quiet=quiet))
+
+    def fitted(self, pictures: Any) -> Self:
+        """With the first phase in images."""
+        epoch = pictures.epoch_images
+        images = self.init_images if self.init_images is not None else round(self.init_epochs * epoch)
+        total = self.schedule.total_images(epoch)
+        if images >= total:
+            raise ConfigError(
+                f"The initialisation takes {images:,} images (an epoch has {epoch:,}) and the whole run is to see "
+                f"{total:,}: nothing but photographs would come out. Ask for fewer --init-epochs or more --images."
+            )
+        return dataclasses.replace(self, init_images=images)
+
+
+class CartoonGAN(Method):
+    """One generator, one discriminator, and a VGG-19 that says whether the content is still there."""
+
+    name = "cartoongan"
+    paper = "Chen et al. 2018, CVPR"
+    Config = CartoonGANConfig
+
+    def __init__(self, config: CartoonGANConfig):
+        super().__init__(config)
+        data, networks = config.data, config.networks
+        self.a2b = networks.make_generator(data.channels_a, data.channels_b, data.size_px)
+        self.d_b = networks.make_discriminator(data.channels_b)
+        self.vgg = vgg_file.read_content(vgg_file.find(config.vgg))
+
+    def step(self, batch: Batch, iteration: Iteration) -> Iterator[Update]:
+        """At first the content alone; then the discriminator, and the generator on the same fakes."""
+        photo, cartoon, smoothed = batch
+        c, objective = self.config, OBJECTIVES[self.config.objective]
+        fake = self.a2b(photo)
+        if iteration.images < (c.init_images or 0):
+            yield Update("generator", {"content": c.lambda_content * self._content(fake, photo)})  # Sec. 3.3
+            return
+        on_cartoon, on_smoothed, on_fake = apply_to_each(self.d_b, cartoon, smoothed, fake.detach())
+        yield Update("discriminator", {
+            "d_real": objective.real(on_cartoon),  # Eq. 2
+            "d_smoothed": objective.fake(on_smoothed),
+            "d_fake": objective.fake(on_fake),
+        })  # fmt: skip
+        yield Update("generator", {
+            "gan": objective.generator(self.d_b(fake)),
+            "content": c.lambda_content * self._content(fake, photo),  # Eq. 3
+        })  # fmt: skip
+
+    def _content(self, fake: Tensor, photo: Tensor) -> Tensor:
+        with torch.no_grad():
+            wanted = self.vgg(photo)
+        return l1(self.vgg(fake), wanted)
+
+    def groups(self) -> dict[str, list[nn.Module]]:
+        """One network a group; the VGG is in none."""
+        return {"generator": [self.a2b], "discriminator": [self.d_b]}
+
+    def generators(self) -> dict[str, nn.Module]:
+        """From photographs to cartoons; there is no way back."""
+        return {"a2b": self.a2b}
+
+    def preview(self, generators: dict[str, nn.Module], batch: Batch) -> Preview:
+        """The photographs and what comes out."""
+        return Preview(("input", "output"), [(batch[0], generators["a2b"](batch[0]))])

@@ -1,0 +1,100 @@
+"""GAN: the first one, noise to pictures with fully connected networks.
+
+Goodfellow et al.: Generative Adversarial Nets. NeurIPS 2014, arXiv 1406.2661.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from torch import nn
+
+from viceversa.methods.base import Batch, Iteration, Method, Preview, Update
+from viceversa.methods.noise import LatentSettings, NoiseConfig, Objective, noise, sheet
+from viceversa.methods.settings import AdversarialConfig
+from viceversa.networks import MaxoutConfig, MaxoutDiscriminator, MLPGenerator, MLPGeneratorConfig
+from viceversa.networks.layers import Initialisation
+
+
+@dataclass(frozen=True, kw_only=True)
+class FullyConnectedConfig:
+    """The networks of the paper's experiments (Sec. 5), at the sizes of its published settings for MNIST."""
+
+    width: int = 1200
+    """Units of each of the generator's hidden layers."""
+    layers: int = 2
+    """Hidden layers, of the generator and of the discriminator."""
+    discriminator_width: int = 240
+    """Maxout units of each of the discriminator's hidden layers."""
+    pieces: int = 5
+    """Linear functions of which a maxout unit takes the largest."""
+    dropout: bool = True
+    """Dropout in the discriminator."""
+    init: Initialisation = "xavier"
+    """How weights are drawn."""
+    init_gain: float = 1.0
+    """Standard deviation of the normal initialisation, factor of xavier and orthogonal; kaiming has none."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class GANConfig(NoiseConfig):
+    """GAN's settings; Adam instead of the paper's momentum, which had not been published then."""
+
+    networks: FullyConnectedConfig = field(default_factory=FullyConnectedConfig)
+    latents: LatentSettings = field(default_factory=LatentSettings)
+    objective: Objective = "bce"
+    """What both sides minimise: bce is the form that the paper trains with (Sec. 3), minimax the one of its theory."""
+
+
+class GAN(Method):
+    """A generator and a discriminator of fully connected layers."""
+
+    name = "gan"
+    paper = "Goodfellow et al. 2014, arXiv 1406.2661"
+    Config = GANConfig
+
+    def __init__(self, config: GANConfig):
+        super().__init__(config)
+        c, data = config.networks, config.data
+        channels, size_px = data.channels or 1, data.size_px
+        self.g = MLPGenerator(
+            MLPGeneratorConfig(
+                latent=config.latents.latent,
+                prior=config.latents.prior,
+                out_channels=channels,
+                size_px=size_px,
+                width=c.width,
+                layers=c.layers,
+            )
+        )
+        self.d = MaxoutDiscriminator(
+            MaxoutConfig(
+                in_channels=channels,
+                size_px=size_px,
+                width=c.discriminator_width,
+                pieces=c.pieces,
+                layers=c.layers,
+                dropout=c.dropout,
+            )
+        )
+
+    def step(self, batch: Batch, iteration: Iteration) -> Iterator[Update]:
+        """The discriminator first, then the generator (Algorithm 1 with k = 1)."""
+        real, _ = batch
+        adversarial = AdversarialConfig(objective=self.config.objective)
+        fake = self.g(noise(self.g.config, iteration, real))
+        yield Update("discriminator", adversarial.discriminator(
+            "d", self.d, real, fake.detach(), iteration.uniform("mixing"), weight=1.0
+        ))  # fmt: skip
+        yield Update("generator", {"gan": adversarial.generator(self.d(fake))})
+
+    def groups(self) -> dict[str, list[nn.Module]]:
+        """One network a group."""
+        return {"discriminator": [self.d], "generator": [self.g]}
+
+    def generators(self) -> dict[str, nn.Module]:
+        """From noise to the one domain that there is."""
+        return {"z2a": self.g}
+
+    def preview(self, generators: dict[str, nn.Module], batch: Batch) -> Preview:
+        """Samples of always the same latents."""
+        return sheet(generators["z2a"], batch[0])

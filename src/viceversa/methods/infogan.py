@@ -1,0 +1,161 @@
+"""InfoGAN: noise and codes to pictures, where the codes come to mean something by themselves.
+
+Chen et al.: InfoGAN: Interpretable Representation Learning by Information Maximizing Generative Adversarial Nets.
+NeurIPS 2016, arXiv 1606.03657.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from viceversa.errors import ConfigError
+from viceversa.losses import gaussian_nll, precise
+from viceversa.methods.base import Batch, Iteration, Method, Preview, Update
+from viceversa.methods.noise import (
+    ConvolutionalConfig,
+    LatentSettings,
+    NoiseConfig,
+    Objective,
+    draw_codes,
+    draw_labels,
+    noise,
+    sheet_of_classes,
+)
+from viceversa.methods.settings import AdamConfig, AdversarialConfig
+from viceversa.networks import apply_to_each
+
+
+@dataclass(frozen=True, kw_only=True)
+class TwoRatesConfig(AdamConfig):
+    """Adam with a rate of its own for the generator (Sec. C.1)."""
+
+    constant: float = 1.0
+    """Share of the run with the full learning rate; after it the rate falls linearly to 0."""
+    generator_learning_rate: float = 1e-3
+    """The generator's step size; learning_rate is the discriminator's and Q's."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.generator_learning_rate <= 0:
+            raise ConfigError(f"--generator-learning-rate must be above 0; got {self.generator_learning_rate}.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class InfoGANConfig(NoiseConfig):
+    """InfoGAN's settings; the defaults are the paper's for MNIST (Sec. C.1), but for `hidden`."""
+
+    optimizer: TwoRatesConfig = field(default_factory=TwoRatesConfig)
+    networks: ConvolutionalConfig = field(default_factory=ConvolutionalConfig)
+    latents: LatentSettings = field(default_factory=lambda: LatentSettings(latent=62, prior="uniform"))
+    objective: Objective = "bce"
+    """What both sides minimise, besides the information."""
+    hidden: int = 0
+    """Units of a fully connected layer before the generator's first picture, as the paper has it (1024); 0: none."""
+    q_width: int = 128
+    """Units of Q's hidden layer."""
+    categories: int = 10
+    """Values of the categorical code."""
+    codes: int = 2
+    """Continuous codes, uniform in [-1, 1]."""
+    lambda_categorical: float = 1.0
+    """Weight of the information in the categorical code (Sec. 6)."""
+    lambda_continuous: float = 0.1
+    """Weight of the information in the continuous codes."""
+
+    def __post_init__(self) -> None:
+        if self.categories < 2 or self.codes < 0 or self.hidden < 0 or self.q_width < 1:
+            raise ConfigError(
+                "--categories must be at least 2, --q-width at least 1, --codes and --hidden not negative; got "
+                f"{self.categories}, {self.q_width}, {self.codes} and {self.hidden}."
+            )
+        flat_norm = "batch" in (self.networks.discriminator_norm, self.hidden and self.networks.norm)
+        if self.schedule.batch < 2 and flat_norm:
+            raise ConfigError("InfoGAN with batch normalisation needs --batch 2 or more; got 1.")
+        if self.lambda_categorical < 0 or self.lambda_continuous < 0:
+            raise ConfigError(
+                "--lambda-categorical and --lambda-continuous must not be negative; got "
+                f"{self.lambda_categorical} and {self.lambda_continuous}."
+            )
+
+
+class InfoGAN(Method):
+    """A generator, a discriminator, and Q, which reads the codes from the discriminator's trunk (Sec. 6)."""
+
+    name = "infogan"
+    paper = "Chen et al. 2016, arXiv 1606.03657"
+    Config = InfoGANConfig
+    layout_on_cpu = torch.channels_last  # a tenth faster with batch norm
+
+    def __init__(self, config: InfoGANConfig):
+        super().__init__(config)
+        c, channels, size_px = config, config.data.channels or 3, config.data.size_px
+        self.g = c.networks.make_generator(
+            c.latents, channels, size_px, classes=c.categories, codes=c.codes, hidden=c.hidden
+        )
+        self.d = c.networks.make_discriminator(channels, size_px)
+        batch_norm = [nn.BatchNorm1d(c.q_width)] if c.networks.discriminator_norm == "batch" else []
+        self.q = nn.Sequential(
+            nn.Linear(self.d.features, c.q_width, bias=not batch_norm),
+            *batch_norm,
+            nn.LeakyReLU(0.2, inplace=True),
+            nn.Linear(c.q_width, c.categories + 2 * c.codes),  # logits, then means and log variances
+        )
+
+    def step(self, batch: Batch, iteration: Iteration) -> Iterator[Update]:
+        """The discriminator with Q first, then the generator: both are to raise the information (Eq. 6)."""
+        real, _ = batch
+        c: InfoGANConfig = self.config
+        adversarial = AdversarialConfig(objective=c.objective)
+        space = self.g.config
+        labels, codes = draw_labels(iteration, c.categories), draw_codes(iteration, c.codes, real)
+        fake = self.g(space.join(noise(space, iteration, real), labels, codes))
+
+        of_real, of_fake = apply_to_each(self.d.trunk, real, fake.detach())
+        yield Update("discriminator", {
+            **adversarial.discriminator_of_logits("d", self.d.head(of_real), self.d.head(of_fake), weight=1.0),
+            **self._information("q", of_fake, labels, codes),
+        })  # fmt: skip
+
+        of_fake = self.d.trunk(fake)
+        yield Update("generator", {
+            "gan": adversarial.generator(self.d.head(of_fake)),
+            **self._information("g", of_fake, labels, codes),
+        })  # fmt: skip
+
+    def _information(self, name: str, features: Tensor, labels: Tensor, codes: Tensor) -> dict[str, Tensor]:
+        """The negative of the bound on the mutual information, without its constant entropy (Eq. 4)."""
+        c: InfoGANConfig = self.config
+        logits, means, log_variances = precise(self.q(features)).split([c.categories, c.codes, c.codes], dim=1)
+        terms = {f"{name}_categorical": c.lambda_categorical * F.cross_entropy(logits, labels)}
+        if c.codes:
+            nll = gaussian_nll(codes, means, log_variances)
+            terms[f"{name}_continuous"] = c.lambda_continuous * nll
+        return terms
+
+    def make_optimizer(self, group: str, parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
+        """The generator learns at a rate of its own."""
+        optimizer = super().make_optimizer(group, parameters)
+        if group == "generator":
+            for part in optimizer.param_groups:
+                part["lr"] = self.config.optimizer.generator_learning_rate
+        return optimizer
+
+    def groups(self) -> dict[str, list[nn.Module]]:
+        """Q shares the discriminator's trunk and is trained with it."""
+        return {"discriminator": [self.d, self.q], "generator": [self.g]}
+
+    def generators(self) -> dict[str, nn.Module]:
+        """From noise and codes to the one domain that there is."""
+        return {"z2a": self.g}
+
+    def class_names(self, pictures: Any) -> tuple[str, ...]:
+        """The values of the categorical code, which nobody has named."""
+        return tuple(f"code {value}" for value in range(self.config.categories))
+
+    def preview(self, generators: dict[str, nn.Module], batch: Batch) -> Preview:
+        """A column a value of the categorical code, a row a latent."""
+        return sheet_of_classes(generators["z2a"], batch[0])

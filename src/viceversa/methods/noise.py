@@ -1,0 +1,137 @@
+"""What the methods that make pictures of noise share: their settings, what they draw, what their sample sheets show."""
+
+import dataclasses
+from dataclasses import dataclass, field
+from typing import Any, Literal, Self
+
+import torch
+from torch import Tensor
+
+from viceversa.data.single import SingleData
+from viceversa.errors import ConfigError
+from viceversa.methods.base import Iteration, MethodConfig, Preview
+from viceversa.methods.settings import AdamConfig, ScheduleConfig
+from viceversa.networks import DCGANDiscriminator, DCGANDiscriminatorConfig, DCGANGenerator, DCGANGeneratorConfig
+from viceversa.networks.latent import LatentConfig, Prior
+from viceversa.networks.layers import Initialisation, Norm
+
+Objective = Literal["bce", "minimax", "lsgan", "hinge"]
+_COLUMNS = 8
+_PREVIEW_SEED = 0  # the same latents in every run, so that sheets can be laid side by side
+
+
+@dataclass(frozen=True, kw_only=True)
+class LatentSettings:
+    """The noise that pictures are made of."""
+
+    latent: int = 100
+    """Noise dimensions."""
+    prior: Prior = "normal"
+    """What the noise is drawn from: normal is N(0, 1), uniform is [-1, 1]."""
+
+    def __post_init__(self) -> None:
+        if self.latent < 1:
+            raise ConfigError(f"--latent must be at least 1; got {self.latent}.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConvolutionalConfig:
+    """DCGAN's networks."""
+
+    width: int = 64
+    """Channels of the generator's last hidden layer; those before it have up to 8 times as many."""
+    norm: Norm = "batch"
+    """Normalisation in the generator."""
+    discriminator_width: int = 64
+    """Channels of the discriminator's first layer; those after it have up to 8 times as many."""
+    discriminator_norm: Norm = "batch"
+    """Normalisation in the discriminator."""
+    init: Initialisation = "normal"
+    """How weights are drawn."""
+    init_gain: float = 0.02
+    """Standard deviation of the normal initialisation, factor of xavier and orthogonal; kaiming has none."""
+
+    def make_generator(
+        self, latent: LatentSettings, channels: int, size_px: int, *, classes: int = 0, codes: int = 0, hidden: int = 0
+    ) -> DCGANGenerator:
+        """A generator for pictures of ``size_px``; its weights are not drawn yet."""
+        return DCGANGenerator(
+            DCGANGeneratorConfig(
+                latent=latent.latent,
+                prior=latent.prior,
+                classes=classes,
+                codes=codes,
+                hidden=hidden,
+                out_channels=channels,
+                size_px=size_px,
+                width=self.width,
+                norm=self.norm,
+            )
+        )
+
+    def make_discriminator(self, in_channels: int, size_px: int) -> DCGANDiscriminator:
+        """A discriminator for pictures of ``size_px``; its weights are not drawn yet."""
+        return DCGANDiscriminator(
+            DCGANDiscriminatorConfig(
+                in_channels=in_channels,
+                size_px=size_px,
+                width=self.discriminator_width,
+                norm=self.discriminator_norm,
+            )
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class NoiseConfig(MethodConfig):
+    """What the settings of all these methods have."""
+
+    data: SingleData = field(default_factory=SingleData)
+    optimizer: AdamConfig = field(default_factory=lambda: AdamConfig(constant=1.0))
+    schedule: ScheduleConfig = field(default_factory=lambda: ScheduleConfig(batch=64, epochs=25))
+    latents: LatentSettings = field(default_factory=LatentSettings)
+
+    def fitted(self, pictures: Any) -> Self:
+        """With the channels that the pictures have."""
+        return dataclasses.replace(self, data=dataclasses.replace(self.data, channels=pictures.channels))
+
+
+def noise(space: LatentConfig, iteration: Iteration, like: Tensor) -> Tensor:
+    """``(N, latent)`` of the prior, a vector for each position of the iteration."""
+    if space.prior == "normal":
+        return iteration.normal("latent", (space.latent,)).to(like)
+    return (2 * iteration.uniform("latent", (space.latent,)) - 1).to(like)
+
+
+def preview_noise(space: LatentConfig, count: int, like: Tensor) -> Tensor:
+    """``(count, latent)`` of the prior, always the same, for the sample sheets."""
+    return noise(space, Iteration(_PREVIEW_SEED, torch.arange(count, device=like.device)), like)
+
+
+def sheet(generator: Any, like: Tensor) -> Preview:
+    """A square of samples of always the same latents."""
+    space: LatentConfig = generator.config
+    latents = preview_noise(space, _COLUMNS**2, like)
+    return Preview(("",) * _COLUMNS, [generator(latents).chunk(_COLUMNS)], from_noise=True)
+
+
+def sheet_of_classes(generator: Any, like: Tensor, names: tuple[str, ...] = ()) -> Preview:
+    """A column a class, a row a latent: what the one-hot entries decide, and what they leave to the noise."""
+    space: LatentConfig = generator.config
+    latents = preview_noise(space, _COLUMNS, like)
+    codes = latents.new_zeros(_COLUMNS, space.codes) if space.codes else None
+    columns: list[Tensor] = []
+    for label in range(space.classes):
+        labels = torch.full((_COLUMNS,), label, device=like.device)
+        columns.append(generator(space.join(latents, labels, codes)))
+    names = names or tuple(f"{label}" for label in range(space.classes))
+    return Preview(names, [tuple(columns)], from_noise=True)
+
+
+def draw_labels(iteration: Iteration, classes: int) -> Tensor:
+    """``(N,)`` int64: a class for each position, all equally likely."""
+    return (iteration.uniform("class") * classes).long().clamp_(max=classes - 1)
+
+
+def draw_codes(iteration: Iteration, codes: int, like: Tensor) -> Tensor:
+    """``(N, codes)`` uniformly from [-1, 1]."""
+    return (2 * iteration.uniform("codes", (codes,)) - 1).to(like)

@@ -1,0 +1,45 @@
+"""A method comes to be as a function of its config and the seed."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+import torch
+from torch import nn
+
+from viceversa import methods
+from viceversa.methods import METHODS, Method
+from viceversa.methods.pix2pix import Pix2Pix, Pix2PixConfig
+from viceversa.methods.settings import NetworksConfig
+
+
+@dataclass(frozen=True, kw_only=True)
+class OddConfig(Pix2PixConfig):
+    """A class of its own."""
+
+
+@pytest.fixture
+def odd() -> Iterator[type[Method]]:
+    """A method with weights that are neither of a convolution nor of a normalisation."""
+
+    class Odd(Pix2Pix):
+        name = "odd"
+        Config = OddConfig
+
+        def __init__(self, config):
+            super().__init__(config)
+            self.g.constant = nn.Parameter(torch.randn(7))
+            self.g.memory = nn.LSTM(3, 2)
+
+    yield Odd
+    del METHODS["odd"]
+
+
+def test_weights_that_nobody_draws_follow_from_the_seed_too(odd):
+    config = OddConfig(networks=NetworksConfig(width=2, blocks=1, discriminator_width=2))
+    before = torch.random.get_rng_state()
+    first, same, other = (dict(methods.make(config, None, seed).state_dict()) for seed in (3, 3, 4))
+    assert torch.equal(torch.random.get_rng_state(), before), "torch's generator is left where it stood"
+    assert all(torch.equal(first[name], same[name]) for name in first)
+    for name in ("g.constant", "g.memory.weight_ih_l0"):
+        assert not torch.equal(first[name], other[name])
