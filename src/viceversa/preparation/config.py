@@ -1,0 +1,120 @@
+"""All settings of `prepare`; the command line is a view of them."""
+
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeAlias, get_args
+
+import tyro
+
+from viceversa.errors import ConfigError
+
+DomainName: TypeAlias = Literal["A", "B"]
+Crop: TypeAlias = Literal["center", "tiles", "faces", "none"]
+Made: TypeAlias = Literal["edges", "grey", "blurred", "small"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PrepareConfig:
+    """What is kept of the sources, how it is cut, and where it goes."""
+
+    domain: DomainName = "A"
+    """Which side of the data set this is: A goes to trainA/ and testA/, B to trainB/ and testB/."""
+
+    size_px: Annotated[int, tyro.conf.arg(name="size")] = 256
+    """Pixels of a side of the pictures written; with "none" of their short side."""
+
+    crop: Crop = "center"
+    """What is cut out: the middle square, random squares ("tiles"), a square around each face, or nothing."""
+
+    tiles: int = 4
+    """With "tiles": squares for each frame or picture."""
+
+    per_scene: int = 6
+    """Frames kept of a film's scene, at most."""
+
+    duplicates: float = 0.12
+    """Near-duplicates are pictures whose fingerprints differ in at most this share of their bits."""
+
+    least_brightness: float = 20.0
+    """Mean grey level (0 to 255) below which a picture is dark."""
+
+    least_sharpness: float = 5.0
+    """Variance of the Laplacian below which a picture is blurred; in a film, also below 0.2 of its scene's best."""
+
+    keep_text: bool = False
+    """Keep credits, titles and other pictures of nothing but writing."""
+
+    keep_borders: bool = False
+    """Do not cut off black bars and plain borders."""
+
+    enlarge: bool = False
+    """Use what is smaller than the size too."""
+
+    test_share: float = 0.1
+    """Share of the pictures that goes to the test folder, by whole scenes; 0 for none."""
+
+    balance: Literal["none", "brightness"] = "none"
+    """Drop pictures as dark or bright as this side has too many of, compared with another folder."""
+
+    like: Path | None = None
+    """With balance: the folder of pictures to resemble. Left out: the training folder of the other domain."""
+
+    pair: Made | None = None
+    """Make pairs: the pictures become B, and A is made of them as edges, grey, blurred or coarse ("small")."""
+
+    pair_with: Path | None = None
+    """Make pairs: the pictures become A, and those of this folder with equal names B."""
+
+    pair_folders: bool = False
+    """Write pairs to two folders of equal names, instead of side by side."""
+
+    seed: int = 0
+    """Of what is random: the places of tiles, and which scenes are for testing."""
+
+    workers: int = field(default=0, metadata={"may_differ": True})
+    """Threads; 0 takes one for each core. The result does not depend on it."""
+
+    def __post_init__(self) -> None:
+        for name, flag, least in (("size_px", "size", 8), ("tiles", "tiles", 1), ("per_scene", "per-scene", 1)):
+            if getattr(self, name) < least:
+                raise ConfigError(f"--{flag} must be at least {least}; got {getattr(self, name)}.")
+        for name, low, high in (
+            ("duplicates", 0, 0.5), ("test_share", 0, 0.5), ("least_brightness", 0, 255), ("least_sharpness", 0, 1e6),
+            ("workers", 0, 1024),
+        ):  # fmt: skip
+            if not low <= getattr(self, name) <= high:
+                flag = name.replace("_", "-")
+                raise ConfigError(f"--{flag} must be between {low} and {high:g}; got {getattr(self, name)}.")
+        for name, kind in ("domain", DomainName), ("crop", Crop):
+            if getattr(self, name) not in get_args(kind):
+                raise ConfigError(f"--{name} must be one of {', '.join(get_args(kind))}; got {getattr(self, name)!r}.")
+        if self.pair is not None and self.pair not in get_args(Made):
+            raise ConfigError(f"--pair must be one of {', '.join(get_args(Made))}; got {self.pair!r}.")
+        if self.pair is not None and self.pair_with is not None:
+            raise ConfigError("--pair makes the other half and --pair-with finds it in a folder. Give one of the two.")
+        if self.pair_folders and not self.paired:
+            raise ConfigError("--pair-folders says how pairs are written; add --pair or --pair-with, or leave it out.")
+        if self.like is not None and self.balance == "none":
+            raise ConfigError("--like is the folder to resemble; say in what: --balance brightness.")
+
+    @property
+    def paired(self) -> bool:
+        """Whether pairs are made."""
+        return self.pair is not None or self.pair_with is not None
+
+    @property
+    def label(self) -> str:
+        """``"A"``, ``"B"`` or ``"pairs"``: what the manifest and the contact sheet are named after."""
+        return "pairs" if self.paired else self.domain
+
+    def folders(self, split: Literal["train", "test"]) -> tuple[str, ...]:
+        """The folders of the data set that pictures of ``split`` go to: one, or two for the halves of pairs."""
+        if not self.paired:
+            return (f"{split}{self.domain}",)
+        return (f"{split}A", f"{split}B") if self.pair_folders else (split,)
+
+    def settings(self) -> dict[str, Any]:
+        """What the result depends on, as plain JSON values."""
+        tree = {key: str(value) if isinstance(value, Path) else value for key, value in asdict(self).items()}
+        del tree["workers"]
+        return tree

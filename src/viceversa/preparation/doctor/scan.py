@@ -1,0 +1,188 @@
+"""All pictures of a data set measured: what there is to judge."""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+from viceversa.errors import DataError, PictureError
+from viceversa.preparation.doctor.layout import Job, Kind, Layout, Split
+from viceversa.preparation.doctor.measure import Measurement, PairMeasurement, measure, measure_halves, measure_pair
+from viceversa.preparation.parallel import team
+
+Progress: TypeAlias = Callable[[int, int], None]
+"""Called with the number of pictures done and the number of all."""
+
+Side: TypeAlias = Literal["A", "B"]
+Half: TypeAlias = Literal["left", "right"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Picture:
+    """One picture, or one half of a pair, and what it measures."""
+
+    name: str
+    """As `Job.name`."""
+
+    domain: Side
+    """Where it belongs."""
+
+    split: Split
+    """What it is for."""
+
+    file: Path
+    """The file."""
+
+    half: Half | None
+    """Which half of the file it is; None where it is all of it."""
+
+    contents: bytes
+    """Hash of the file's bytes."""
+
+    measured: Measurement
+    """What it measures."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Pair:
+    """How the halves of a pair lie on one another; see `PairMeasurement`."""
+
+    name: str
+    """As `Job.name`."""
+
+    split: Split
+    """What it is for."""
+
+    a: int
+    """Place of A's half in `Inspected.pictures`."""
+
+    b: int
+    """Place of B's half."""
+
+    shift: tuple[float, float]
+    """How far B lies to the right of and below A, as shares of width and height."""
+
+    gain: float
+    """What shifting it back brings."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Broken:
+    """A file that cannot be used."""
+
+    name: str
+    """As `Job.name`."""
+
+    domain: str
+    """As `Job.domain`."""
+
+    reason: str
+    """Why not, and what to do."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inspected:
+    """Everything that findings are made from."""
+
+    layout: Layout
+    """What was looked at."""
+
+    pictures: tuple[Picture, ...]
+    """What could be measured; both halves of a pair, one behind the other."""
+
+    pairs: tuple[Pair, ...]
+    """What could be measured of pairs."""
+
+    broken: tuple[Broken, ...]
+    """What could not."""
+
+    @property
+    def kind(self) -> Kind:
+        """Two heaps, pairs or one heap."""
+        return self.layout.kind
+
+    def of(self, domain: str, split: Split | None = None) -> list[Picture]:
+        """The pictures of a domain."""
+        return [p for p in self.pictures if p.domain == domain and split in (None, p.split)]
+
+
+def scan(layout: Layout, progress: Progress | None = None) -> Inspected:
+    """Measures every picture, on all cores; of each, 2 KB stay in memory.
+
+    Raises:
+        DataError: None of the pictures can be read.
+        MissingExtra: imagehash is not installed.
+    """
+    pictures: list[Picture] = []
+    pairs: list[Pair] = []
+    broken: list[Broken] = []
+    with team(0) as threads:
+        results = threads.map(_attempt, layout.jobs)
+        for done, (job, result) in enumerate(zip(layout.jobs, results, strict=True), 1):
+            if isinstance(result, str):
+                broken.append(Broken(name=job.name, domain=job.domain, reason=result))
+            else:
+                contents, measured = result
+                pictures += _pictures(job, contents, measured)
+                if isinstance(measured, PairMeasurement):
+                    at = len(pictures)
+                    pairs.append(
+                        Pair(
+                            name=job.name,
+                            split=job.split,
+                            a=at - 2,
+                            b=at - 1,
+                            shift=measured.shift,
+                            gain=measured.gain,
+                        )
+                    )
+            if progress is not None:
+                progress(done, len(layout.jobs))
+    if not pictures:
+        raise DataError(
+            f"None of the {len(layout.jobs)} pictures of {layout.place} can be read; {broken[0].name}: "
+            f"{broken[0].reason}"
+        )
+    return Inspected(layout=layout, pictures=tuple(pictures), pairs=tuple(pairs), broken=tuple(broken))
+
+
+_Result: TypeAlias = tuple[list[bytes], Measurement | PairMeasurement] | str
+
+
+def _attempt(job: Job) -> _Result:
+    """What a job measures, or why it cannot be measured."""
+    try:
+        contents = [_contents(file) for file in job.files]
+        if job.domain != "AB":
+            return contents, measure(job.files[0])
+        return contents, measure_halves(job.files[0]) if len(job.files) == 1 else measure_pair(*job.files)
+    except PictureError as error:
+        text = str(error)
+        return next((text.removeprefix(f"{file}: ") for file in job.files if text.startswith(f"{file}: ")), text)
+    except OSError as error:
+        return f"it cannot be opened ({error.strerror})."
+
+
+def _contents(file: Path) -> bytes:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, lambda: hashlib.blake2b(digest_size=16)).digest()
+
+
+def _pictures(job: Job, contents: list[bytes], measured: Measurement | PairMeasurement) -> list[Picture]:
+    def picture(domain: Side, place: int, half: Half | None, found: Measurement) -> Picture:
+        return Picture(
+            name=job.name,
+            domain=domain,
+            split=job.split,
+            file=job.files[place],
+            half=half,
+            contents=contents[place],
+            measured=found,
+        )
+
+    if isinstance(measured, Measurement):
+        return [picture("B" if job.domain == "B" else "A", 0, None, measured)]
+    if len(job.files) == 1:
+        return [picture("A", 0, "left", measured.a), picture("B", 0, "right", measured.b)]
+    return [picture("A", 0, None, measured.a), picture("B", 1, None, measured.b)]
