@@ -1,12 +1,13 @@
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from torch import nn
 
 from viceversa.inference.translator import Translator, save_translator
-from viceversa.networks import ResNetConfig, ResNetGenerator, UNetConfig, UNetGenerator, initialise
+from viceversa.networks import SAMPLERS, ResNetConfig, ResNetGenerator, UNetConfig, UNetGenerator, initialise
 
 
 def drawn(network: nn.Module, seed: int = 0) -> nn.Module:
@@ -25,6 +26,21 @@ def unet() -> Callable[..., nn.Module]:
     def make(seed: int = 0, **changes: object) -> nn.Module:
         network = drawn(UNetGenerator(UNetConfig(**{"width": 4, "levels": 5, "norm": "instance", **changes})), seed)
         return network
+
+    return make
+
+
+@pytest.fixture
+def from_noise() -> Callable[..., nn.Module]:
+    """``from_noise("dcgan", **config)``: a small network whose batch norm has met some noise, as after training."""
+
+    def make(kind: str = "dcgan", seed: int = 0, **changes: Any) -> nn.Module:
+        cls: Any = SAMPLERS[kind]
+        network = drawn(cls(cls.Config(**{"width": 4, "size_px": 16, "latent": 6, **changes})), seed).train()
+        with torch.no_grad():
+            for _ in range(10):
+                network(torch.randn(16, network.config.inputs, generator=torch.Generator().manual_seed(seed)))
+        return network.eval()
 
     return make
 

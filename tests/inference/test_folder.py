@@ -11,7 +11,8 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save, save_file
 from torch import Tensor, nn
 
-from viceversa.errors import CheckpointError
+from viceversa.errors import CheckpointError, ConfigError
+from viceversa.inference.sampler import Sampler, load_sampler
 from viceversa.inference.translator import Translator, load, save_translator
 
 DOMAINS = {"a": "women", "b": "men"}
@@ -182,3 +183,99 @@ def test_a_field_that_an_older_version_did_not_write_takes_its_default(folder: P
     translator = load(changed(folder, lambda config, _: config["directions"]["a2b"].pop("upsample")))
     network: Any = translator.networks["a2b"]
     assert network.config.upsample == "transposed"
+
+
+@pytest.fixture
+def from_noise_folder(tmp_path: Path, from_noise: Make) -> Path:
+    network = from_noise("dcgan", classes=2, codes=1)
+    save_translator(
+        tmp_path / "z", {"z2a": network}, method="cgan", domains={"a": "pets"}, size_px=16, images=9,
+        classes=["cat", "dog"],
+    )  # fmt: skip
+    return tmp_path / "z"
+
+
+@pytest.mark.parametrize(("kind", "settings"), [("dcgan", {"hidden": 8, "norm": "instance"}), ("mlp", {"layers": 3})])
+def test_a_generator_from_noise_comes_back_to_the_bit(
+    tmp_path: Path, from_noise: Make, kind: str, settings: dict[str, Any]
+) -> None:
+    network = from_noise(kind, prior="uniform", **settings)
+    save_translator(tmp_path, {"z2a": network}, method="gan", domains={"a": "x"}, size_px=16, images=9)
+    assert "classes" not in json.loads((tmp_path / "config.json").read_text())
+    sampler = load_sampler(tmp_path, device="cpu")
+    assert sampler.space == network.config
+    for key, value in sampler.network.state_dict().items():
+        assert torch.equal(value, network.state_dict()[key])
+    assert torch.equal(sampler.tensor(3), Sampler(network).tensor(3))
+
+
+def z2a(**changes: Any) -> Callable[[dict[str, Any], dict[str, Tensor]], None]:
+    return lambda config, _: config["directions"]["z2a"].update(changes)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (z2a(latent=10**9), "does not hold the weights"),
+        (z2a(latent=7), "does not hold the weights"),
+        (z2a(classes=10**30), "does not hold the weights|must name"),
+        (z2a(codes=10**12), "does not hold the weights"),
+        (z2a(hidden=10**9), "does not hold the weights"),
+        (z2a(width=10**9), "does not hold the weights"),
+        (z2a(out_channels=10**9), "does not hold the weights"),
+        (z2a(size_px=10**9), "take 16 to 128 px"),
+        (z2a(size_px=32), "does not hold the weights"),
+        (z2a(latent=0), "at least 1 noise dimension"),
+        (z2a(latent=6.0), "no latent = 6.0"),
+        (z2a(prior="cauchy"), "no prior = 'cauchy'"),
+        (z2a(network="resnet"), "no network 'resnet' .*only mlp, dcgan"),
+        (z2a(network="mlp"), "no norm = 'batch'"),
+        (lambda c, t: c.update(classes=["cat"]), "classes must name the 2 classes .* got \\['cat'\\]"),
+        (lambda c, t: c.update(classes=["cat", 2]), "classes must name"),
+        (lambda c, t: c.update(classes="ab"), "classes must name"),
+        (lambda c, t: c.update(classes={"0": "cat", "1": "dog"}), "classes must name"),
+        (lambda c, t: c.update(domains={"a": "pets", "b": "noise"}), "domains must name a; got"),
+        (lambda c, t: c.update(domains={}), "domains must name a; got"),
+        (lambda c, t: c["directions"].update(a2b=c["directions"]["z2a"]), "a2b, b2a or both, or z2a alone; got"),
+        (lambda c, t: c.update(directions={"a2b": c["directions"]["z2a"]}, domains=DOMAINS), "no network 'dcgan'"),
+    ],
+)
+def test_a_config_of_noise_that_does_not_fit_is_refused(from_noise_folder: Path, change: Any, words: str) -> None:
+    with pytest.raises(CheckpointError, match=words):
+        load_sampler(changed(from_noise_folder, change))
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"layers": 10**6},
+        {"size_px": 10**6, "out_channels": 10**6, "width": 10**6, "latent": 10**6},
+        {"size_px": 10**6},
+    ],
+)
+def test_sizes_that_the_file_cannot_hold_end_before_a_network_is_made(tmp_path: Path, settings: Any) -> None:
+    """Though a tensor has so large a side: sizes are multiplied, and layers counted."""
+    network = {"network": "mlp", "width": 4, "latent": 6, "out_channels": 1, "size_px": 16, "layers": 1, **settings}
+    config = {
+        "format": "viceversa-translator", "version": 1, "method": "gan", "domains": {"a": "x"}, "size_px": 16,
+        "images": 1, "directions": {"z2a": network},
+    }  # fmt: skip
+    save_file({"z2a.x": torch.zeros(10**6)}, tmp_path / "model.safetensors", {"config": json.dumps(config)})
+    with pytest.raises(CheckpointError, match="does not hold the weights"):
+        load_sampler(tmp_path)
+
+
+def test_folders_of_translators_do_not_speak_of_classes(folder: Path) -> None:
+    assert "classes" not in json.loads((folder / "config.json").read_text())
+    load(changed(folder, lambda config, _: config.update(classes=[])))
+    with pytest.raises(CheckpointError, match="classes must name the 0 classes"):
+        load(changed(folder, lambda config, _: config.update(classes=["cat"])))
+
+
+def test_names_that_are_too_many_are_not_saved(tmp_path: Path, from_noise: Make, resnet: Make) -> None:
+    about: Any = {"method": "m", "size_px": 16, "images": 1, "classes": ["cat", "dog"]}
+    with pytest.raises(ConfigError, match="takes 0 classes; got names for 2: cat, dog"):
+        save_translator(tmp_path / "z", {"z2a": from_noise()}, domains={"a": "x"}, **about)
+    with pytest.raises(ConfigError, match="takes 0 classes"):
+        save_translator(tmp_path / "z", {"a2b": resnet()}, domains=DOMAINS, **about)
+    assert not (tmp_path / "z").exists()

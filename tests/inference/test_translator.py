@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, ImageCms
 from torch import Tensor, nn
 
 from viceversa.data import images
@@ -29,7 +29,8 @@ class Negative(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         assert x.shape[2] % self.multiple == x.shape[3] % self.multiple == 0
-        self.sizes.append(tuple(x.shape))
+        if isinstance(x, Tensor):  # not when it is only asked what it does
+            self.sizes.append(tuple(x.shape))
         return -x
 
 
@@ -199,13 +200,59 @@ def test_alpha_is_kept_beside_and_put_back() -> None:
 
 def test_other_modes_of_pil() -> None:
     translator = one_way(Negative())
-    rgb = Image.fromarray(noise(12, 14, 3))
-    for mode in ("P", "CMYK", "YCbCr", "HSV"):
-        assert translator(rgb.convert(mode)).mode == "RGB"
-    deep = Image.fromarray(np.array([[0, 65535], [257, 32768]], np.uint16))
-    assert np.asarray(translator(deep)).tolist() == [[255, 0], [254, 127]]
-    with pytest.raises(PictureError, match="mode F"):
-        translator(Image.fromarray(np.zeros((3, 3), np.float32)))
+    rgb = Image.fromarray(np.asarray(Image.fromarray(noise(3, 3, 3)).resize((14, 12))))
+    assert translator(rgb.convert("P")).mode == "RGB"
+    assert translator(rgb.convert("1")).mode == "L"
+    for mode in ("CMYK", "YCbCr", "HSV"):
+        answer = translator(rgb.convert(mode))
+        assert answer.mode == mode
+        assert np.abs(np.asarray(answer.convert("RGB")).astype(int) - (255 - np.asarray(rgb).astype(int))).max() <= 12
+    assert translator(Image.new("LAB", (5, 4))).mode == "LAB"
+
+
+def test_16_bits_and_floats_keep_their_depth() -> None:
+    translator = one_way(Negative())
+    deep = np.array([[0, 65535], [257, 32768]], np.uint16)
+    assert np.array_equal(translator(deep), 65535 - deep)
+    answer = translator(Image.fromarray(deep))
+    assert answer.mode == "I;16"
+    assert np.array_equal(np.asarray(answer), 65535 - deep)
+    every = np.arange(65536, dtype=np.uint16).reshape(256, 256, 1).repeat(3, 2)
+    assert np.array_equal(translator(every), 65535 - every), "each of the 65536 values"
+    floats = translator(Image.fromarray(np.array([[0, 0.25], [0.5, 1]], np.float32)))
+    assert floats.mode == "F"
+    assert np.allclose(np.asarray(floats), [[1, 0.75], [0.5, 0]])
+    for mode, words in (("F", "goes from 0 to 3"), ("I", "32 bits have no usual range")):
+        with pytest.raises(PictureError, match=f"This PIL picture cannot be used: .*{words}"):
+            translator(Image.fromarray(np.array([[0, 3]], np.float32 if mode == "F" else np.int32)))
+
+
+def test_profile_and_exif_go_with_a_pil_picture(tmp_path: Path) -> None:
+    picture = Image.fromarray(noise(12, 20, 3))
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    exif = Image.Exif()
+    exif[0x0112], exif[0x010F] = 6, "camera"
+    picture.save(tmp_path / "x.png", icc_profile=profile, exif=exif)
+    translator = one_way(Negative())
+    with Image.open(tmp_path / "x.png") as opened:
+        answers = [translator(opened), translator(tmp_path / "x.png")]
+    for answer in answers:
+        answer.save(tmp_path / "y.png", exif=answer.getexif())
+        with Image.open(tmp_path / "y.png") as back:
+            assert back.size == (12, 20)
+            assert back.info["icc_profile"] == profile
+            assert dict(back.getexif()) == {0x010F: "camera"}
+
+
+def test_half_transparent_pixels_count_as_they_are() -> None:
+    """Laid on white they would come back paler, and edges with a rim."""
+    rgba = noise(12, 14, 4)
+    rgba[:, :, 3] = np.clip(rgba[:, :, 3], 32, 255)
+    answer = one_way(Negative())(rgba)
+    assert np.array_equal(answer[:, :, :3], 255 - rgba[:, :, :3])
+    assert np.array_equal(answer[:, :, 3], rgba[:, :, 3])
+    rgba[:, :, 3] = 1
+    assert one_way(Negative())(rgba)[:, :, :3].max() <= 8, "what can hardly be seen is rubbish as often as not"
 
 
 def test_a_pil_picture_is_set_upright(tmp_path: Path) -> None:
@@ -236,7 +283,8 @@ def test_many_channels(resnet: Make) -> None:
         (noise(4, 4, 7), "7 channels"),
         (noise(4), r"\(H, W\)"),
         (noise(0, 4, 3), "at least one pixel"),
-        (np.zeros((4, 4, 3), np.uint16), "uint16"),
+        (np.zeros((4, 4, 3), np.int32), "int32"),
+        (noise(3, 64, 80), r"80 channels.*Channels come last: array.transpose\(1, 2, 0\)"),
         (np.full((4, 4, 3), 255.0), "goes from 255 to 255"),
         (np.full((4, 4, 3), np.nan), "nan"),
         (torch.zeros(3, 8, 8), "tensor"),

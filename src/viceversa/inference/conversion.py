@@ -1,36 +1,40 @@
 """What comes in goes out: pictures of any kind to a network's tensors, and its answer to the same kind again.
 
-======================================  ===================================================================
-comes in                                goes out
-======================================  ===================================================================
-PIL picture                             PIL picture, upright; ``L`` stays ``L``, an alpha channel is put back
-a path                                  PIL picture, RGB or L (transparent files are laid on white)
-uint8 array ``(H, W, C)`` or ``(H, W)``  uint8 array of the same shape
-float array in [0, 1]                   float32 array of the same shape
-======================================  ===================================================================
+=======================================  ==================================================================
+comes in                                 goes out
+=======================================  ==================================================================
+PIL picture                              PIL picture, upright, of the same mode; P becomes RGB, 1 becomes L
+a path                                   PIL picture; colours have 8 bits there, as PIL has no more
+`viceversa.data.picture.Picture`         Picture, of the same depth
+uint8 or uint16 array ``(H, W, C)``      array of the same shape and depth; ``(H, W)`` too
+float array in [0, 1]                    float32 array of the same shape
+=======================================  ==================================================================
 
 Colour is made grey for a network of one channel, and grey is made colour for one of three; grey that went through a
-colour network comes back grey. Where a network itself gives other channels than it takes, its own come out.
+colour network comes back grey. Where a network itself gives other channels than it takes, its own come out. Alpha
+is kept beside and put back as it was.
 """
 
-import contextlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image
 from torch import Tensor
 
-from viceversa.data import images
+from viceversa.data import colour, formats, images
+from viceversa.data.formats import npy, pillow
+from viceversa.data.picture import Picture
 from viceversa.errors import PictureError
 
 Back: TypeAlias = Callable[[Tensor], Any]
 
 _LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, as Pillow's mode L
+_FADES_BELOW = 1 / 8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,105 +55,111 @@ def take(picture: object, takes: int, gives: int) -> Taken:
     """
     if isinstance(picture, np.ndarray):
         return _take_array(picture, takes, gives)
+    if isinstance(picture, Picture):
+        return _take_picture(picture, takes, gives)
     if isinstance(picture, Image.Image):
-        return _take_pil(_pil_array(picture), takes, gives)
+        return _take_pil(_from_pil(picture), takes, gives)
     if isinstance(picture, str | Path):
-        return _take_pil(images.read(picture, 1 if takes == 1 else 3), takes, gives)
+        return _take_pil(formats.read(picture), takes, gives)
     raise PictureError(
         f"A {type(picture).__name__} is no picture; give a PIL picture, an array, a tensor, a path or a list of these."
     )
 
 
-def _take_pil(array: images.Array, takes: int, gives: int) -> Taken:
+class Conversion:
+    """From pixels of one kind to a network's tensors and back; each pixel by itself, so for parts of a picture too."""
+
+    def __init__(self, shape: tuple[int, ...], takes: int, gives: int):
+        """For pixels ``(H, W, C)`` and a network of ``takes`` channels that answers with ``gives``.
+
+        Raises:
+            PictureError: The network does not take such a picture.
+        """
+        channels = shape[2]
+        if channels != takes and (takes not in (1, 3) or channels > 4):
+            raise PictureError(
+                f"This picture has {channels} channels and the network takes {takes}; give it {takes}.{npy.hint(shape)}"
+            )
+        self.takes = takes
+        self.alpha = channels != takes and channels in (2, 4)
+        self.grey = channels - self.alpha == 1
+        self.greyed = self.grey and channels != takes and takes == gives == 3
+        self.channels = (1 if self.greyed else gives) + self.alpha
+        """Channels of what `back` gives."""
+
+    def into(self, pixels: NDArray[Any]) -> Tensor:
+        """``(H, W, C)`` to ``(takes, H, W)`` float32 in [-1, 1]."""
+        x = _to_tensor(pixels[:, :, :-1] if self.alpha else pixels)
+        if self.alpha:
+            # What lies under transparent pixels is often rubbish: it counts as white, on which training lays them too.
+            # What shows, if only a little, counts as it is, so that edges do not come back with a rim of white.
+            shows = ((_to_tensor(pixels[:, :, -1:]) + 1) / (2 * _FADES_BELOW)).clamp_(max=1)
+            x = x * shows + (1 - shows)
+        if x.shape[0] == self.takes:
+            return x
+        return _grey(x) if self.takes == 1 else x.expand(3, -1, -1)
+
+    def back(self, answer: Tensor, pixels: NDArray[Any]) -> NDArray[Any]:
+        """``(gives, H, W)`` to ``(H, W, channels)`` of the kind of ``pixels``, whose alpha channel it gets."""
+        result = _from_tensor(_grey(answer) if self.greyed else answer, pixels.dtype)
+        return np.concatenate([result, pixels[:, :, -1:]], 2) if self.alpha else result
+
+
+def _take_picture(picture: Picture, takes: int, gives: int) -> Taken:
+    conversion = Conversion(picture.pixels.shape, takes, gives)
+
+    def back(answer: Tensor) -> Picture:
+        return replace(picture, pixels=conversion.back(answer, picture.pixels))
+
+    return Taken(tensor=conversion.into(picture.pixels), back=back)
+
+
+def _take_pil(picture: Picture, takes: int, gives: int) -> Taken:
     if gives not in (1, 3):
         raise PictureError(f"This network gives {gives} channels, which no PIL picture holds; give an array instead.")
-    taken = _take_array(array, takes, gives)
-
-    def back(answer: Tensor) -> Image.Image:
-        array = taken.back(answer)
-        return Image.fromarray(array[:, :, 0] if array.shape[2] == 1 else array)
-
-    return Taken(tensor=taken.tensor, back=back)
+    taken = _take_picture(picture, takes, gives)
+    return Taken(tensor=taken.tensor, back=lambda answer: pillow.to_image(taken.back(answer)))
 
 
 def _take_array(array: NDArray[Any], takes: int, gives: int) -> Taken:
     if array.ndim not in (2, 3) or 0 in array.shape:
         raise PictureError(f"A picture is an array (H, W) or (H, W, C) with at least one pixel; got {array.shape}.")
     flat = array.ndim == 2
-    into, out_of = (_from_uint8, _to_uint8) if array.dtype == np.uint8 else (_from_float, _to_float)
-    tensor, colours_back = _fit_channels(into(array[:, :, None] if flat else array), takes, gives)
+    if array.dtype.kind == "f":
+        array = colour.unit_floats(array)
+    elif array.dtype != np.uint8 and array.dtype != np.uint16:
+        raise PictureError(f"An array of {array.dtype} is no picture; give uint8, uint16, or floats in [0, 1].")
+    taken = _take_picture(Picture(pixels=array[:, :, None] if flat else array), takes, gives)
 
     def back(answer: Tensor) -> NDArray[Any]:
-        result = out_of(colours_back(answer))
+        result: NDArray[Any] = taken.back(answer).pixels
         return result[:, :, 0] if flat and result.shape[2] == 1 else result
 
-    return Taken(tensor=tensor, back=back)
+    return Taken(tensor=taken.tensor, back=back)
 
 
-def _fit_channels(x: Tensor, takes: int, gives: int) -> tuple[Tensor, Back]:
-    """``(C, H, W)`` to ``(takes, H, W)``, and the way back from ``(gives, H, W)``."""
-    channels = x.shape[0]
-    if channels == takes:
-        return x, lambda answer: answer
-    if takes not in (1, 3) or channels > 4:
-        raise PictureError(f"This picture has {channels} channels and the network takes {takes}; give it {takes}.")
-    alpha = x[-1:] if channels in (2, 4) else None
-    if alpha is not None:
-        opacity = (alpha + 1) / 2
-        x = x[:-1] * opacity + (1 - opacity)  # laid on white: what lies under transparent pixels is often rubbish
-    grey = x.shape[0] == 1
-
-    def back(answer: Tensor) -> Tensor:
-        if grey and takes == gives == 3:
-            answer = _grey(answer)
-        return answer if alpha is None else torch.cat([answer, alpha])
-
-    if x.shape[0] == takes:
-        return x, back
-    return (_grey(x) if takes == 1 else x.expand(3, -1, -1)), back
+def _from_pil(image: Image.Image) -> Picture:
+    try:
+        return pillow.from_image(image)
+    except (OSError, SyntaxError) as error:
+        raise PictureError(f"This PIL picture cannot be decoded ({error}); open it anew from a whole file.") from error
+    except PictureError as error:
+        raise PictureError(f"This PIL picture cannot be used: {error}") from error
 
 
 def _grey(x: Tensor) -> Tensor:
     return torch.einsum("chw,c->hw", x, x.new_tensor(_LUMA))[None]
 
 
-def _from_uint8(array: NDArray[Any]) -> Tensor:
-    return images.to_tensor(np.ascontiguousarray(array)[None])[0]
+def _to_tensor(pixels: NDArray[Any]) -> Tensor:
+    if pixels.dtype == np.uint8:
+        return images.to_tensor(np.ascontiguousarray(pixels)[None])[0]
+    half = np.float32(32767.5 if pixels.dtype == np.uint16 else 0.5)
+    return torch.from_numpy(np.ascontiguousarray(pixels, dtype=np.float32) / half - 1).permute(2, 0, 1)
 
 
-def _to_uint8(x: Tensor) -> NDArray[Any]:
-    return images.to_uint8(x[None])[0]
-
-
-def _from_float(array: NDArray[Any]) -> Tensor:
-    if not np.issubdtype(array.dtype, np.floating):
-        raise PictureError(f"An array of {array.dtype} is no picture; give uint8, or floats in [0, 1].")
-    low, high = float(array.min()), float(array.max())
-    if not (low >= -1e-3 and high <= 1 + 1e-3):  # written so that NaN is refused too
-        raise PictureError(f"A float picture lies in [0, 1]; this one goes from {low:g} to {high:g}: scale it first.")
-    return torch.from_numpy(np.ascontiguousarray(array, dtype=np.float32)).permute(2, 0, 1) * 2 - 1
-
-
-def _to_float(x: Tensor) -> NDArray[Any]:
-    return ((x + 1) / 2).clamp(0, 1).permute(1, 2, 0).contiguous().numpy()
-
-
-def _pil_array(image: Image.Image) -> images.Array:
-    """``(H, W, C)`` uint8: grey, grey with alpha, RGB or RGBA."""
-    try:
-        image.load()
-    except (OSError, SyntaxError) as error:
-        raise PictureError(f"This PIL picture cannot be decoded ({error}); open it anew from a whole file.") from error
-    with contextlib.suppress(Exception):  # a damaged EXIF block is no reason to lose a good picture
-        image = ImageOps.exif_transpose(image)
-    if image.mode.startswith("I;16"):
-        return np.rint(np.asarray(image, np.float32)[:, :, None] / 257).astype(np.uint8)
-    if image.mode in ("I", "F"):
-        raise PictureError(f"A PIL picture of mode {image.mode} has no usual range; give an array of floats in [0, 1].")
-    grey = image.mode in ("1", "L", "LA", "La")
-    if image.has_transparency_data:
-        image = image.convert("LA" if grey else "RGBA")
-    else:
-        image = image.convert("L" if grey else "RGB")
-    array = np.array(image)
-    return array if array.ndim == 3 else array[:, :, None]
+def _from_tensor(x: Tensor, dtype: "np.dtype[Any]") -> NDArray[Any]:
+    if dtype == np.uint8:
+        return images.to_uint8(x[None])[0]
+    x = ((x + 1) / 2).clamp(0, 1).permute(1, 2, 0).contiguous()
+    return x.numpy() if dtype.kind == "f" else x.mul(65535).round().to(torch.int32).numpy().astype(np.uint16)

@@ -11,32 +11,36 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
 
-from viceversa.errors import CheckpointError, ConfigError, PictureError
-from viceversa.inference.conversion import Taken, take
-from viceversa.inference.folder import WEIGHTS_FILE, read_translator, save_translator
+from viceversa.data.picture import Picture
+from viceversa.errors import CheckpointError, ConfigError
+from viceversa.inference.applied import Applied, pad_to_multiple
+from viceversa.inference.folder import FROM_NOISE, WEIGHTS_FILE, read_translator, save_translator
+from viceversa.inference.tiling import SMALLEST_TILE_PX
 
-__all__ = ["Translator", "load", "save_translator"]
-
-_SMALLEST_PX = 8
-"""The smallest side that is given to a network: ResNet blocks reflect a quarter of it, which takes 2 pixels."""
-_BATCH_PIXELS = 8 * 512**2
-"""Pixels that go through a network at once, unless one picture alone has more."""
-_WAITING_PIXELS = 8 * _BATCH_PIXELS
-"""Pixels of a list's pictures that may wait for others of their size."""
+__all__ = ["Translator", "load", "pad_to_multiple", "save_translator"]
 
 
-def load(path: Path | str, device: str | torch.device = "auto") -> "Translator":
+def load(path: Path | str, device: str | torch.device = "auto", engine: str = "auto") -> "Translator":
     """The translator in a run folder or in a translator folder.
 
     Args:
-        path: ``runs/swap``, or ``runs/swap/translator``.
+        path: ``runs/swap``, or ``runs/swap/translator``, or an exported ``model.onnx``.
         device: "auto" takes a GPU when there is one; or "cpu", "cuda", "cuda:1", "mps".
+        engine: What computes an .onnx file: "onnxruntime", "openvino", or "auto" for OpenVINO where it is installed.
 
     Raises:
-        CheckpointError: There is no translator, or it is damaged or of a newer version.
+        CheckpointError: There is no translator, or it is damaged or of a newer version; or it is a sampler.
         ConfigError: There is no such device.
     """
-    config, networks = read_translator(_find(Path(path)))
+    if Path(path).suffix == ".onnx":
+        from viceversa.inference.onnx.engines import load_onnx
+
+        return load_onnx(Path(path), device, engine)
+    config, networks = read_translator(find_weights(Path(path)))
+    if FROM_NOISE in networks:
+        raise CheckpointError(
+            f"{path} makes pictures from noise and translates none; use: viceversa sample {path} --out grid.png"
+        )
     return Translator(networks, domains=config.domains, size_px=config.size_px, device=device)
 
 
@@ -55,7 +59,7 @@ class Translator:
         device: str | torch.device = "cpu",
     ):
         """Takes the networks over: they are moved to the device and set to evaluation mode."""
-        self.device = _device(device)
+        self.device = choose_device(device)
         self.domains = dict(domains)
         self.size_px = size_px
         self.networks = {
@@ -95,124 +99,101 @@ class Translator:
 
     @overload
     def __call__(
-        self, picture: Image.Image | str | Path, to: str | None = None, *, noise: bool = ..., batch_size: int = ...
+        self,
+        picture: Image.Image | str | Path,
+        to: str | None = None,
+        *,
+        noise: bool = ...,
+        batch_size: int = ...,
+        tile: int | None = ...,
     ) -> Image.Image: ...
     @overload
     def __call__(
-        self, picture: NDArray[Any], to: str | None = None, *, noise: bool = ..., batch_size: int = ...
+        self,
+        picture: NDArray[Any],
+        to: str | None = None,
+        *,
+        noise: bool = ...,
+        batch_size: int = ...,
+        tile: int | None = ...,
     ) -> NDArray[Any]: ...
     @overload
     def __call__(
-        self, picture: Tensor, to: str | None = None, *, noise: bool = ..., batch_size: int = ...
+        self,
+        picture: Tensor,
+        to: str | None = None,
+        *,
+        noise: bool = ...,
+        batch_size: int = ...,
+        tile: int | None = ...,
     ) -> Tensor: ...
     @overload
     def __call__(
-        self, picture: Sequence[Any], to: str | None = None, *, noise: bool = ..., batch_size: int = ...
+        self,
+        picture: Sequence[Any],
+        to: str | None = None,
+        *,
+        noise: bool = ...,
+        batch_size: int = ...,
+        tile: int | None = ...,
     ) -> list[Any]: ...
-    def __call__(self, picture: Any, to: str | None = None, *, noise: bool = False, batch_size: int = 8) -> Any:
+    @overload
+    def __call__(
+        self,
+        picture: Picture,
+        to: str | None = None,
+        *,
+        noise: bool = ...,
+        batch_size: int = ...,
+        tile: int | None = ...,
+    ) -> Picture: ...
+    def __call__(
+        self,
+        picture: Any,
+        to: str | None = None,
+        *,
+        noise: bool = False,
+        batch_size: int = 8,
+        tile: int | None = None,
+    ) -> Any:
         """Translates one picture or several; each comes back in its own size and as the kind that came in.
 
         Args:
-            picture: A PIL picture, a path, a uint8 array ``(H, W, C)`` or ``(H, W)``, a float array in [0, 1]; a batch
-                of these as an array ``(N, H, W, C)``; a tensor ``(N, C, H, W)`` in [-1, 1]; or a list of pictures.
-                A path gives a PIL picture, see :mod:`viceversa.inference.conversion`.
+            picture: A PIL picture, a path, a uint8 or uint16 array ``(H, W, C)`` or ``(H, W)``, a float array in
+                [0, 1]; a batch of these as an array ``(N, H, W, C)``; a tensor ``(N, C, H, W)`` in [-1, 1]; or a list
+                of pictures. A path gives a PIL picture, see :mod:`viceversa.inference.conversion`.
             to: See :meth:`direction`.
             noise: Leaves dropout on, as the pix2pix paper does: each call gives another picture. It draws from torch's
                 own generator; ``torch.manual_seed`` makes it repeat.
             batch_size: The most pictures of a batch or a list that go through the network at once.
+            tile: The side in pixels of the tiles in which a picture is computed; 0 is the whole at once. Left out:
+                the whole, unless it would take more than half of the free memory. Tiles leave no seams: see
+                :mod:`viceversa.inference.tiling`.
 
         Raises:
-            ConfigError: No direction leads to ``to``, or ``noise`` is asked of a network without dropout.
+            ConfigError: No direction leads to ``to``, ``noise`` is asked of a network without dropout, or ``tile`` is
+                too small.
             PictureError: A picture cannot be read, or its kind or channels do not fit.
         """
+        applied = self.applied(to, noise=noise, tile=tile)
+        if isinstance(picture, Tensor):
+            return applied.to_tensor(picture, batch_size)
+        if isinstance(picture, np.ndarray) and picture.ndim == 4:
+            pictures = applied.to_list(list(picture), batch_size)
+            return np.stack(pictures) if pictures else picture.copy()
+        if isinstance(picture, list | tuple):
+            return applied.to_list(picture, batch_size)
+        return applied.to_list([picture], batch_size)[0]
+
+    def applied(self, to: str | None = None, *, noise: bool = False, tile: int | None = None) -> Applied:
+        """The network that leads to ``to``, ready for pictures; arguments and errors as of a call."""
         direction = self.direction(to)
         network = self._noisy[direction] if noise else self.networks[direction]
         if network is None:
             raise ConfigError("This translator has no noise: its network has no dropout; leave noise out.")
-        if isinstance(picture, Tensor):
-            return _translate_tensor(network, picture, batch_size, self.device)
-        if isinstance(picture, np.ndarray) and picture.ndim == 4:
-            pictures = _translate_list(network, list(picture), batch_size, self.device)
-            return np.stack(pictures) if pictures else picture.copy()
-        if isinstance(picture, list | tuple):
-            return _translate_list(network, picture, batch_size, self.device)
-        return _translate_list(network, [picture], batch_size, self.device)[0]
-
-
-def pad_to_multiple(x: Tensor, multiple: int) -> tuple[Tensor, int, int]:
-    """Pads ``(N, C, H, W)`` by reflection to multiples of ``multiple``, and at least to 8 px: padded, top, left.
-
-    The picture lies in the middle. Where it is smaller than what is missing, the reflection is reflected again.
-    """
-    offsets: list[int] = []
-    for dim in (2, 3):
-        size = x.shape[dim]
-        target = -(-max(size, _SMALLEST_PX) // multiple) * multiple
-        offset = (target - size) // 2
-        offsets.append(offset)
-        if target > size:
-            # A triangular wave: 0 1 2 1 0 1 2 ... for size 3.
-            wave = (torch.arange(target, device=x.device) - offset) % max(2 * (size - 1), 1)
-            x = x.index_select(dim, torch.minimum(wave, 2 * (size - 1) - wave).clamp_(min=0))
-    return x, offsets[0], offsets[1]
-
-
-def _apply(network: nn.Module, x: Tensor, device: torch.device) -> Tensor:
-    """``(N, C, H, W)`` of any size through the network, on the CPU or wherever the network is."""
-    height, width = x.shape[2:]
-    with torch.inference_mode():
-        x = x.to(device=device, dtype=torch.float32)
-        padded, top, left = pad_to_multiple(x, int(network.multiple))  # pyright: ignore[reportArgumentType]
-        answer = network(padded.contiguous(memory_format=torch.channels_last))
-    # Copied outside of inference mode: an ordinary tensor, and the padded one is freed.
-    return answer[:, :, top : top + height, left : left + width].clone()
-
-
-def _translate_tensor(network: nn.Module, x: Tensor, batch_size: int, device: torch.device) -> Tensor:
-    takes, gives = _channels(network)
-    if x.dim() != 4 or x.shape[1] != takes or not x.is_floating_point() or 0 in x.shape[2:]:
-        raise PictureError(
-            f"A tensor of pictures is (N, {takes}, H, W) of floats in [-1, 1]; got {tuple(x.shape)} of {x.dtype}."
-        )
-    at_once = _at_once(x.shape[2] * x.shape[3], batch_size)
-    parts = [_apply(network, part, device).to(x) for part in x.detach().split(at_once) if len(part)]
-    return torch.cat(parts) if parts else x.new_empty(0, gives, *x.shape[2:])
-
-
-def _translate_list(network: nn.Module, pictures: Sequence[Any], batch_size: int, device: torch.device) -> Any:
-    """Pictures of one size go through the network together, and no more of them are held than a few batches."""
-    takes, gives = _channels(network)
-    results: list[Any] = [None] * len(pictures)
-    waiting: dict[tuple[int, ...], list[tuple[int, Taken]]] = {}
-
-    def translate(size: tuple[int, ...]) -> None:
-        group = waiting.pop(size)
-        answers = _apply(network, torch.stack([taken.tensor for _, taken in group]), device).cpu()
-        for (index, taken), answer in zip(group, answers, strict=True):
-            results[index] = taken.back(answer)
-
-    for index, picture in enumerate(pictures):
-        taken = take(picture, takes, gives)
-        size = tuple(taken.tensor.shape[1:])
-        waiting.setdefault(size, []).append((index, taken))
-        if len(waiting[size]) >= _at_once(size[0] * size[1], batch_size):
-            translate(size)
-        if sum(height * width * len(group) for (height, width), group in waiting.items()) > _WAITING_PIXELS:
-            for other in list(waiting):
-                translate(other)
-    for size in list(waiting):
-        translate(size)
-    return results
-
-
-def _at_once(pixels: int, batch_size: int) -> int:
-    if batch_size < 1:
-        raise ConfigError(f"batch_size must be at least 1; got {batch_size}.")
-    return max(1, min(batch_size, _BATCH_PIXELS // pixels))
-
-
-def _channels(network: Any) -> tuple[int, int]:
-    return network.config.in_channels, network.config.out_channels
+        if tile is not None and tile != 0 and tile < SMALLEST_TILE_PX:
+            raise ConfigError(f"Tiles must be at least {SMALLEST_TILE_PX} px a side, or 0 for none; got {tile}.")
+        return Applied(network, self.device, tile)
 
 
 def _with_dropout(network: nn.Module) -> nn.Module | None:
@@ -228,7 +209,8 @@ def _with_dropout(network: nn.Module) -> nn.Module | None:
     return noisy
 
 
-def _device(name: str | torch.device) -> torch.device:
+def choose_device(name: str | torch.device) -> torch.device:
+    """The device of a name, or for "auto" a GPU when there is one; ConfigError if it is not here."""
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
     try:
@@ -240,7 +222,7 @@ def _device(name: str | torch.device) -> torch.device:
     return device
 
 
-def _find(path: Path) -> Path:
+def find_weights(path: Path) -> Path:
     """The model.safetensors of a run folder or a translator folder, or that file itself."""
     if path.is_file():
         if path.suffix == ".safetensors":

@@ -1,0 +1,215 @@
+"""Picture files, read and written as they are: a `Picture` for each, whatever the format.
+
+The contents of a file decide on its format, not its name. A name decides when a file is written.
+"""
+
+import dataclasses
+import os
+import secrets
+import struct
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+
+from viceversa.data import colour, exif
+from viceversa.data.formats import heif, npy, pillow, png, tiff
+from viceversa.data.formats.kinds import KINDS, SUFFIXES, family, kind_for, kind_of
+from viceversa.data.formats.limits import check_pixels
+from viceversa.data.formats.refusal import each_named, named
+from viceversa.data.picture import About, Animation, Picture
+from viceversa.errors import PictureError
+
+__all__ = [
+    "KINDS", "SUFFIXES", "family", "fitted", "kind_for", "kind_of", "named", "png_about", "read", "read_frames",
+    "replacing", "save", "size_of", "write", "write_frames",
+]  # fmt: skip
+
+_MODES = {"CMYK": ("JPEG", "TIFF"), "LAB": ("TIFF",)}
+_DEEP = ("PNG", "TIFF", "HEIF", "NPY")
+_ANY_CHANNELS = ("TIFF", "NPY")
+
+
+def read(path: Path | str, *, max_pixels: int | None = None, at_least_px: int | None = None) -> Picture:
+    """A file's picture, upright: the first of several.
+
+    Args:
+        path: The file.
+        max_pixels: The most pixels it may have; see `viceversa.data.formats.limits`.
+        at_least_px: If given, a large JPEG may be decoded at a half, a quarter or an eighth of its size, which is much
+            faster, as long as its short side keeps at least this many pixels.
+
+    Raises:
+        PictureError: The file is no picture, is damaged or too large. The text begins with ``"<path>: "``.
+    """
+    with named(path):
+        kind = family(path)
+        _check_avif(path, max_pixels)
+        if kind == "HEIF":
+            return heif.read(path, max_pixels)
+        if kind == "NPY":
+            return npy.read(path, max_pixels)
+        if kind == "PNG":
+            header = png.read_header(path)
+            check_pixels(path, header.width, header.height, max_pixels)
+            if header.depth == 16:
+                return _read_png(path, header)
+        if kind == "TIFF" and not pillow.reads_tiff(path):
+            return _read_tiff(path, max_pixels)
+        return pillow.read(path, max_pixels, at_least_px)
+
+
+def read_frames(path: Path | str, *, max_pixels: int | None = None) -> Animation | None:
+    """All pictures of an animation or of a TIFF of several pages; None of a file that has but one.
+
+    Raises:
+        PictureError: As of `read`; for the frames, when they are asked for.
+    """
+    with named(path):
+        kind = family(path)
+        if kind in ("HEIF", "NPY") or (kind == "TIFF" and not pillow.reads_tiff(path)):
+            return None
+        if kind == "PNG" and not png.read_header(path).animated:
+            return None
+        _check_avif(path, max_pixels)
+        animation = pillow.read_frames(path, max_pixels)
+    if animation is None:
+        return None
+    return Animation(frames=each_named(path, animation.frames), about=animation.about, loop=animation.loop)
+
+
+def size_of(path: Path | str, *, max_pixels: int | None = None) -> tuple[int, int]:
+    """Height and width as they are stored, from the file's head.
+
+    Raises:
+        PictureError: As of `read`.
+    """
+    with named(path):
+        kind = family(path)
+        if kind == "PNG":
+            header = png.read_header(path)
+            size = header.height, header.width
+        elif kind == "NPY":
+            size = npy.mapped(path, max_pixels).shape[:2]
+        elif kind == "HEIF":
+            size = heif.size(path)
+        elif kind == "TIFF" and not pillow.reads_tiff(path):
+            with tiff.Reader(path, max_pixels) as reader:
+                size = reader.shape[:2]
+        else:
+            _check_avif(path, max_pixels)
+            with pillow.opened(path, max_pixels) as image:
+                size = image.height, image.width
+        check_pixels(path, size[1], size[0], max_pixels)
+        return size[0], size[1]
+
+
+def write(file: BinaryIO, picture: Picture, kind: str, quality: int = 90) -> None:
+    """Writes one picture as ``kind``, one of the values of `KINDS`; what the kind cannot hold is left out.
+
+    Alpha is laid on white, 16 bits become 8, and floats become whole numbers; but channels are not thrown away.
+
+    Raises:
+        PictureError: The kind holds no picture of so many channels.
+    """
+    picture = fitted(picture, kind)
+    pixels, about = picture.pixels, picture.about
+    if kind == "NPY":
+        npy.write(file, picture)
+    elif kind == "HEIF":
+        heif.write(file, picture, quality)
+    elif kind == "PNG" and pixels.dtype == np.uint16:
+        writer = png.Writer(file, pixels.shape, 16, icc=about.icc, exif=about.exif, dpi=about.dpi)
+        writer.write(pixels)
+        writer.close()
+    elif kind == "TIFF" and pixels.shape[2] > 1 and (pixels.dtype != np.uint8 or pixels.shape[2] > 4):
+        tiff.write(file, picture)
+    else:
+        pillow.write(file, picture, kind, quality)
+
+
+def write_frames(file: BinaryIO, animation: Animation, kind: str, quality: int = 90) -> None:
+    """Writes all frames, as they come.
+
+    Raises:
+        PictureError: The kind holds one picture only.
+    """
+    if kind not in pillow.ANIMATED:
+        able = " ".join(suffix for suffix, each in KINDS.items() if each in pillow.ANIMATED)
+        raise PictureError(f"it has several frames, and {kind} holds one; choose another kind with --format: {able}.")
+    frames = (fitted(picture, kind if kind in ("GIF", "WEBP", "AVIF") else "8 bit") for picture in animation.frames)
+    pillow.write_frames(file, Animation(frames=frames, about=animation.about, loop=animation.loop), kind, quality)
+
+
+def save(picture: Picture, path: Path | str, quality: int = 90, kind: str | None = None) -> None:
+    """Writes a picture to ``path``, beside it first, then renamed; its suffix names the kind, unless it is given."""
+    with replacing(path) as file:
+        write(file, picture, kind or kind_of(path), quality)
+
+
+@contextmanager
+def replacing(path: Path | str) -> Generator[BinaryIO]:
+    """A file beside ``path``, open for writing, which takes its place when all went well, and is gone otherwise."""
+    path = Path(path)
+    beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        with beside.open("w+b") as file:
+            yield file
+        os.replace(beside, path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def fitted(picture: Picture, kind: str) -> Picture:
+    """A picture, or a part of one, in the depth and channels that ``kind`` holds.
+
+    Raises:
+        PictureError: It holds no picture of so many channels.
+    """
+    pixels = picture.pixels
+    if pixels.shape[2] > 4 and kind not in _ANY_CHANNELS:
+        raise PictureError(
+            f"a picture of {pixels.shape[2]} channels cannot be written as {kind}; choose --format npy or tif."
+        )
+    if kind in pillow.WITHOUT_ALPHA:
+        pixels = colour.on_white(pixels)
+    if kind not in _DEEP:
+        pixels = colour.eight_bit(pixels)
+    elif pixels.dtype.kind == "f" and kind in ("PNG", "HEIF"):
+        pixels = np.rint(np.clip(pixels, 0, 1) * 65535).astype(np.uint16)
+    mode = picture.about.mode if kind in _MODES.get(picture.about.mode, ()) else ""
+    icc = (
+        picture.about.icc if mode else colour.fitting_profile(picture.about.icc, "RGB" if pixels.shape[2] > 2 else "L")
+    )
+    return Picture(pixels=pixels, about=dataclasses.replace(picture.about, mode=mode, icc=icc))
+
+
+def _read_tiff(path: Path | str, max_pixels: int | None) -> Picture:
+    with tiff.Reader(path, max_pixels) as reader:
+        picture, orientation = reader.read(), reader.orientation
+    return dataclasses.replace(picture, pixels=exif.upright(picture.pixels, orientation))
+
+
+def _read_png(path: Path | str, header: png.Header) -> Picture:
+    pixels = np.concatenate(list(png.bands(path, header)))
+    about = png_about(header)
+    return Picture(pixels=exif.upright(pixels, exif.orientation(header.exif)), about=about)
+
+
+def png_about(header: png.Header) -> About:
+    """What can be said again of a PNG that was not read by Pillow."""
+    turned = exif.orientation(header.exif) > 4
+    size = (header.height, header.width) if turned else (header.width, header.height)
+    return About(kind="PNG", icc=header.icc, exif=exif.kept(header.exif, size), dpi=header.dpi)
+
+
+def _check_avif(path: Path | str, max_pixels: int | None) -> None:
+    """Pillow does not say how large an AVIF is that its decoder finds too large; a box called ispe does."""
+    with open(path, "rb") as file:
+        head = file.read(2**16)
+    place = head.find(b"ispe") + 8
+    if head[4:8] == b"ftyp" and 8 < place <= len(head) - 8:
+        width, height = struct.unpack(">II", head[place : place + 8])
+        check_pixels(path, width, height, max_pixels)

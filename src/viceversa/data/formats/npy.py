@@ -1,0 +1,66 @@
+"""Arrays in .npy files: ``(H, W)`` or ``(H, W, C)`` of uint8, uint16 or floats in [0, 1]."""
+
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from viceversa.data import colour
+from viceversa.data.formats.limits import check_pixels
+from viceversa.data.picture import About, Picture
+from viceversa.errors import PictureError
+
+MAGIC = b"\x93NUMPY"
+_MOST_CHANNELS = 1024
+
+
+def mapped(path: Path | str, max_pixels: int | None = None) -> NDArray[Any]:
+    """The array as it lies in the file, which is read where it is looked at; floats are not checked yet.
+
+    Raises:
+        PictureError: It holds no picture, or a too large one.
+    """
+    array = np.load(path, mmap_mode="r", allow_pickle=False)
+    if array.ndim not in (2, 3) or 0 in array.shape or (array.ndim == 3 and array.shape[2] > _MOST_CHANNELS):
+        raise PictureError(
+            f"a picture is an array (H, W) or (H, W, C) with at least one pixel; this one is {array.shape}."
+            f"{hint(array.shape)}"
+        )
+    check_pixels(path, array.shape[1], array.shape[0], max_pixels)
+    if array.dtype.newbyteorder("=") not in (np.uint8, np.uint16) and array.dtype.kind != "f":
+        raise PictureError(f"an array of {array.dtype} is no picture; save it as uint8, uint16, or floats in [0, 1].")
+    return array
+
+
+def hint(shape: tuple[int, ...]) -> str:
+    """What may be meant by a shape that is no picture's."""
+    if len(shape) == 3 and shape[0] in (1, 2, 3, 4) and min(shape[1:]) > 4:
+        return " Channels come last: array.transpose(1, 2, 0)."
+    return " Translate its pictures one by one." if len(shape) == 4 else ""
+
+
+def plain(array: NDArray[Any]) -> NDArray[Any]:
+    """A part of it in memory: uint8, uint16 or float32."""
+    return colour.unit_floats(array) if array.dtype.kind == "f" else array.astype(array.dtype.newbyteorder("="))
+
+
+def read(path: Path | str, max_pixels: int | None = None) -> Picture:
+    """The whole of it, in memory."""
+    array = mapped(path, max_pixels)
+    flat = array.ndim == 2
+    return Picture(pixels=plain(array[:, :, None] if flat else array), about=About(kind="NPY", flat=flat))
+
+
+def write_header(file: BinaryIO, shape: tuple[int, ...], dtype: "np.dtype[Any]") -> None:
+    """Behind it follow the values, row by row."""
+    header = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": tuple(shape)}
+    np.lib.format.write_array_header_1_0(file, header)
+
+
+def write(file: BinaryIO, picture: Picture) -> None:
+    """``(H, W, C)``, or ``(H, W)`` if it came so and still has one channel."""
+    pixels = picture.pixels
+    if picture.about.flat and pixels.shape[2] == 1:
+        pixels = pixels[:, :, 0]
+    np.lib.format.write_array(file, np.ascontiguousarray(pixels), allow_pickle=False)

@@ -1,0 +1,155 @@
+"""What is to be translated, and to which file each: known, and in order, before the first one is touched."""
+
+import glob
+import os
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from viceversa.data import formats
+from viceversa.errors import ConfigError, DataError
+
+_FILE_SUFFIX = re.compile(r"\.[A-Za-z]\w{1,4}")  # a folder may be called results.v2.1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """One file to translate."""
+
+    source: Path
+    """The picture."""
+    target: Path
+    """Where its translation goes."""
+    kind: str | None = None
+    """What was asked for; None is the kind of the source."""
+
+
+def plan(inputs: Sequence[Path | str], out: Path, suffix: str | None) -> tuple[list[Job], list[tuple[Path, str]]]:
+    """Every file to translate, and the inputs that are not there; nothing is read or written yet.
+
+    Raises:
+        ConfigError: An input would be replaced, two would have one output, or ``out`` or ``suffix`` cannot be.
+        DataError: There is nothing to translate.
+    """
+    suffix = _checked(suffix)
+    found: dict[tuple[Path, Path], None] = {}  # source and its place within out; a dict keeps order and drops doubles
+    missing: list[tuple[Path, str]] = []
+    from_folder = False
+    for text in inputs:
+        paths = _expand(Path(text))
+        if not paths:
+            missing.append((Path(text), "there is no such file or folder."))
+        for path in paths:
+            if path.is_dir():
+                from_folder = True
+                found |= {(file, file.relative_to(path)): None for file in _pictures_in(path, out)}
+            else:
+                found[path, Path(path.name)] = None
+    if not found:
+        if missing and not from_folder:
+            raise DataError("".join(f"{shown(path)}: {reason} " for path, reason in missing).strip())
+        places = ", ".join(shown(Path(text)) for text in inputs)
+        raise DataError(f"There is nothing to translate: no picture ({' '.join(formats.SUFFIXES)}) in {places}.")
+    jobs = _to_files(found, out, suffix, single=not from_folder and len(found) == 1)
+    _refuse_replacing_inputs(jobs)
+    return jobs, missing
+
+
+def _to_files(found: dict[tuple[Path, Path], None], out: Path, suffix: str | None, *, single: bool) -> list[Job]:
+    """``out`` is a picture's name, or a folder."""
+    if out.suffix.lower() in formats.SUFFIXES and not out.is_dir():
+        if not single:
+            raise ConfigError(f"{out} is one picture, but there are several to translate; give a folder as --out.")
+        return [Job(source=source, target=out, kind=formats.kind_of(out)) for source, _ in found]
+    if out.exists() and not out.is_dir():
+        raise ConfigError(f"{out} is a file and no folder; give another --out.")
+    if single and not out.exists() and _FILE_SUFFIX.fullmatch(out.suffix):
+        raise ConfigError(
+            f"{out}: {out.suffix} is no kind of picture that can be written; use {' '.join(formats.SUFFIXES)}. "
+            "If it is to be a folder, make it first."
+        )
+    kind = formats.KINDS[suffix] if suffix else None
+    return [Job(source=source, target=out / name, kind=kind) for (source, _), name in _named(found, suffix).items()]
+
+
+def _expand(path: Path) -> list[Path]:
+    """The path itself if there is such a thing; else what it matches as a glob, for shells that do not expand them."""
+    if path.exists():
+        return [path]
+    return [Path(match) for match in sorted(glob.glob(str(path), recursive=True))]
+
+
+def _pictures_in(folder: Path, out: Path) -> Iterator[Path]:
+    """All pictures in a folder and its sub-folders, by name; not hidden ones, nor those that lie in ``out``."""
+    for place, folders, files in os.walk(folder):
+        # A run that is repeated must not translate its own results.
+        inner = [name for name in folders if not name.startswith(".") and not _is_same(Path(place, name), out)]
+        folders[:] = sorted(inner)
+        for name in sorted(files):
+            if not name.startswith(".") and name.lower().endswith(formats.SUFFIXES):
+                yield Path(place, name)
+
+
+def _named(found: dict[tuple[Path, Path], None], suffix: str | None) -> dict[tuple[Path, Path], Path]:
+    """A name within ``out`` for each file: its own, with another suffix where its kind is not kept."""
+
+    def wanted(place: Path) -> Path:
+        if suffix is None:
+            return place if place.suffix.lower() in formats.SUFFIXES else place.with_suffix(".png")
+        return place if place.suffix.lower() == suffix else place.with_suffix(suffix)
+
+    claims: dict[Path, list[tuple[Path, Path]]] = {}
+    for entry in found:
+        claims.setdefault(wanted(entry[1]), []).append(entry)
+    names: dict[tuple[Path, Path], Path] = {}
+    taken: dict[Path, Path] = {}
+    for entry in found:
+        source, place = entry
+        name = wanted(place)
+        if len(claims[name]) > 1 and name != place:
+            name = place.with_name(place.name + name.suffix)
+        if name in taken:
+            raise ConfigError(
+                f"{shown(taken[name])} and {shown(source)} would both become {shown(name)}; translate their "
+                "folder, which keeps sub-folders, or give them an --out each."
+            )
+        names[entry], taken[name] = name, source
+    return names
+
+
+def _refuse_replacing_inputs(jobs: list[Job]) -> None:
+    sources = {_identity(job.source): job.source for job in jobs}
+    for job in jobs:
+        identity = _identity(job.target)
+        if identity is not None and identity in sources:
+            raise ConfigError(
+                f"{shown(job.target)} would replace an input ({shown(sources[identity])}); give another --out."
+            )
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def _is_same(path: Path, other: Path) -> bool:
+    identity = _identity(path)
+    return identity is not None and identity == _identity(other)
+
+
+def _checked(suffix: str | None) -> str | None:
+    if suffix is None:
+        return None
+    dotted = "." + suffix.lower().removeprefix(".")
+    if dotted not in formats.SUFFIXES:
+        raise ConfigError(f"{suffix!r} is no kind of picture that can be written; use {' '.join(formats.SUFFIXES)}.")
+    return dotted
+
+
+def shown(path: Path) -> str:
+    """The path as text that any terminal takes: names on disk need not be valid UTF-8."""
+    return os.fsencode(path).decode(errors="replace")
