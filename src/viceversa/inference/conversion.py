@@ -22,6 +22,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
@@ -35,6 +36,7 @@ Back: TypeAlias = Callable[[Tensor], Any]
 
 _LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, as Pillow's mode L
 _FADES_BELOW = 1 / 8
+_NEAR_PX = 8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +69,7 @@ def take(picture: object, takes: int, gives: int) -> Taken:
 
 
 class Conversion:
-    """From pixels of one kind to a network's tensors and back; each pixel by itself, so for parts of a picture too."""
+    """From pixels of one kind to a network's tensors and back; for parts of a picture too, with a `margin`."""
 
     def __init__(self, shape: tuple[int, ...], takes: int, gives: int):
         """For pixels ``(H, W, C)`` and a network of ``takes`` channels that answers with ``gives``.
@@ -84,6 +86,8 @@ class Conversion:
         self.alpha = channels != takes and channels in (2, 4)
         self.grey = channels - self.alpha == 1
         self.greyed = self.grey and channels != takes and takes == gives == 3
+        self.margin = _NEAR_PX if self.alpha else 0
+        """Pixels around a part of a picture that `into` should see too."""
         self.channels = (1 if self.greyed else gives) + self.alpha
         """Channels of what `back` gives."""
 
@@ -91,10 +95,7 @@ class Conversion:
         """``(H, W, C)`` to ``(takes, H, W)`` float32 in [-1, 1]."""
         x = _to_tensor(pixels[:, :, :-1] if self.alpha else pixels)
         if self.alpha:
-            # What lies under transparent pixels is often rubbish: it counts as white, on which training lays them too.
-            # What shows, if only a little, counts as it is, so that edges do not come back with a rim of white.
-            shows = ((_to_tensor(pixels[:, :, -1:]) + 1) / (2 * _FADES_BELOW)).clamp_(max=1)
-            x = x * shows + (1 - shows)
+            x = _without_rubbish(x, (_to_tensor(pixels[:, :, -1:]) + 1) / 2)
         if x.shape[0] == self.takes:
             return x
         return _grey(x) if self.takes == 1 else x.expand(3, -1, -1)
@@ -145,6 +146,24 @@ def _from_pil(image: Image.Image) -> Picture:
         raise PictureError(f"This PIL picture cannot be decoded ({error}); open it anew from a whole file.") from error
     except PictureError as error:
         raise PictureError(f"This PIL picture cannot be used: {error}") from error
+
+
+def _without_rubbish(x: Tensor, alpha: Tensor) -> Tensor:
+    """``(C, H, W)`` in [-1, 1] with other colours under its transparent pixels, where they are often rubbish.
+
+    There it takes the mean colour of what shows nearby, so that neither rubbish nor white bleeds into edges; and white,
+    on which training lays such pictures, where nothing shows nearby. What shows, if only a little, stays as it is.
+    """
+    showing, shown = _summed_nearby(alpha), _summed_nearby(x * alpha)
+    nearby = torch.where(showing > 1e-3, shown / showing.clamp(min=1e-3), 1)
+    share = (alpha / _FADES_BELOW).clamp(max=1)
+    return x * share + nearby * (1 - share)
+
+
+def _summed_nearby(x: Tensor) -> Tensor:
+    side = 2 * _NEAR_PX + 1
+    rows = F.avg_pool2d(x[None], (1, side), stride=1, padding=(0, _NEAR_PX))
+    return F.avg_pool2d(rows, (side, 1), stride=1, padding=(_NEAR_PX, 0))[0] * side**2
 
 
 def _grey(x: Tensor) -> Tensor:

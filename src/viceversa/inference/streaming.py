@@ -64,11 +64,16 @@ def _rows(
     progress: Callable[[int, int], None] | None,
 ) -> Iterator[NDArray[Any]]:
     """The translated picture from top to bottom, one row of tiles after the other."""
+    height, width = pixels.shape[:2]
+    margin = conversion.margin
 
     def read(window: Window) -> Tensor:
-        return conversion.into(pixels.read(window))[None].to(applied.device, copy=True)
+        top, left = max(window.top - margin, 0), max(window.left - margin, 0)
+        wider = Window(top, min(window.bottom + margin, height), left, min(window.right + margin, width))
+        x = conversion.into(pixels.read(wider))
+        x = x[:, window.top - top : window.bottom - top, window.left - left : window.right - left]
+        return x[None].to(applied.device, copy=True)
 
-    height, width = pixels.shape[:2]
     shape = (applied.takes, height, width)
     band = np.empty(0)
     for window, answer in translate_windows(
