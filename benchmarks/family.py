@@ -1,14 +1,17 @@
 """The methods that make pictures from noise, on handwritten digits, all judged by one classifier.
 
-    OMP_NUM_THREADS=1 python benchmarks/family.py --data MNIST --out runs/family    # all: about 90 minutes of one core
+    OMP_NUM_THREADS=1 python benchmarks/family.py --data MNIST --out runs/family    # all: about 105 minutes of one core
     python benchmarks/family.py --methods dcgan wgan --seeds 0 --data MNIST --out runs/family
     python benchmarks/family.py --table --out runs/family                           # what is there, as a table
+    python benchmarks/family.py --methods dcgan wgan-gp --seeds 0 --data FACES --size 64 --hold-out 600 --minutes 30
+        --samples 2000 --out runs/colour                                            # other pictures: folders of classes
 
 MNIST is a folder with the four idx files. The classifier is trained on its training pictures (about two minutes, then
-kept in the user's cache folder). Each method is trained on them for so many minutes of this process's time, however
-busy the machine is, and scored by 10,000 samples against the 10,000 test pictures. results.json grows by an entry for
-each method and seed, and what is there is not made again: the command can be stopped and goes on. Beside it lie
-sample sheets, traversals of InfoGAN's codes, and the generators, for `viceversa sample`.
+kept in the user's cache folder). Each method is trained on them for so many minutes of this process's time (MINUTES),
+however busy the machine is, and scored by 10,000 samples against the 10,000 test pictures. Each method and seed has a
+file of its own, METHOD-SEED.json, and what is there is not made again: the command can be stopped and goes on, and two
+can share the methods. Beside it lie sample sheets, traversals of InfoGAN's codes, and the generators, for
+`viceversa sample`.
 """
 
 import argparse
@@ -39,50 +42,55 @@ from viceversa.training import machine
 from viceversa.training.progress import replace_file
 from viceversa.training.trainer import Trainer
 
+CONVOLUTIONAL = {"width": 32, "discriminator_width": 32}
 SETTINGS: dict[str, dict[str, Any]] = {
     "gan": {},
-    "dcgan": {},
-    "cgan": {},
-    "infogan": {},
-    "wgan": {},
-    "wgan-gp": {},
+    "dcgan": CONVOLUTIONAL,
+    "cgan": {**CONVOLUTIONAL, "batch": 32, "latent": 16},
+    "infogan": {**CONVOLUTIONAL, "batch": 32, "hidden": 0},
+    "wgan": {"width": 16, "discriminator_width": 16, "learning_rate": 2e-4},
+    "wgan-gp": {"width": 16, "discriminator_width": 16, "learning_rate": 5e-4},
 }
 """What differs from the methods' defaults, so that minutes on one core are enough."""
-CONVOLUTIONAL = {"width": 32, "discriminator_width": 32}
+MINUTES = {"gan": 3.0, "dcgan": 3.0, "cgan": 8.0, "infogan": 8.0, "wgan": 5.0, "wgan-gp": 5.0}
 CRITICS = ("wgan", "wgan-gp")
-SIZE_PX = 28
-MOMENTS = 10  # of training, at which a critic is compared with the Frechet distance
+MOMENTS = 10  # of training, at which the Frechet distance is measured
+SAMPLES_AT_MOMENTS = 2000
 RECENT = 100  # iterations that a critic's estimate is the mean of
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Trains and scores what is missing, and prints the table."""
     options = _options(arguments)
-    path = options.out / "results.json"
-    results = json.loads(path.read_text()) if path.exists() else {"minutes": options.minutes, "judge": {}, "runs": []}
     if not options.table:
-        if results["minutes"] != options.minutes:
-            raise SystemExit(f"{path} is of --minutes {results['minutes']}; choose another --out.")
         keep_freed_memory()
         options.out.mkdir(parents=True, exist_ok=True)
-        pictures = SingleData(root=options.data, size_px=SIZE_PX).open(0, "cpu")
+        data = SingleData(root=options.data, size_px=options.size, hold_out=options.hold_out)
+        pictures = data.open(0, "cpu")
         judge = samples.judge_of(pictures)
-        results["judge"] = {"accuracy": judge.classifier.accuracy, "fd_of_training_pictures": judge.floor}
+        said = {"accuracy": judge.classifier.accuracy, "fd_of_training_pictures": judge.floor}
+        _write(options.out / "judge.json", said)
         print(f"The judge names {judge.classifier.accuracy:.2%} of the test pictures rightly.", flush=True)
         for method, seed in [(method, seed) for seed in options.seeds for method in options.methods]:
-            if not any((run["method"], run["seed"]) == (method, seed) for run in results["runs"]):
+            path = options.out / f"{method}-{seed}.json"
+            if not path.exists():
                 run = _run(method, seed, options, pictures, judge)
-                results["runs"].append(run)
-                replace_file(path, (json.dumps(results, indent=1) + "\n").encode())
+                _write(path, run)
                 print({key: run[key] for key in ("method", "seed", "images", "fd", *_own_keys(method))}, flush=True)
-    print(table(results))
+    runs = [json.loads(path.read_text()) for path in sorted(options.out.glob("*-[0-9]*.json"))]
+    print(table(json.loads((options.out / "judge.json").read_text()), runs))
+
+
+def _write(path: Path, content: dict[str, Any]) -> None:
+    replace_file(path, (json.dumps(content, indent=1) + "\n").encode())
 
 
 def _run(method: str, seed: int, options: argparse.Namespace, pictures: SinglePictures, judge: Judge) -> dict[str, Any]:
     """One method and seed: trained, scored, drawn."""
-    config = configuration(method, seed, options.data, options.out)
+    config = configuration(method, seed, options)
     fabric = machine.make_fabric("cpu", config.precision)
     trainer = Trainer(config, methods.make(config.method, pictures, seed), config.method.data.open(seed, "cpu"), fabric)
+    minutes = options.minutes or MINUTES[method]
     moments: list[dict[str, Any]] = []
     estimates: deque[float] = deque(maxlen=RECENT)
 
@@ -92,12 +100,16 @@ def _run(method: str, seed: int, options: argparse.Namespace, pictures: SinglePi
 
     def at_moment(trainer: Trainer, seconds: float) -> None:
         sampler = _sampler(trainer, pictures)
-        moment = {"images": trainer.images_seen, "seconds": round(seconds, 1)}
-        if method in CRITICS or seconds >= 60 * options.minutes:
-            moment |= {"fd": samples.score(sampler, judge, options.samples).fd, "estimate": statistics.fmean(estimates)}
-            moments.append(moment)
+        fd = samples.score(sampler, judge, min(options.samples, SAMPLES_AT_MOMENTS)).fd
+        moments.append({
+            "images": trainer.images_seen, "seconds": round(seconds, 1),
+            "fd": fd, "estimate": statistics.fmean(estimates),
+        })  # fmt: skip
+        if options.sheets:
+            _, rows = next(_sheets(sampler, ()))
+            save(grid(rows), options.out / f"{method}-{seed}-{len(moments)}.png")
 
-    _train(trainer, 60 * options.minutes, after_each, at_moment)
+    _train(trainer, 60 * minutes, after_each, at_moment)
     sampler = _sampler(trainer, pictures)
     found = dataclasses.asdict(samples.score(sampler, judge, options.samples))
     if sampler.space.codes:
@@ -123,17 +135,17 @@ def _run(method: str, seed: int, options: argparse.Namespace, pictures: SinglePi
     images, threads = trainer.images_seen, torch.get_num_threads()
     settings = json.loads(to_json(config))
     return {
-        "method": method, "seed": seed, "images": images, "threads": threads, **found, "moments": moments,
-        "settings": settings,
+        "method": method, "seed": seed, "minutes": minutes, "images": images, "threads": threads, **found,
+        "moments": moments, "settings": settings,
     }  # fmt: skip
 
 
-def configuration(method: str, seed: int, data: Path, out: Path) -> TrainConfig[Any]:
+def configuration(method: str, seed: int, options: argparse.Namespace) -> TrainConfig[Any]:
     """The settings of a run; it is stopped by the clock."""
-    own = SETTINGS[method] if method == "gan" else {**CONVOLUTIONAL, **SETTINGS[method]}
+    own = {"precision": "32-true", "images": 10**8, **SETTINGS[method], **options.set}
     return configure(
-        method, out=out / f"{method}-{seed}", root=data, size_px=SIZE_PX, seed=seed, device="cpu",
-        **{"precision": "32-true", "images": 10**8, **own},
+        method, out=options.out / f"{method}-{seed}", root=options.data, size_px=options.size,
+        hold_out=options.hold_out, seed=seed, device="cpu", **own,
     )  # fmt: skip
 
 
@@ -193,22 +205,22 @@ def _enlarged(picture: np.ndarray) -> np.ndarray:
     return picture.repeat(2, 0).repeat(2, 1)
 
 
-def table(results: dict[str, Any]) -> str:
+def table(judge: dict[str, Any], runs: list[dict[str, Any]]) -> str:
     """The results in Markdown: mean over the seeds, and the worst."""
-    judge, runs = results["judge"], results["runs"]
     lines = [
-        f"{results['minutes']:g} minutes each. Judge: {judge['accuracy']:.2%} of the test pictures named rightly; "
+        f"Judge: {judge['accuracy']:.2%} of the test pictures named rightly; "
         f"Frechet distance of training pictures: {judge['fd_of_training_pictures']:.2f}. Mean over seeds (worst).",
         "",
-        "| method | seeds | images | Frechet distance | share of the rarest digit | what else must show |",
-        "|---|---|---|---|---|---|",
+        "| method | seeds | minutes | images | Frechet distance | share of the rarest digit | what else must show |",
+        "|---|---|---|---|---|---|---|",
     ]
     for method in SETTINGS:
         if found := [run for run in runs if run["method"] == method]:
             fd, rarest = [run["fd"] for run in found], [min(run["shares"]) for run in found]
             images = statistics.fmean(run["images"] for run in found)
             lines.append(
-                f"| {method} | {len(found)} | {images / 1000:.0f} k | {statistics.fmean(fd):.1f} ({max(fd):.1f}) | "
+                f"| {method} | {len(found)} | {found[0]['minutes']:g} | {images / 1000:.0f} k | "
+                f"{statistics.fmean(fd):.1f} ({max(fd):.1f}) | "
                 f"{statistics.fmean(rarest):.1%} ({min(rarest):.1%}) | {_own(method, found)} |"
             )
     return "\n".join(lines)
@@ -268,12 +280,19 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--methods", nargs="+", default=list(SETTINGS), choices=list(SETTINGS))
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
-    parser.add_argument("--minutes", type=float, default=4, help="of training, for each method and seed")
+    parser.add_argument("--minutes", type=float, help="of training, instead of MINUTES")
     parser.add_argument("--samples", type=int, default=10_000, help="that a Frechet distance is measured on")
-    parser.add_argument("--data", type=Path, help="the folder of MNIST's four idx files")
+    parser.add_argument("--data", type=Path, help="the folder of MNIST's four idx files, or of a sub-folder a class")
+    parser.add_argument("--size", type=int, default=28, help="pixels of a side")
+    parser.add_argument("--hold-out", type=int, default=64, help="pictures to compare with, where there is no test set")
+    parser.add_argument(
+        "--set", nargs="+", default=[], metavar="NAME=VALUE", help="further settings, as in config.json"
+    )
+    parser.add_argument("--sheets", action="store_true", help="a sample sheet at each moment too")
     parser.add_argument("--out", type=Path, default=Path("runs/family"))
     parser.add_argument("--table", action="store_true", help="only print the table of what is there")
     options = parser.parse_args(arguments)
+    options.set = {name: json.loads(value) for name, value in (item.split("=", 1) for item in options.set)}
     if options.data is None and not options.table:
         parser.error("--data is needed: the folder of MNIST's four idx files")
     return options

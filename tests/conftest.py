@@ -16,9 +16,10 @@ from viceversa import configure, methods
 from viceversa.config import TrainConfig
 
 _SMALL = {
-    "size_px": 16, "width": 4, "latent": 3, "q_width": 4, "hidden": 4, "categories": 3, "n_critic": 2, "warm_up": 0,
-    "blocks": 1, "discriminator_width": 4, "discriminator_layers": 2, "pool": 4, "images": 12, "init_images": 2,
-    "log_every": 1, "samples": 2, "sample_pictures": 1, "ema_images": 10, "device": "cpu", "precision": "32-true",
+    "size_px": 16, "width": 4, "latent": 3, "q_width": 4, "hidden": 4, "discriminator_hidden": 4, "categories": 3,
+    "n_critic": 2, "warm_up": 0, "blocks": 1, "discriminator_width": 4, "discriminator_layers": 2, "pool": 4,
+    "images": 12, "init_images": 2, "log_every": 1, "samples": 2, "sample_pictures": 1, "ema_images": 10,
+    "device": "cpu", "precision": "32-true",
 }  # fmt: skip
 
 

@@ -114,3 +114,43 @@ def test_torchrun_starts_the_command_unchanged(pictures, tmp_path, torchrun, cap
     assert (out / "translator" / "model.safetensors").exists()
     assert main(command) == 2, "one process cannot go on with the pools of two"
     assert "was written by 2 processes and this is 1; start the same number" in capsys.readouterr().err
+
+
+# Keeps what each batch normalisation of the generator is given, and finds by itself what its running mean would be.
+NORM_WORKER = """
+import sys
+from pathlib import Path
+import torch
+from torch import nn
+from viceversa import methods
+from viceversa.config import from_json
+from viceversa.training import machine
+from viceversa.training.trainer import Trainer
+
+config = from_json(Path(sys.argv[1]).read_text(), Path("run"))
+fabric = machine.make_fabric("cpu", config.precision)
+pictures = config.method.data.open(config.seed, "cpu")
+trainer = Trainer(config, methods.make(config.method, pictures, config.seed), pictures, fabric)
+norms = [module for module in trainer.method.g.modules() if isinstance(module, nn.BatchNorm2d)]
+own = [torch.zeros_like(norm.running_mean) for norm in norms]
+
+def keep(norm, given, _):
+    if norm.training:
+        own[norms.index(norm)].lerp_(given[0].detach().to(own[0].dtype).mean((0, 2, 3)), norm.momentum)
+
+for norm in norms:
+    norm.register_forward_hook(keep)
+trainer.run(lambda trainer: True)
+assert fabric.world_size == 2 and norms
+for norm, mean in zip(norms, own):
+    both = fabric.all_gather(mean)
+    assert (both[0] - both[1]).abs().max() > 1e-4, "each normalises by its own batch"
+    torch.testing.assert_close(norm.running_mean, both.mean(0), msg="the statistics are averaged")
+"""
+
+
+def test_batch_norms_statistics_are_averaged_over_processes(pictures, tiny, tmp_path, torchrun):
+    config = tiny("dcgan", tmp_path / "run", root=pictures, norm="batch", batch=4, images=8)
+    (tmp_path / "worker.py").write_text(NORM_WORKER)
+    (tmp_path / "config.json").write_text(to_json(config))
+    torchrun(tmp_path / "worker.py", tmp_path / "config.json")

@@ -30,7 +30,8 @@ from viceversa.networks.latent import one_hot
 class ConditionalGANConfig(NoiseConfig):
     """The conditional GAN's settings."""
 
-    networks: ConvolutionalConfig = field(default_factory=ConvolutionalConfig)
+    # The paper's discriminator has a hidden layer where picture and class come together (Sec. 4.1).
+    networks: ConvolutionalConfig = field(default_factory=lambda: ConvolutionalConfig(discriminator_hidden=240))
     latents: LatentSettings = field(default_factory=lambda: LatentSettings(prior="uniform"))
     objective: Objective = "bce"
     """What both sides minimise."""

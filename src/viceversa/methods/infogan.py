@@ -46,15 +46,15 @@ class TwoRatesConfig(AdamConfig):
 
 @dataclass(frozen=True, kw_only=True)
 class InfoGANConfig(NoiseConfig):
-    """InfoGAN's settings; the defaults are the paper's for MNIST (Sec. C.1), but for `hidden`."""
+    """InfoGAN's settings; the defaults are the paper's for MNIST (Sec. C.1)."""
 
     optimizer: TwoRatesConfig = field(default_factory=TwoRatesConfig)
-    networks: ConvolutionalConfig = field(default_factory=ConvolutionalConfig)
+    networks: ConvolutionalConfig = field(
+        default_factory=lambda: ConvolutionalConfig(hidden=1024, discriminator_hidden=1024)
+    )
     latents: LatentSettings = field(default_factory=lambda: LatentSettings(latent=62, prior="uniform"))
     objective: Objective = "bce"
     """What both sides minimise, besides the information."""
-    hidden: int = 0
-    """Units of a fully connected layer before the generator's first picture, as the paper has it (1024); 0: none."""
     q_width: int = 128
     """Units of Q's hidden layer."""
     categories: int = 10
@@ -67,14 +67,13 @@ class InfoGANConfig(NoiseConfig):
     """Weight of the information in the continuous codes."""
 
     def __post_init__(self) -> None:
-        if self.categories < 2 or self.codes < 0 or self.hidden < 0 or self.q_width < 1:
+        super().__post_init__()
+        if self.categories < 2 or self.codes < 0 or self.q_width < 1:
             raise ConfigError(
-                "--categories must be at least 2, --q-width at least 1, --codes and --hidden not negative; got "
-                f"{self.categories}, {self.q_width}, {self.codes} and {self.hidden}."
+                "--categories must be at least 2, --q-width at least 1 and --codes not negative; got "
+                f"{self.categories}, {self.q_width} and {self.codes}."
             )
-        flat_norm = "batch" in (self.networks.discriminator_norm, self.hidden and self.networks.norm)
-        if self.schedule.batch < 2 and flat_norm:
-            raise ConfigError("InfoGAN with batch normalisation needs --batch 2 or more; got 1.")
+        self.networks.check_batch(self.schedule.batch, flat=True)
         if self.lambda_categorical < 0 or self.lambda_continuous < 0:
             raise ConfigError(
                 "--lambda-categorical and --lambda-continuous must not be negative; got "
@@ -93,9 +92,7 @@ class InfoGAN(Method):
     def __init__(self, config: InfoGANConfig):
         super().__init__(config)
         c, channels, size_px = config, config.data.channels or 3, config.data.size_px
-        self.g = c.networks.make_generator(
-            c.latents, channels, size_px, classes=c.categories, codes=c.codes, hidden=c.hidden
-        )
+        self.g = c.networks.make_generator(c.latents, channels, size_px, classes=c.categories, codes=c.codes)
         self.d = c.networks.make_discriminator(channels, size_px)
         batch_norm = [nn.BatchNorm1d(c.q_width)] if c.networks.discriminator_norm == "batch" else []
         self.q = nn.Sequential(

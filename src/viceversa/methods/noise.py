@@ -46,13 +46,36 @@ class ConvolutionalConfig:
     """Channels of the discriminator's first layer; those after it have up to 8 times as many."""
     discriminator_norm: Norm = "batch"
     """Normalisation in the discriminator."""
+    hidden: int = 0
+    """Units of a fully connected layer at the generator's start; 0 is none."""
+    discriminator_hidden: int = 0
+    """Units of a fully connected layer before the discriminator's answer; 0 is none."""
     init: Initialisation = "normal"
     """How weights are drawn."""
     init_gain: float = 0.02
     """Standard deviation of the normal initialisation, factor of xavier and orthogonal; kaiming has none."""
 
+    def __post_init__(self) -> None:
+        if min(self.hidden, self.discriminator_hidden) < 0:
+            raise ConfigError(
+                "--hidden and --discriminator-hidden must not be negative; got "
+                f"{self.hidden} and {self.discriminator_hidden}."
+            )
+
+    def check_batch(self, batch: int, *, flat: bool = False) -> None:
+        """Refuses batches of one picture where a fully connected layer is normalised over the batch.
+
+        Args:
+            batch: Pictures of a batch.
+            flat: The discriminator has such a layer besides.
+        """
+        of_generator = self.hidden and self.norm == "batch"
+        of_discriminator = (flat or self.discriminator_hidden) and self.discriminator_norm == "batch"
+        if batch < 2 and (of_generator or of_discriminator):
+            raise ConfigError(f"Batch normalisation of fully connected layers needs --batch 2 or more; got {batch}.")
+
     def make_generator(
-        self, latent: LatentSettings, channels: int, size_px: int, *, classes: int = 0, codes: int = 0, hidden: int = 0
+        self, latent: LatentSettings, channels: int, size_px: int, *, classes: int = 0, codes: int = 0
     ) -> DCGANGenerator:
         """A generator for pictures of ``size_px``; its weights are not drawn yet."""
         return DCGANGenerator(
@@ -61,7 +84,7 @@ class ConvolutionalConfig:
                 prior=latent.prior,
                 classes=classes,
                 codes=codes,
-                hidden=hidden,
+                hidden=self.hidden,
                 out_channels=channels,
                 size_px=size_px,
                 width=self.width,
@@ -77,6 +100,7 @@ class ConvolutionalConfig:
                 size_px=size_px,
                 width=self.discriminator_width,
                 norm=self.discriminator_norm,
+                hidden=self.discriminator_hidden,
             )
         )
 
@@ -89,6 +113,11 @@ class NoiseConfig(MethodConfig):
     optimizer: AdamConfig = field(default_factory=lambda: AdamConfig(constant=1.0))
     schedule: ScheduleConfig = field(default_factory=lambda: ScheduleConfig(batch=64, epochs=25))
     latents: LatentSettings = field(default_factory=LatentSettings)
+
+    def __post_init__(self) -> None:
+        networks: Any = getattr(self, "networks", None)
+        if isinstance(networks, ConvolutionalConfig):
+            networks.check_batch(self.schedule.batch)
 
     def fitted(self, pictures: Any) -> Self:
         """With the channels that the pictures have."""

@@ -32,6 +32,7 @@ class WGANConfig(NoiseConfig):
     """Largest absolute value of a critic's weight."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.n_critic < 1 or self.warm_up < 0 or self.clip <= 0:
             raise ConfigError(
                 "--n-critic must be at least 1, --warm-up not negative and --clip above 0; got "

@@ -33,6 +33,7 @@ class WGANGPConfig(NoiseConfig):
     """Weight of the gradient penalty."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.n_critic < 1 or self.lambda_gradient_penalty < 0:
             raise ConfigError(
                 "--n-critic must be at least 1 and --lambda-gradient-penalty not negative; got "

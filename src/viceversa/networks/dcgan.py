@@ -32,6 +32,11 @@ def _check(size_px: int, *counts: int) -> None:
         )
 
 
+def _check_hidden(units: int) -> None:
+    if units < 0:
+        raise ConfigError(f"A hidden layer cannot have {units} units.")
+
+
 @dataclass(frozen=True, kw_only=True)
 class DCGANGeneratorConfig(LatentConfig):
     """What a DCGAN generator is made of."""
@@ -45,13 +50,12 @@ class DCGANGeneratorConfig(LatentConfig):
     norm: Norm = "batch"
     """Normalisation after each layer but the last."""
     hidden: int = 0
-    """Units of a fully connected layer before the first picture, as InfoGAN has it (1024); 0 is none."""
+    """Units of a fully connected layer before the first picture; 0 is none."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
         _check(self.size_px, self.out_channels, self.width)
-        if self.hidden < 0:
-            raise ConfigError(f"A hidden layer cannot have {self.hidden} units.")
+        _check_hidden(self.hidden)
 
 
 class DCGANGenerator(nn.Module):
@@ -107,9 +111,12 @@ class DCGANDiscriminatorConfig:
     """Channels of the first layer; doubled by each layer after it, up to 8 times."""
     norm: Norm = "batch"
     """Normalisation after each layer but the first."""
+    hidden: int = 0
+    """Units of a fully connected layer after the convolutions; 0 is none."""
 
     def __post_init__(self) -> None:
         _check(self.size_px, self.in_channels, self.width)
+        _check_hidden(self.hidden)
 
 
 class DCGANDiscriminator(nn.Module):
@@ -125,9 +132,15 @@ class DCGANDiscriminator(nn.Module):
         stages: list[nn.Module] = [_halving(config.in_channels, widths[0], bias=True), nn.LeakyReLU(0.2, inplace=True)]
         for c_in, c_out in itertools.pairwise(widths):  # each halves height and width
             stages += [_halving(c_in, c_out, bias=bias), norm(c_out), nn.LeakyReLU(0.2, inplace=True)]
-        self.trunk = nn.Sequential(*stages, nn.Flatten())
         self.features = widths[-1] * (config.size_px // 2**levels) ** 2
         """How many numbers the trunk gives of a picture."""
+        stages.append(nn.Flatten())
+        if config.hidden:
+            flat_norm = [nn.BatchNorm1d(config.hidden)] if config.norm == "batch" else []
+            stages += [nn.Linear(self.features, config.hidden, bias=not flat_norm), *flat_norm]
+            stages.append(nn.LeakyReLU(0.2, inplace=True))
+            self.features = config.hidden
+        self.trunk = nn.Sequential(*stages)
         self.head = nn.Linear(self.features, 1)
 
     def forward(self, x: Tensor) -> Tensor:

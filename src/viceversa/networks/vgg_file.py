@@ -137,8 +137,10 @@ def _is_dense(value: object) -> bool:
     return isinstance(value, Tensor) and value.layout is torch.strided and value.is_floating_point()
 
 
-def downloaded(folder: Path, *, quiet: bool = True, url: str | None = None) -> Path:
+def downloaded(folder: Path, *, quiet: bool = True, url: str | None = None, flag: str = "--vgg") -> Path:
     """The published file in ``folder``, fetched there if need be: beside it, compared with its hash, then renamed.
+
+    ``flag`` is the option by which a person can name the file instead.
 
     Raises:
         CheckpointError: There is no network, or what came is not the file.
@@ -155,14 +157,14 @@ def downloaded(folder: Path, *, quiet: bool = True, url: str | None = None) -> P
         if not digest.startswith(expected):
             raise CheckpointError(
                 f"What came from {url} is not {path.name}: its SHA-256 begins with {digest[:8]} instead of {expected}. "
-                "Try again later, or fetch it by other means and name it with --vgg."
+                f"Try again later, or fetch it by other means and name it with {flag}."
             )
         os.replace(beside, path)
     except (urllib.error.URLError, TimeoutError, ConnectionError) as error:
         reason = getattr(error, "reason", error)
+        instead = f", or train a VGG first: {_TRAIN}, and then --vgg runs/vgg" if flag == "--vgg" else ""
         raise CheckpointError(
-            f"{url} cannot be fetched ({reason}). Fetch it on another machine and name it with --vgg FILE, or train a "
-            f"VGG first: {_TRAIN}, and then --vgg runs/vgg."
+            f"{url} cannot be fetched ({reason}). Fetch it on another machine and name it with {flag} FILE{instead}."
         ) from None
     except OSError as error:
         raise CheckpointError(
