@@ -43,17 +43,17 @@ def main() -> None:
     runs = _runs(network, learned, options.imitate)
     times = _times(runs, shown[0].numpy(), options.rounds)
     wall, busy = (statistics.median(column) for column in zip(*times["torch"], strict=True))
-    print(
-        f"{options.threads} threads, {options.size} px, {options.rounds} rounds; differences over {len(shown)} pictures"
-    )
-    print(f"{'':24}{'time':>10}{'best':>10}{'speed':>8}{'by CPU time':>13}   mean difference in grey levels")
+    over = f"; differences over {len(shown)} pictures" if options.model else ""
+    print(f"{options.threads} threads, {options.size} px, {options.rounds} rounds{over}")
+    titles = f"{'':24}{'time':>10}{'best':>10}{'speed':>8}{'CPU time':>11}{'by CPU time':>13}"
+    print(f"{titles}   mean difference in grey levels")
     for name, run in runs.items():
         seconds, cpu = (statistics.median(column) for column in zip(*times[name], strict=True))
         apart = _difference(runs["torch"], run, shown) if options.model else "-"
         aim = f"   (aims: {AIMS[name][0]}, at most {AIMS[name][1]:g})" if name in AIMS else ""
         print(
             f"{name:24}{seconds * 1e3:7.0f} ms{min(times[name])[0] * 1e3:7.0f} ms{wall / seconds:8.2f}"
-            f"{busy / cpu:13.2f}   {apart}{aim}",
+            f"{cpu * 1e3:8.0f} ms{busy / cpu:13.2f}   {apart}{aim}",
             flush=True,
         )
 
@@ -141,10 +141,15 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--size", type=int, default=256)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--calibrate", type=int, default=32)
+    parser.add_argument("--calibrate", type=int, default=None, help="pictures: 32, or 4 for random weights")
     parser.add_argument("--compare", type=int, default=16)
     parser.add_argument("--imitate", action="store_true")
-    return parser.parse_args()
+    options = parser.parse_args()
+    if options.calibrate is None:
+        options.calibrate = 32 if options.model else 4  # the ranges of random weights are of no use but to compute with
+    if not options.model:
+        options.compare = 1
+    return options
 
 
 if __name__ == "__main__":

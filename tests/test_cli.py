@@ -19,6 +19,8 @@ HELP = {
     "prepare": ["SOURCE...", "--out ROOT", "--crop", "--pair-with", "--per-scene", "only read", "black bars"],
     "translate": ["MODEL", "INPUT...", "--out", "--to", "--overwrite", "--noise", "names, sub-folders"],
     "sample": ["MODEL", "--out", "--class", "--traverse", "--interpolate", "a row a class", "same command goes on"],
+    "evaluate": ["MODEL", "--data ROOT", "--inception FILE", "--resamples", "--out FILE.json", "held-out pictures"],
+    "compare": ["RUN...", "--out FILE.html", "--data ROOT", "--pictures", "one standard", "NAME=RUN"],
     "export": ["MODEL", "--out FILE.onnx", "--dtype", "--calibrate FOLDER", "pictures of any size"],
     "import": ["FILE", "--back", "latest_net_G_A.pth", "recognised from its keys"],
     "methods": ["kind of data"],
@@ -100,7 +102,7 @@ def test_methods_are_listed_with_paper_and_data(say):
     code, out, _ = say("methods")
     assert code == 0
     for name, method in methods.METHODS.items():
-        (line,) = [line for line in out.splitlines() if line.split()[0] == name]
+        (line,) = [line for line in out.splitlines() if line.split()[:1] == [name]]
         assert method.paper in line
     assert "unpaired" in out
 

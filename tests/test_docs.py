@@ -15,7 +15,7 @@ import pytest
 import tyro
 from PIL import Image
 
-from viceversa import configure, methods, train
+from viceversa import configure, methods, recipes, train
 from viceversa.cli import COMMANDS, main
 from viceversa.config import TrainConfig
 
@@ -92,7 +92,7 @@ def test_every_command_is_taken_by_the_command_line(page, words, capsys):
 
 
 def parsed(arguments: list[str]) -> Any:
-    method = methods.find(arguments[0])
+    method = methods.find(recipes.find(arguments[0]).method)
     flat = (tyro.conf.OmitArgPrefixes, tyro.conf.OmitSubcommandPrefixes)
     return tyro.cli(TrainConfig[method.Config], args=arguments[1:], config=flat, console_outputs=False)
 

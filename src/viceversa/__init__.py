@@ -11,11 +11,24 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from viceversa.config import TrainConfig, configure
     from viceversa.errors import ViceversaError
+    from viceversa.evaluation.comparison import compare
+    from viceversa.evaluation.evaluate import evaluate
     from viceversa.inference.sampler import Sampler, load
     from viceversa.inference.translator import Translator
     from viceversa.training.session import Run, train
 
-__all__ = ["Run", "Sampler", "TrainConfig", "Translator", "ViceversaError", "configure", "load", "train"]
+__all__ = [
+    "Run",
+    "Sampler",
+    "TrainConfig",
+    "Translator",
+    "ViceversaError",
+    "compare",
+    "configure",
+    "evaluate",
+    "load",
+    "train",
+]
 
 _HOMES = {
     "Run": "training.session",
@@ -23,7 +36,9 @@ _HOMES = {
     "TrainConfig": "config",
     "Translator": "inference.translator",
     "ViceversaError": "errors",
+    "compare": "evaluation.comparison",
     "configure": "config",
+    "evaluate": "evaluation.evaluate",
     "load": "inference.sampler",
     "train": "training.session",
 }

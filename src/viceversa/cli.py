@@ -6,13 +6,17 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 
+from viceversa.commands.compare import compare
 from viceversa.commands.demo import demo
+from viceversa.commands.evaluate import evaluate
 from viceversa.commands.export import export
 from viceversa.commands.import_ import import_
 from viceversa.commands.inspect_ import inspect
 from viceversa.commands.methods import methods
 from viceversa.commands.prepare import prepare
+from viceversa.commands.push import push
 from viceversa.commands.sample import sample
+from viceversa.commands.serve import serve
 from viceversa.commands.train import train
 from viceversa.commands.translate import translate
 from viceversa.errors import ConfigError, ViceversaError
@@ -80,8 +84,12 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "train": train,
     "translate": translate,
     "sample": sample,
+    "serve": serve,
+    "evaluate": evaluate,
+    "compare": compare,
     "export": export,
     "import": import_,
+    "push": push,
     "methods": methods,
 }
 

@@ -16,7 +16,7 @@ import cattrs.preconf.json
 import tyro
 from cattrs.errors import BaseValidationError, ForbiddenExtraKeysError
 
-from viceversa import methods
+from viceversa import methods, recipes
 from viceversa.errors import ConfigError
 from viceversa.methods import MethodConfig
 
@@ -55,6 +55,8 @@ class TrainConfig(Generic[M]):
     """Sample sheets over the whole run, closer together at its start."""
     sample_pictures: int = 8
     """Held-out pictures of each domain on a sample sheet."""
+    evaluate_every: int | None = field(default=None, metadata=_MAY_DIFFER)
+    """Images between two evaluations on held-out pictures; the best translator is kept in RUN/best. Left out: none."""
     log_every: int | None = None
     """Images between two lines of metrics.jsonl; left out: so many that there are about 2000 lines."""
 
@@ -62,7 +64,8 @@ class TrainConfig(Generic[M]):
         for part, value in _settings(self):
             if isinstance(value, float) and not math.isfinite(value):
                 raise ConfigError(f"{flag(part)} must be a finite number; got {value}.")
-        at_least = {"accumulate": 1, "ema_images": 0, "keep": 1, "samples": 1, "sample_pictures": 1, "log_every": 1}
+        at_least = {"accumulate": 1, "ema_images": 0, "keep": 1, "samples": 1, "sample_pictures": 1}
+        at_least |= {"evaluate_every": 1, "log_every": 1}
         for name, least in at_least.items():
             value = getattr(self, name)
             if value is not None and value < least:
@@ -191,11 +194,15 @@ def _explain(error: BaseException) -> str:
 def configure(method: str, *, out: Path | str, **settings: Any) -> TrainConfig[Any]:
     """A config from flat names: ``configure("cyclegan", out="runs/x", a="women", b="men", size_px=64)``.
 
+    Instead of a method's name that of a recipe can be given; ``settings`` go before the recipe's.
+
     Raises:
-        ConfigError: There is no such method or setting, or its value cannot be.
+        ConfigError: There is no such method, recipe or setting, or its value cannot be.
     """
-    left, names = dict(settings), list[str]()
-    tree: dict[str, Any] = json.loads(to_json(TrainConfig(method=methods.find(method).Config(), out=Path(out))))
+    recipe = recipes.find(method)
+    left, names = recipe.combined(settings), list[str]()
+    config = methods.find(recipe.method).Config()
+    tree: dict[str, Any] = json.loads(to_json(TrainConfig(method=config, out=Path(out))))
 
     def fill(branch: dict[str, Any]) -> None:
         for key, value in branch.items():

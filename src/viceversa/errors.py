@@ -8,6 +8,7 @@ with code 2. The tree::
     ├── DataError          folders and layouts: empty, unpaired, missing half
     │   └── PictureError   one file that cannot be read as a picture, or cannot be used
     ├── CheckpointError    a checkpoint or translator folder that is damaged or of another kind
+    ├── HubError           a model hub refuses, has no such model, or cannot be reached
     ├── TrainingError      training cannot go on: a loss that is not finite, no space left
     └── MissingExtra       an optional part is not installed; the message gives the command that installs it
 """
@@ -31,6 +32,10 @@ class PictureError(DataError):
 
 class CheckpointError(ViceversaError):
     """A checkpoint or a translator folder that is damaged or of another kind."""
+
+
+class HubError(ViceversaError):
+    """A model hub refuses, has no such model, or cannot be reached."""
 
 
 class TrainingError(ViceversaError):

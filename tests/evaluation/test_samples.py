@@ -3,6 +3,7 @@
 import gzip
 import importlib.util
 import json
+import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -163,31 +164,28 @@ def test_the_benchmark_of_the_family(idx, judge, tmp_path, monkeypatch, capsys):
     spec = importlib.util.spec_from_file_location("family", path)
     family = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(family)
-    tiny = {"width": 2, "discriminator_width": 2, "batch": 8, "cache": str(idx / "cache")}
-    monkeypatch.setattr(family, "CONVOLUTIONAL", tiny)
     monkeypatch.setattr(family.samples, "judge_of", lambda pictures: judge)
-    monkeypatch.setattr(family, "SIZE_PX", 16)
+    tiny = ["width=2", "discriminator_width=2", "discriminator_hidden=4", "batch=8", f"cache={json.dumps(str(idx))}"]
 
     def run(*more: str) -> None:
         given = ["--minutes", "0.005", "--samples", "60", "--seeds", "0", "--data", str(idx), "--out", str(tmp_path)]
-        family.main([*given, *more])
+        family.main([*given, "--size", "16", "--set", *tiny, *more])
 
-    run("--methods", "infogan", "wgan")
-    results = json.loads((tmp_path / "results.json").read_text())
-    infogan, wgan = results["runs"]
+    run("--methods", "infogan", "wgan", "--sheets")
+    files = [tmp_path / f"{method}-0.json" for method in ("infogan", "wgan")]
+    infogan, wgan = (json.loads(file.read_text()) for file in files)
     assert (infogan["method"], wgan["method"]) == ("infogan", "wgan")
     assert len(infogan["effects"]) == 2
     assert len(wgan["moments"]) >= 2
     assert wgan["moments"][-1]["fd"] == pytest.approx(wgan["fd"])
     assert -1 <= wgan["rank_correlation"] <= 1
-    made = sorted(file.name for file in tmp_path.glob("*.png"))
+    made = sorted(file.name for file in tmp_path.glob("*.png") if not re.search(r"-0-\d+\.png", file.name))
+    assert (tmp_path / "wgan-0-1.png").exists(), "a sheet at each moment"
     assert made == ["infogan-0-code1.png", "infogan-0-code2.png", "infogan-0.png", "wgan-0.png"]
+    before = files[1].read_bytes()
     run("--methods", "wgan", "cgan")
-    again = json.loads((tmp_path / "results.json").read_text())
-    assert again["runs"][:2] == results["runs"], "what is there is not made again"
-    assert again["runs"][2]["method"] == "cgan"
-    with pytest.raises(SystemExit, match="choose another --out"):
-        run("--minutes", "1")
+    assert files[1].read_bytes() == before, "what is there is not made again"
+    assert (tmp_path / "cgan-0.json").exists()
     capsys.readouterr()
     family.main(["--table", "--out", str(tmp_path)])
     table = capsys.readouterr().out

@@ -6,11 +6,11 @@ from viceversa.commands._call import call
 
 
 def methods(arguments: list[str]) -> int:
-    """List the methods, with paper and kind of data."""
+    """List the methods, with paper and kind of data, and the recipes."""
 
     def run() -> int:
-        """Lists the methods, with paper and kind of data."""
-        print(table_of_methods())
+        """Lists the methods, with paper and kind of data, and the recipes."""
+        print(f"{table_of_methods()}\n\nRecipes:\n\n{table_of_recipes()}")
         return 0
 
     return call("methods", run, arguments)
@@ -26,3 +26,10 @@ def table_of_methods() -> str:
         about = (sys.modules[method.__module__].__doc__ or "").splitlines()[0].split(": ", 1)[-1].rstrip(".")
         lines.append(f"  {method.name:<12}{data:<10}{about} ({method.paper})")
     return "\n".join(lines)
+
+
+def table_of_recipes() -> str:
+    """A line a recipe: its name, its method, and what it does."""
+    from viceversa.recipes import RECIPES
+
+    return "\n".join(f"  {name:<24}{recipe.method:<12}{recipe.about}" for name, recipe in RECIPES.items())

@@ -6,11 +6,11 @@ from typing import Annotated, Any
 import tyro
 
 from viceversa.commands._call import call
-from viceversa.commands.methods import table_of_methods
+from viceversa.commands.methods import table_of_methods, table_of_recipes
 from viceversa.errors import ConfigError
 
-_TRAIN_USAGE = """usage: viceversa train METHOD --a FOLDER --b FOLDER --out RUN [OPTIONS]
-       viceversa train METHOD --data ROOT --out RUN [OPTIONS]
+_TRAIN_USAGE = """usage: viceversa train METHOD|RECIPE --a FOLDER --b FOLDER --out RUN [OPTIONS]
+       viceversa train METHOD|RECIPE --data ROOT --out RUN [OPTIONS]
 
 Trains a translator, or what makes pictures from noise; or goes on where RUN stopped: give the same command again.
 
@@ -18,8 +18,12 @@ The methods:
 
 {methods}
 
-viceversa train METHOD --help lists a method's options."""
-_METHOD_USAGE = """Trains by {method.name} ({method.paper}), or goes on where RUN stopped.
+Recipes, which are methods with settings for a task; each has a page in docs/recipes:
+
+{recipes}
+
+viceversa train METHOD|RECIPE --help lists the options."""
+_METHOD_USAGE = """Trains by {method.name} ({method.paper}){recipe}, or goes on where RUN stopped.
 
 It needs --out and the pictures ({pictures}).
 
@@ -28,29 +32,38 @@ Set first, if anything: --size, --images or --epochs, --batch."""
 
 def train(arguments: list[str]) -> int:
     """Train a translator on two folders of pictures, or go on where RUN stopped."""
-    from viceversa import methods
-    from viceversa.config import TrainConfig
+    from viceversa import methods, recipes
+    from viceversa.config import TrainConfig, configure
 
     if not arguments or arguments[0] in ("-h", "--help"):
-        print(_TRAIN_USAGE.format(methods=table_of_methods()))
+        print(_TRAIN_USAGE.format(methods=table_of_methods(), recipes=table_of_recipes()))
         return 0 if arguments else 2
-    if arguments[0].startswith("-"):
-        raise ConfigError(f"Name the method first: viceversa train {'|'.join(methods.METHODS)} {arguments[0]} ...")
-    method = methods.find(arguments[0])
+    name, *options = arguments
+    if name.startswith("-"):
+        raise ConfigError(f"Name the method first: viceversa train {'|'.join(methods.METHODS)} {name} ...")
+    recipe = recipes.find(name)
+    method = methods.find(recipe.method)
     pictures = "--a and --b, or --data" if hasattr(method.Config().data, "a") else "--data, or --builtin"
-    about = _METHOD_USAGE.format(method=method, pictures=pictures)
-    parsed = call(f"train {method.name}", _flattened(method.Config), arguments[1:], about)
+    with_recipe = f" by the recipe {name}" if name in recipes.RECIPES else ""
+    about = _METHOD_USAGE.format(method=method, pictures=pictures, recipe=with_recipe)
+    length = {option: None for option in ("epochs", "images") if _given(options, f"--{option}")}
+    own = {key: value for key, value in recipe.combined(length).items() if key not in length}
+    defaults = configure(method.name, out="RUN", **own)
+    parsed = call(f"train {name}", _flattened(defaults), options, about)
     from viceversa.training.session import train as run
 
     run(TrainConfig(**{part.name: getattr(parsed, part.name) for part in dataclasses.fields(TrainConfig)}))
     return 0
 
 
-def _flattened(method_config: Any) -> type[Any]:
+def _given(arguments: list[str], option: str) -> bool:
+    return any(argument.partition("=")[0] == option for argument in arguments)
+
+
+def _flattened(defaults: Any) -> type[Any]:
     """TrainConfig of a method, for tyro: without "method." before the heading of each group of options."""
     from viceversa.config import TrainConfig
 
-    method = ("method", Annotated[method_config, tyro.conf.arg(name="")])
-    return dataclasses.make_dataclass(
-        "Arguments", [method], bases=(TrainConfig[method_config],), frozen=True, kw_only=True
-    )
+    kind = type(defaults.method)
+    method = ("method", Annotated[kind, tyro.conf.arg(name="")], dataclasses.field(default=defaults.method))
+    return dataclasses.make_dataclass("Arguments", [method], bases=(TrainConfig[kind],), frozen=True, kw_only=True)

@@ -15,7 +15,7 @@ Inputs = Annotated[
 
 
 def translate(arguments: list[str]) -> int:
-    """Translate pictures and folders of pictures."""
+    """Translate pictures, films, and folders of them."""
 
     def run(
         model: Annotated[Path, tyro.conf.Positional],
@@ -29,16 +29,21 @@ def translate(arguments: list[str]) -> int:
         tile: int | None = None,
         max_pixels: int | None = None,
         device: str = "auto",
+        smooth: float = 0.0,
+        batch: int = 8,
         engine: Literal["auto", "onnxruntime", "openvino"] = "auto",
     ) -> int:
-        """Translates pictures of any size; names, sub-folders and sizes are kept.
+        """Translates pictures and films of any size; names, sub-folders and sizes are kept.
 
-        The exit code is 0 if all went well, 1 if some pictures failed, 2 if all failed or the command is mistaken.
+        Films keep their sound, their frames' times and their duration; if it is broken off, the same command goes on
+        at the last finished segment, which lies in OUT.parts.
+
+        The exit code is 0 if all went well, 1 if some inputs failed, 2 if all failed or the command is mistaken.
 
         Args:
             model: The folder of a run or of a translator, or an exported .onnx file.
-            inputs: Pictures, folders and patterns such as "photos/*.jpg".
-            out: The folder to write to; for a single picture also a file's name, such as new.png.
+            inputs: Pictures, films, folders and patterns such as "photos/*.jpg".
+            out: The folder to write to; for a single input also a file's name, such as new.png or new.mp4.
             to: The domain to translate to: a, b, or its name. Left out: b, or the only one there is.
             overwrite: Replace translations that are there already, instead of skipping them.
             format: Write only this kind, such as png. Left out: each picture keeps its own.
@@ -48,6 +53,8 @@ def translate(arguments: list[str]) -> int:
             max_pixels: Refuse pictures of more pixels, all frames together. Left out: 268 million, and what looks like
                 a decompression bomb.
             device: Where to compute: auto, cpu, cuda or mps.
+            smooth: Make films flicker less where nothing moves: from 0, as the frames come, to below 1; try 0.8.
+            batch: The most frames of a film that go through the network at once.
             engine: What computes an .onnx file; auto is OpenVINO where it is installed.
         """
         from viceversa.inference.files import translate_files
@@ -58,7 +65,7 @@ def translate(arguments: list[str]) -> int:
         translator = load(model, device, engine)
         summary = translate_files(
             translator, inputs, out, to=to, overwrite=overwrite, suffix=format, noise=noise,
-            tile=tile, max_pixels=max_pixels,
+            tile=tile, max_pixels=max_pixels, smooth=smooth, batch_size=batch,
         )  # fmt: skip
         print(summary, file=sys.stderr)
         return summary.exit_code

@@ -1,6 +1,6 @@
 """Single pictures, with or without classes: what the methods that make pictures from noise are trained on."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal, get_args
 
@@ -41,10 +41,10 @@ class SingleData:
     """Pixels of a side of the square pictures, 16 to 128."""
 
     load_size_px: Annotated[int | None, tyro.conf.arg(name="load-size")] = None
-    """Pixels of a side of which a random window is cut out; default: the size, so nothing is cut off."""
+    """Pixels of a side of which a random window is cut out; left out: the size, so nothing is cut off."""
 
     channels: Literal[1, 3] | None = None
-    """1 for grey, 3 for colour; default: grey for idx files and digits, else colour."""
+    """1 for grey, 3 for colour; left out: grey for idx files and digits, else colour."""
 
     mirror: bool = False
     """Mirror half of the samples left to right."""
@@ -61,8 +61,8 @@ class SingleData:
     enlarge: bool = False
     """Use files that are smaller than the size too; idx files and digits are enlarged as they are."""
 
-    cache: Path | None = None
-    """Folder for the decoded pictures; default: the user's folder for caches."""
+    cache: Path | None = field(default=None, metadata={"may_differ": True})
+    """Folder for the decoded pictures; left out: the user's folder for caches."""
 
     def __post_init__(self) -> None:
         if not _SMALLEST_PX <= self.size_px <= _LARGEST_PX:

@@ -81,8 +81,8 @@ class Applied:
                 f"A tensor of pictures is (N, {self.takes}, H, W) of floats in [-1, 1]; "
                 f"got {tuple(x.shape)} of {x.dtype}."
             )
-        at_once = _at_once(x.shape[2] * x.shape[3], batch_size)
-        parts = [self(part).to(x) for part in x.detach().split(at_once) if len(part)]
+        count = at_once(x.shape[2] * x.shape[3], batch_size)
+        parts = [self(part).to(x) for part in x.detach().split(count) if len(part)]
         return torch.cat(parts) if parts else x.new_empty(0, self.gives, *x.shape[2:])
 
     def to_list(self, pictures: Sequence[Any], batch_size: int) -> list[Any]:
@@ -100,7 +100,7 @@ class Applied:
             taken = take(picture, self.takes, self.gives)
             size = tuple(taken.tensor.shape[1:])
             waiting.setdefault(size, []).append((index, taken))
-            if len(waiting[size]) >= _at_once(size[0] * size[1], batch_size):
+            if len(waiting[size]) >= at_once(size[0] * size[1], batch_size):
                 translate(size)
             if sum(height * width * len(group) for (height, width), group in waiting.items()) > _WAITING_PIXELS:
                 for other in list(waiting):
@@ -110,7 +110,8 @@ class Applied:
         return results
 
 
-def _at_once(pixels: int, batch_size: int) -> int:
+def at_once(pixels: int, batch_size: int) -> int:
+    """How many pictures of so many pixels go through a network together; ConfigError if it is to be less than one."""
     if batch_size < 1:
         raise ConfigError(f"batch_size must be at least 1; got {batch_size}.")
     return max(1, min(batch_size, _BATCH_PIXELS // pixels))

@@ -1,4 +1,4 @@
-"""Translating files: single pictures, folders and globs, each to a file of the same name in another place."""
+"""Translating files: single pictures, films, folders and globs, each to a file of the same name in another place."""
 
 import contextlib
 import errno
@@ -7,17 +7,29 @@ from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import numpy as np
 import torch
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
 
 from viceversa.data import formats
-from viceversa.data.picture import Animation
+from viceversa.data.picture import Animation, Picture
 from viceversa.errors import ConfigError, DataError, PictureError
-from viceversa.inference.applied import Applied
+from viceversa.inference.applied import Applied, at_once
 from viceversa.inference.jobs import Job, plan, shown
 from viceversa.inference.streaming import translate_large
 from viceversa.inference.translator import Translator
+from viceversa.inference.video import translate_video
+from viceversa.inference.video.smoothing import Smoother
 
 _QUALITY = 95
 _FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -33,6 +45,8 @@ class Summary:
     """The files left as they were, because they existed."""
     failed: list[tuple[Path, str]] = field(default_factory=list[tuple[Path, str]])
     """The inputs that could not be translated, and why."""
+    notes: list[tuple[Path, str]] = field(default_factory=list[tuple[Path, str]])
+    """What is to be said of films that were translated."""
 
     @property
     def exit_code(self) -> int:
@@ -49,7 +63,7 @@ class Summary:
         if self.failed:
             reasons = [f"{shown(path)}: {reason}" for path, reason in self.failed]
             parts.append(f"{len(self.failed)} failed: " + ("" if len(reasons) == 1 else "\n  ") + "\n  ".join(reasons))
-        return ", ".join(parts)
+        return ", ".join(parts) + "".join(f"\n{shown(path)}: {note}." for path, note in self.notes)
 
 
 def translate_files(
@@ -63,9 +77,11 @@ def translate_files(
     noise: bool = False,
     tile: int | None = None,
     max_pixels: int | None = None,
+    smooth: float = 0.0,
+    batch_size: int = 8,
     progress: bool = True,
 ) -> Summary:
-    """Translates pictures into ``out``; a picture that fails is put in the summary and does not stop the others.
+    """Translates pictures and films into ``out``; one that fails is put in the summary and does not stop the others.
 
     Each stays what it is: its kind of file, its depth, its alpha channel, its colour profile, all frames of an
     animation; lossy kinds are written in quality 95. Where two pictures would get one name, as a.bmp beside a.png as
@@ -82,6 +98,8 @@ def translate_files(
         tile: See :meth:`Translator.__call__`.
         max_pixels: Refuse pictures of more than so many pixels, of all frames together; default: 2**28, and what looks
             like a decompression bomb.
+        smooth: Of films and animations; see :meth:`Translator.video`.
+        batch_size: The most frames of a film that go through the network at once.
         progress: Show a progress bar on the standard error stream.
 
     Raises:
@@ -91,27 +109,43 @@ def translate_files(
     applied = translator.applied(to, noise=noise, tile=tile)
     if max_pixels is not None and max_pixels < 1:
         raise ConfigError(f"--max-pixels must be at least 1; got {max_pixels}.")
+    Smoother(smooth)
+    at_once(1, batch_size)
     jobs, missing = plan([inputs] if isinstance(inputs, str | Path) else inputs, Path(out), suffix)
     summary = Summary(failed=missing)
+
+    def work(job: Job) -> None:
+        if not job.film:
+            _translate(applied, job, smooth, max_pixels, bar)
+            return
+        with _part(bar, Path(job.source.name), speed=True) as frames:
+            outcome = translate_video(
+                applied, job.source, job.target,
+                smooth=smooth, batch_size=batch_size, overwrite=overwrite, progress=frames,
+            )  # fmt: skip
+        if outcome.resumed:
+            summary.notes.append((job.target, f"{outcome.resumed} of {outcome.frames} frames were done before"))
+        summary.notes += [(job.target, note) for note in outcome.notes]
+
     with _bar(progress) as bar:
         task = bar.add_task("translating", total=len(jobs))
         for job in jobs:
             if not overwrite and os.path.lexists(job.target):
                 summary.skipped.append(job.target)
             else:
-                _attempt(lambda job: _translate(applied, job, max_pixels, bar), job, summary)
+                _attempt(work, job, summary)
             bar.advance(task)
     return summary
 
 
-def _translate(applied: Applied, job: Job, max_pixels: int | None, bar: Progress) -> None:
+def _translate(applied: Applied, job: Job, smooth: float, max_pixels: int | None, bar: Progress) -> None:
     """One file, frame by frame, in tiles or as a whole."""
     job.target.parent.mkdir(parents=True, exist_ok=True)
     try:
         if (animation := formats.read_frames(job.source, max_pixels=max_pixels)) is not None:
-            _translate_frames(applied, job, animation)
+            _translate_frames(applied, job, smooth, animation)
         elif tile_px := applied.tile_px(*formats.size_of(job.source, max_pixels=max_pixels)):
-            with _part(bar, job) as progress:
+            with _part(bar, Path(f"{job.source.name}, in tiles")) as progress:
                 translate_large(
                     applied, job.source, job.target, tile_px,
                     kind=job.kind, quality=_QUALITY, max_pixels=max_pixels, progress=progress,
@@ -125,9 +159,16 @@ def _translate(applied: Applied, job: Job, max_pixels: int | None, bar: Progress
         raise PictureError(f"{job.source}: it cannot be written as {kind} ({said}); try --format png.") from error
 
 
-def _translate_frames(applied: Applied, job: Job, animation: Animation) -> None:
-    frames = (applied.to_list([picture], 1)[0] for picture in animation.frames)
-    translated = replace(animation, frames=frames)
+def _translate_frames(applied: Applied, job: Job, smooth: float, animation: Animation) -> None:
+    smoother = Smoother(smooth)
+
+    def translated_one(picture: Picture) -> Picture:
+        answer = applied.to_list([picture], 1)[0]
+        if not smooth or picture.pixels.dtype != np.uint8:  # pages of a deep TIFF are no film
+            return answer
+        return replace(answer, pixels=smoother(picture.pixels, answer.pixels))
+
+    translated = replace(animation, frames=map(translated_one, animation.frames))
     kind = job.kind or formats.kind_for(job.target, job.source, animation.about)
     with formats.replacing(job.target) as file:
         formats.write_frames(file, translated, kind, _QUALITY)
@@ -158,15 +199,23 @@ def _is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error)
 
 
+class _Speed(ProgressColumn):
+    """Pieces a second, for tasks that have a unit for it."""
+
+    def render(self, task: Task) -> Text:
+        unit = task.fields.get("unit")
+        return Text(f"{task.speed:.3g} {unit}" if unit and task.speed else "")
+
+
 def _bar(show: bool) -> Progress:
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), _Speed(), TimeRemainingColumn())
     return Progress(*columns, console=Console(stderr=True), disable=not show)
 
 
 @contextlib.contextmanager
-def _part(bar: Progress, job: Job) -> Generator[Callable[[int, int], None]]:
-    """A second bar for one large picture: gives what is to be called with the tiles done and all."""
-    task = bar.add_task(f"  {shown(Path(job.source.name))}, in tiles", total=None)
+def _part(bar: Progress, name: Path, *, speed: bool = False) -> Generator[Callable[[int, int], None]]:
+    """A second bar for one large file: gives what is to be called with the tiles or frames done and all."""
+    task = bar.add_task(f"  {shown(name)}", total=None, unit="frames/s" if speed else None)
     try:
         yield lambda done, total: bar.update(task, completed=done, total=total)
     finally:

@@ -9,7 +9,9 @@ from pathlib import Path
 
 from viceversa.data import formats
 from viceversa.errors import ConfigError, DataError
+from viceversa.inference.video.kinds import FILMS, MOVING, WRITTEN, is_film
 
+_LOOKED_FOR = (*formats.SUFFIXES, *FILMS)
 _FILE_SUFFIX = re.compile(r"\.[A-Za-z]\w{1,4}")  # a folder may be called results.v2.1
 
 
@@ -18,11 +20,13 @@ class Job:
     """One file to translate."""
 
     source: Path
-    """The picture."""
+    """The picture or film."""
     target: Path
     """Where its translation goes."""
     kind: str | None = None
     """What was asked for; None is the kind of the source."""
+    film: bool = False
+    """Whether it is a film, or an animation that becomes one."""
 
 
 def plan(inputs: Sequence[Path | str], out: Path, suffix: str | None) -> tuple[list[Job], list[tuple[Path, str]]]:
@@ -50,7 +54,7 @@ def plan(inputs: Sequence[Path | str], out: Path, suffix: str | None) -> tuple[l
         if missing and not from_folder:
             raise DataError("".join(f"{shown(path)}: {reason} " for path, reason in missing).strip())
         places = ", ".join(shown(Path(text)) for text in inputs)
-        raise DataError(f"There is nothing to translate: no picture ({' '.join(formats.SUFFIXES)}) in {places}.")
+        raise DataError(f"There is nothing to translate: no picture or film ({' '.join(_LOOKED_FOR)}) in {places}.")
     jobs = _to_files(found, out, suffix, single=not from_folder and len(found) == 1)
     _refuse_replacing_inputs(jobs)
     return jobs, missing
@@ -58,19 +62,35 @@ def plan(inputs: Sequence[Path | str], out: Path, suffix: str | None) -> tuple[l
 
 def _to_files(found: dict[tuple[Path, Path], None], out: Path, suffix: str | None, *, single: bool) -> list[Job]:
     """``out`` is a picture's name, or a folder."""
-    if out.suffix.lower() in formats.SUFFIXES and not out.is_dir():
+    if out.suffix.lower() in (*formats.SUFFIXES, *WRITTEN) and not out.is_dir():
         if not single:
-            raise ConfigError(f"{out} is one picture, but there are several to translate; give a folder as --out.")
-        return [Job(source=source, target=out, kind=formats.kind_of(out)) for source, _ in found]
+            raise ConfigError(f"{out} is one file, but there are several to translate; give a folder as --out.")
+        return [_to_file(source, out) for source, _ in found]
     if out.exists() and not out.is_dir():
         raise ConfigError(f"{out} is a file and no folder; give another --out.")
     if single and not out.exists() and _FILE_SUFFIX.fullmatch(out.suffix):
         raise ConfigError(
-            f"{out}: {out.suffix} is no kind of picture that can be written; use {' '.join(formats.SUFFIXES)}. "
-            "If it is to be a folder, make it first."
+            f"{out}: {out.suffix} is no kind of picture or film that can be written; use "
+            f"{' '.join((*formats.SUFFIXES, *WRITTEN))}. If it is to be a folder, make it first."
         )
-    kind = formats.KINDS[suffix] if suffix else None
-    return [Job(source=source, target=out / name, kind=kind) for (source, _), name in _named(found, suffix).items()]
+    kind = formats.KINDS.get(suffix) if suffix else None
+    jobs: list[Job] = []
+    for (source, _), name in _named(found, suffix).items():
+        film = is_film(source)
+        jobs.append(Job(source=source, target=out / name, kind=None if film else kind, film=film))
+    return jobs
+
+
+def _to_file(source: Path, out: Path) -> Job:
+    """One input to a file of a given name."""
+    wanted, film = out.suffix.lower(), is_film(source)
+    if film and wanted not in (*WRITTEN, *MOVING):
+        raise ConfigError(f"{out}: {shown(source)} is a film; it becomes one of {' '.join((*WRITTEN, *MOVING))}.")
+    if wanted in WRITTEN and not film and source.suffix.lower() != ".gif":
+        raise ConfigError(f"{out} is a film, and {shown(source)} is none; only films and .gif become films.")
+    if film or wanted in WRITTEN:
+        return Job(source=source, target=out, film=True)
+    return Job(source=source, target=out, kind=formats.kind_of(out))
 
 
 def _expand(path: Path) -> list[Path]:
@@ -81,32 +101,35 @@ def _expand(path: Path) -> list[Path]:
 
 
 def _pictures_in(folder: Path, out: Path) -> Iterator[Path]:
-    """All pictures in a folder and its sub-folders, by name; not hidden ones, nor those that lie in ``out``."""
+    """All pictures and films in a folder and its sub-folders, by name; no hidden ones, none that lie in ``out``."""
     for place, folders, files in os.walk(folder):
         # A run that is repeated must not translate its own results.
         inner = [name for name in folders if not name.startswith(".") and not _is_same(Path(place, name), out)]
         folders[:] = sorted(inner)
         for name in sorted(files):
-            if not name.startswith(".") and name.lower().endswith(formats.SUFFIXES):
+            if not name.startswith(".") and name.lower().endswith(_LOOKED_FOR):
                 yield Path(place, name)
 
 
 def _named(found: dict[tuple[Path, Path], None], suffix: str | None) -> dict[tuple[Path, Path], Path]:
     """A name within ``out`` for each file: its own, with another suffix where its kind is not kept."""
 
-    def wanted(place: Path) -> Path:
-        if suffix is None:
+    def wanted(source: Path, place: Path) -> Path:
+        if is_film(source):  # what is asked of pictures does not hold for films, and the other way round
+            own = place.suffix if place.suffix.lower() in WRITTEN else ".mp4"
+            return place.with_suffix(suffix if suffix in WRITTEN else own)
+        if suffix is None or suffix in WRITTEN:
             return place if place.suffix.lower() in formats.SUFFIXES else place.with_suffix(".png")
         return place if place.suffix.lower() == suffix else place.with_suffix(suffix)
 
     claims: dict[Path, list[tuple[Path, Path]]] = {}
     for entry in found:
-        claims.setdefault(wanted(entry[1]), []).append(entry)
+        claims.setdefault(wanted(*entry), []).append(entry)
     names: dict[tuple[Path, Path], Path] = {}
     taken: dict[Path, Path] = {}
     for entry in found:
         source, place = entry
-        name = wanted(place)
+        name = wanted(source, place)
         if len(claims[name]) > 1 and name != place:
             name = place.with_name(place.name + name.suffix)
         if name in taken:
@@ -145,8 +168,9 @@ def _checked(suffix: str | None) -> str | None:
     if suffix is None:
         return None
     dotted = "." + suffix.lower().removeprefix(".")
-    if dotted not in formats.SUFFIXES:
-        raise ConfigError(f"{suffix!r} is no kind of picture that can be written; use {' '.join(formats.SUFFIXES)}.")
+    if dotted not in (*formats.SUFFIXES, *WRITTEN):
+        known = " ".join((*formats.SUFFIXES, *WRITTEN))
+        raise ConfigError(f"{suffix!r} is no kind of picture or film that can be written; use {known}.")
     return dotted
 
 

@@ -24,18 +24,24 @@ Label = int | str | Sequence[int | str] | None
 _BATCH, _BATCH_PIXELS = 32, 8 * 512**2
 
 
-def load(path: Path | str, device: str | torch.device = "auto", engine: str = "auto") -> "Translator | Sampler":
+def load(
+    path: Path | str, device: str | torch.device = "auto", engine: str = "auto", *, best: bool = False
+) -> "Translator | Sampler":
     """The translator or the sampler in a run folder or in a translator folder.
 
     Args:
-        path: ``runs/swap``, or ``runs/swap/translator``, or an exported ``model.onnx``.
+        path: ``runs/swap``, or ``runs/swap/translator``, or ``hf://user/name``, or an exported ``model.onnx``.
         device: "auto" takes a GPU when there is one; or "cpu", "cuda", "cuda:1", "mps".
         engine: What computes an .onnx file: "onnxruntime", "openvino", or "auto" for OpenVINO where it is installed.
+        best: Of a run that was evaluated while it trained: the best translator, instead of the last.
 
     Raises:
         CheckpointError: There is neither, or it is damaged or of a newer version.
         ConfigError: There is no such device.
+        HubError: The hub has no such model, or it cannot be reached.
     """
+    if best:
+        path = Path(path, "best")
     if Path(path).suffix == ".onnx":
         from viceversa.inference.onnx.engines import load_onnx
 

@@ -1,9 +1,9 @@
 """The translator: the one way in for every use of trained generators, from a single picture to a batch of tensors."""
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, overload
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 import torch
@@ -13,9 +13,13 @@ from torch import Tensor, nn
 
 from viceversa.data.picture import Picture
 from viceversa.errors import CheckpointError, ConfigError
+from viceversa.inference import hub
 from viceversa.inference.applied import Applied, pad_to_multiple
 from viceversa.inference.folder import FROM_NOISE, WEIGHTS_FILE, read_translator, save_translator
 from viceversa.inference.tiling import SMALLEST_TILE_PX
+
+if TYPE_CHECKING:
+    from viceversa.inference.video import Outcome
 
 __all__ = ["Translator", "load", "pad_to_multiple", "save_translator"]
 
@@ -24,13 +28,14 @@ def load(path: Path | str, device: str | torch.device = "auto", engine: str = "a
     """The translator in a run folder or in a translator folder.
 
     Args:
-        path: ``runs/swap``, or ``runs/swap/translator``, or an exported ``model.onnx``.
+        path: ``runs/swap``, or ``runs/swap/translator``, or ``hf://user/name``, or an exported ``model.onnx``.
         device: "auto" takes a GPU when there is one; or "cpu", "cuda", "cuda:1", "mps".
         engine: What computes an .onnx file: "onnxruntime", "openvino", or "auto" for OpenVINO where it is installed.
 
     Raises:
         CheckpointError: There is no translator, or it is damaged or of a newer version; or it is a sampler.
         ConfigError: There is no such device.
+        HubError: The hub has no such model, or it cannot be reached.
     """
     if Path(path).suffix == ".onnx":
         from viceversa.inference.onnx.engines import load_onnx
@@ -185,6 +190,47 @@ class Translator:
             return applied.to_list(picture, batch_size)
         return applied.to_list([picture], batch_size)[0]
 
+    def video(
+        self,
+        source: Path | str,
+        out: Path | str,
+        to: str | None = None,
+        *,
+        smooth: float = 0.0,
+        noise: bool = False,
+        batch_size: int = 8,
+        tile: int | None = None,
+        overwrite: bool = False,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> "Outcome":
+        """Translates a film into the file ``out``: .mp4, .m4v, .mov, .mkv, or without sound .gif or .webp.
+
+        Sound, times of the frames, colours and duration are kept; frames are turned upright. What is finished of a
+        film lies in ``OUT.parts`` until all is, and the same call goes on from there.
+
+        Args:
+            source: The film.
+            out: The file to write.
+            to: See :meth:`direction`.
+            smooth: In [0, 1): how much less it flickers where nothing moves; 0 leaves the frames alone.
+            noise: See :meth:`__call__`.
+            batch_size: The most frames that go through the network at once.
+            tile: See :meth:`__call__`.
+            overwrite: Replace ``out``, and throw away what is finished of a translation with other settings.
+            progress: Called with the frames done and all.
+
+        Raises:
+            ConfigError: A setting cannot be, or ``out`` exists.
+            DataError: The film cannot be read, is cut short, or does not fit the translator.
+            MissingExtra: PyAV is not installed.
+        """
+        from viceversa.inference.video import translate_video
+
+        return translate_video(
+            self.applied(to, noise=noise, tile=tile), Path(source), Path(out),
+            smooth=smooth, batch_size=batch_size, overwrite=overwrite, progress=progress,
+        )  # fmt: skip
+
     def applied(self, to: str | None = None, *, noise: bool = False, tile: int | None = None) -> Applied:
         """The network that leads to ``to``, ready for pictures; arguments and errors as of a call."""
         direction = self.direction(to)
@@ -223,13 +269,17 @@ def choose_device(name: str | torch.device) -> torch.device:
 
 
 def find_weights(path: Path) -> Path:
-    """The model.safetensors of a run folder or a translator folder, or that file itself."""
+    """The model.safetensors of a run folder or a translator folder, of hf://user/name, or that file itself."""
+    if hub.is_address(path):
+        return hub.fetch(path)
     if path.is_file():
         if path.suffix == ".safetensors":
             return path
         raise CheckpointError(
             f"{path} is a file; give the folder of a run or of a translator. Published .pth weights: viceversa import."
         )
+    if not path.exists() and path.name == "best":
+        raise CheckpointError(f"{path.parent} has no best translator: it is kept by training with --evaluate-every.")
     if not path.is_dir():
         raise CheckpointError(f"There is no folder {path}; give the folder of a run or of a translator.")
     for file in (path / WEIGHTS_FILE, path / "translator" / WEIGHTS_FILE):

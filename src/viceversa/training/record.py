@@ -20,7 +20,23 @@ _DISCRIMINATOR = re.compile(r"^(d|dis|discriminator|critic|real|fake|r1|gp|gradi
 _GENERATOR = re.compile(r"^(g|gan|gen|generator|adv|adversarial)(_|$)")
 _PENALTY = re.compile(r"(^|_)(penalty|gp|r1)$")
 
-_METRIC_TITLES = {"diversity": "How much outputs differ from one another (1: as much as real pictures)"}
+KEPT_BY = "evaluation_error"
+"""The metric by which the best translator of a run is chosen: the lowest."""
+_NO_CHART = ("judge_accuracy",)  # always the same
+_METRIC_TITLES = {
+    "diversity": "How much outputs differ from one another (1: as much as real pictures)",
+    KEPT_BY: "What best/ is chosen by: the mean Frechet distance, or with pairs the mean L1 (lower is better)",
+    "classifier_fd": "Frechet distance by a domain classifier trained here, not the published FID (lower is better)",
+    "classifier_kid": "Kernel distance by a domain classifier trained here, not the published KID (lower is better)",
+    "judged_share": "Share of translations that this classifier takes for the target domain",
+    "kept_structure": "Structural similarity of inputs and translations (1: equal)",
+    "kept_edges": "How well edges of inputs and translations agree (1: equal)",
+    "cycle_error": "There and back again: grey levels off the input",
+    "truth_l1": "Grey levels off the truth (lower is better)",
+    "truth_ssim": "Structural similarity with the truth (1: equal)",
+    "truth_psnr": "Signal-to-noise ratio to the truth in dB (higher is better)",
+}
+_DIRECTION = re.compile(r"_(a2b|b2a)$")
 _MOST_POINTS = 1000
 _TROUBLE_LINES = 10
 _NEAR_ZERO = 0.02
@@ -41,6 +57,8 @@ class RunRecord:
     """The lines of timing.jsonl, in order."""
     samples: list[tuple[int, Path]]
     """(images seen, file), in order."""
+    best_images: int | None = None
+    """Images that the translator in best/ has seen; None where there is none."""
 
     @property
     def images(self) -> int:
@@ -70,6 +88,9 @@ def read(run: Path) -> RunRecord:
         truth=_object(run / "truth.json"),
         lines=_lines(run / METRICS_FILE),
         timing=_lines(run / TIMING_FILE),
+        best_images=None
+        if (best := number(_object(run / "best" / "config.json").get("images"))) is None
+        else int(best),
         samples=sorted((int(path.stem), path) for path in (run / "samples").glob("*.jpg") if path.stem.isdecimal()),
     )
 
@@ -124,12 +145,25 @@ def charts(record: RunRecord) -> list[dict[str, Any]]:
         _chart("Discriminators, term by term", images, parts),
         _chart("Learning rate", *_curve(rated, "learning_rate", "learning rate"), smooth=False),
         _chart("Images per second", *_curve(record.timing, "images_per_second", "images/s")),
-        *(
-            _chart(_METRIC_TITLES.get(name, f"Metric: {name}"), seen, {name: values}, smooth=False)
-            for name, values in metrics.items()
-        ),
+        *_metric_charts(seen, metrics),
     ]
     return [chart for chart in made if chart["curves"] and len(chart["images"]) > 1]
+
+
+def _metric_charts(images: list[float], metrics: Mapping[str, Sequence[float | None]]) -> list[dict[str, Any]]:
+    """One for each metric, with a curve for each direction."""
+    grouped: dict[str, dict[str, Sequence[float | None]]] = {}
+    for name, values in metrics.items():
+        if name not in _NO_CHART:
+            grouped.setdefault(_DIRECTION.sub("", name), {})[name] = values
+    made: list[dict[str, Any]] = []
+    for stem, curves in grouped.items():
+        rows = [row for row in range(len(images)) if any(values[row] is not None for values in curves.values())]
+        there = {name: [values[row] for row in rows] for name, values in curves.items()}
+        made.append(
+            _chart(_METRIC_TITLES.get(stem, f"Metric: {stem}"), [images[row] for row in rows], there, smooth=False)
+        )
+    return made
 
 
 def findings(lines: Sequence[Mapping[str, Any]]) -> list[str]:

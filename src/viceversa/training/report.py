@@ -30,8 +30,8 @@ _NEWEST_BYTES = 2_000_000
 _OTHER_BYTES = (_PICTURES_BYTES - _NEWEST_BYTES) // _MOST_SAMPLES
 _RENEW_SECONDS = 60
 
-_LOWER_IS_BETTER = re.compile(r"(^|_)(f[ik]?d|l1|l2|mae|mse|rmse|lpips|error|loss|distance)(_|$)")
-_HIGHER_IS_BETTER = re.compile(r"(^|_)(psnr|ssim|accuracy|precision|recall|score|agreement)(_|$)")
+_LOWER_IS_BETTER = re.compile(r"(^|_)(f[ik]?d|kid|l1|l2|mae|mse|rmse|lpips|error|loss|distance)(_|$)")
+_HIGHER_IS_BETTER = re.compile(r"(^|_)(psnr|ssim|judged|accuracy|precision|recall|score|agreement)(_|$)")
 _SHARE = re.compile(r"(^|_)(share|rate|accuracy|fraction)s?(_|$)")
 
 
@@ -145,7 +145,10 @@ def _results(record: RunRecord) -> str:
     images, metrics = series(record.lines, "metrics")
     rows = {name: row for name, values in metrics.items() if (row := _metric(name, images, values))}
     if rows:
-        html += f"<section><h2>Metrics</h2>{_table(rows)}</section>"
+        kept = (
+            "" if record.best_images is None else f"<p>best/ holds the translator of {record.best_images:,} images.</p>"
+        )
+        html += f"<section><h2>Metrics</h2>{_table(rows)}{kept}</section>"
     if record.truth:
         html += f"<section><h2>Against the truth</h2>{_table(record.truth, _share)}</section>"
     return html

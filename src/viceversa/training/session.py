@@ -20,6 +20,7 @@ from viceversa.errors import ViceversaError
 from viceversa.evaluation.diversity import diversity
 from viceversa.inference.folder import save_translator
 from viceversa.training import checkpoint, estimate, guards, machine
+from viceversa.training.evaluating import Evaluator
 from viceversa.training.opening import open_pictures
 from viceversa.training.progress import (
     Board,
@@ -118,6 +119,7 @@ class Session:
         self.board = stack.enter_context(Board(self.out, seen)) if self.main else None
         self.bar = ProgressBar(total, done=seen, title=trainer.method.name, quiet=quiet)
         self.signalled = stack.enter_context(guards.signals())
+        self.evaluator = Evaluator(trainer, pictures) if config.evaluate_every else None
         self.log_every = config.log_every or max(trainer.images_per_step, total // 2000)
         # Closer together at the start, where pictures change fastest.
         self.sample_points = [max(1, round(total * (k / config.samples) ** 2)) for k in range(1, config.samples + 1)]
@@ -205,9 +207,13 @@ class Session:
         if not self.quiet and trainer.fabric.device.type == "cpu":
             self.bar.update(now, {name: float(v) for name, v in _latest(trainer).items()})
         losses = trainer.take_means() if log_due else {}
+        every = self.config.evaluate_every
+        evaluate = every is not None and (last or now // every > before // every)
         with self.together.kept():
             if self.main:
                 self._write(losses, samples=any(before < point <= now for point in self.sample_points))
+                if evaluate:
+                    self._evaluate()
         minutes = (time.monotonic() - self.saved_at) / 60
         stop, save_due = self.together.meet(self.signalled.is_set(), minutes >= self.config.checkpoint_minutes)
         if save_due and not last and not stop:
@@ -257,6 +263,17 @@ class Session:
             self.summary["sample_columns"] = list(preview.columns)
             self._write_summary()
 
+    def _evaluate(self) -> None:
+        """Measures the averaged generators; those that are better than ever go to best/."""
+        if self.evaluator is None:
+            return
+        images, figures = self.trainer.images_seen, self.evaluator.measure()
+        if self.evaluator.is_best(self.out, figures):
+            self._write_folder(self.out / "best")
+        self.log.metrics(images, figures)
+        if self.board:
+            self.board.scalars(images, {f"metrics/{name}": value for name, value in figures.items()})
+
     def _save(self) -> None:
         folder = self.out / "checkpoints"
         if self.trainer.sums:
@@ -274,13 +291,16 @@ class Session:
             for name, content in files.items():
                 replace_file(self.out / name, content)
             return
+        self._write_folder(self.out / "translator")
+
+    def _write_folder(self, folder: Path) -> None:
         save_translator(
-            self.out / "translator",
-            generators,
+            folder,
+            self.trainer.averaged.generators(),
             method=self.trainer.method.name,
             domains=self.pictures.domains,
             size_px=self.config.method.data.size_px,
-            images=images,
+            images=self.trainer.images_seen,
             classes=self.trainer.method.class_names(self.pictures),
         )
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -119,6 +120,10 @@ def _check_settings(out: Path, dtype: str, calibrate: Path | str | None) -> None
         raise ConfigError(f"There is no dtype {dtype!r}; choose one of {', '.join(get_args(Dtype))}.")
     if out.suffix.lower() != ".onnx" or out.is_dir():
         raise ConfigError(f"{out} is no name for the file; give one that ends in .onnx.")
+    # Asked before the minutes of work, not after.
+    there = next(folder for folder in out.absolute().parents if folder.exists())
+    if not (there.is_dir() and os.access(there, os.W_OK)):
+        raise ConfigError(f"{out} cannot be written: {there} is no folder that may be written to. Name another place.")
     if dtype == "int8" and calibrate is None:
         raise ConfigError("int8 needs pictures of the kind that will be translated: --calibrate FOLDER.")
 

@@ -1,0 +1,65 @@
+"""viceversa compare."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from viceversa.commands._call import call
+
+Models = Annotated[
+    tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="RUN...", help_behavior_hint="(required)")
+]
+
+
+def compare(arguments: list[str]) -> int:
+    """Put translators beside each other on one page: pictures, figures, speed, settings."""
+
+    def run(
+        models: Models,
+        /,
+        out: Annotated[Path, tyro.conf.arg(metavar="FILE.html")],
+        data: Annotated[Path | None, tyro.conf.arg(metavar="ROOT")] = None,
+        a: Path | None = None,
+        b: Path | None = None,
+        to: str | None = None,
+        paired: Annotated[bool | None, tyro.conf.arg(help_behavior_hint="(default: unset)")] = None,
+        pictures: int = 12,
+        size: int | None = None,
+        resamples: int = 200,
+        seed: int = 0,
+        device: str = "auto",
+        overwrite: bool = False,
+    ) -> int:
+        """Writes one HTML page with the same held-out pictures through each model, and their figures side by side.
+
+        All are held to one standard: the same pictures, the same size, the same judge.
+
+        Args:
+            models: Two or more: the folder of a run or of a translator, RUN/best, or an exported .onnx file; with a
+                name for its column: NAME=RUN.
+            out: The page; it needs no other file and no network.
+            data: A data set with training and test pictures. Left out: the one that the runs were trained on.
+            a: Instead of --data: the folder of domain A.
+            b: The folder of domain B.
+            to: The domain to translate to: a, b, or its name. Left out: every direction that all models have.
+            paired: Whether pictures of A and B belong together. Left out: as in training, or by the layout of ROOT.
+            pictures: How many pictures of each domain are shown; all that are held out are measured.
+            size: Pixels of a side. Left out: the largest size that one of the models was trained at.
+            resamples: How often pictures are drawn anew for the 95 % intervals; 0 for none.
+            seed: Of the judge and of the intervals.
+            device: Where to compute: auto, cpu, cuda or mps.
+            overwrite: Replace the page if it is there already.
+        """
+        from viceversa.evaluation.comparison import compare as compared
+
+        compared(
+            models, data, out=out, a=a, b=b, to=to, paired=paired, pictures=pictures, size=size,
+            resamples=resamples, seed=seed, device=device, overwrite=overwrite,
+            say=lambda text: print(text, file=sys.stderr),
+        )  # fmt: skip
+        print(f"Written to {out}", file=sys.stderr)
+        return 0
+
+    return call("compare", run, arguments)

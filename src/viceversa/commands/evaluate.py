@@ -1,0 +1,71 @@
+"""viceversa evaluate."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from viceversa.commands._call import call
+from viceversa.errors import ConfigError
+
+
+def evaluate(arguments: list[str]) -> int:
+    """Measure a translator on held-out pictures, beside what doing nothing and real pictures get."""
+
+    def run(
+        model: Annotated[Path, tyro.conf.Positional],
+        /,
+        data: Annotated[Path | None, tyro.conf.arg(metavar="ROOT")] = None,
+        a: Path | None = None,
+        b: Path | None = None,
+        paired: Annotated[bool | None, tyro.conf.arg(help_behavior_hint="(default: unset)")] = None,
+        inception: Annotated[Path | None, tyro.conf.arg(metavar="FILE|download")] = None,
+        pictures: int | None = None,
+        resamples: int = 200,
+        seed: int = 0,
+        out: Annotated[Path | None, tyro.conf.arg(metavar="FILE.json")] = None,
+        device: str = "auto",
+    ) -> int:
+        """Measures a translator on held-out pictures: do they look like the target domain, and what did they keep?
+
+        Args:
+            model: The folder of a run or of a translator, RUN/best, or an exported .onnx file.
+            data: A data set with training and test pictures. Left out: the one that the run was trained on.
+            a: Instead of --data: the folder of domain A.
+            b: The folder of domain B.
+            paired: Whether pictures of A and B belong together. Left out: as in training, or by the layout of ROOT.
+            inception: Measure the published FID and KID, by their Inception: pt_inception-2015-12-05-6726825d.pth, or
+                the word download. Left out: distances by a classifier of the two domains, which is trained here.
+            pictures: Only so many pictures of each domain.
+            resamples: How often pictures are drawn anew for the 95 % intervals; 0 for none.
+            seed: Of the classifier and of the intervals.
+            out: Write all figures to this file.
+            device: Where to compute: auto, cpu, cuda or mps.
+        """
+        if out is not None and (out.is_dir() or not out.absolute().parent.is_dir()):
+            why = "it is a folder" if out.is_dir() else f"there is no folder {out.absolute().parent}"
+            raise ConfigError(f"{out} cannot be written: {why}. Name a file in a folder that is there.")
+        return _report(
+            model, out, data=data, a=a, b=b, paired=paired, inception=inception, pictures=pictures,
+            resamples=resamples, seed=seed, device=device,
+        )  # fmt: skip
+
+    return call("evaluate", run, arguments)
+
+
+def _report(model: Path, out: Path | None, **settings: object) -> int:
+    import json
+
+    from rich.console import Console
+
+    from viceversa.evaluation.evaluate import evaluate as measured
+    from viceversa.evaluation.table import as_tables
+    from viceversa.inference.folder import replace_file
+
+    found = measured(model, **settings, say=lambda text: print(text, file=sys.stderr))  # pyright: ignore[reportArgumentType]
+    Console().print(as_tables(found))
+    if out is not None:
+        replace_file(out, (json.dumps(found.to_dict(), indent=2, ensure_ascii=False) + "\n").encode())
+        print(f"Written to {out}", file=sys.stderr)
+    return 0

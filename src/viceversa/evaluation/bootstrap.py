@@ -1,0 +1,72 @@
+"""95 % intervals: the same measure of pictures drawn anew from those that there are, many times (Efron 1979)."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from viceversa import seeding
+
+_TAILS = (2.5, 97.5)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figure:
+    """A measured number and how sure it is."""
+
+    value: float
+    low: float | None = None
+    """Lower end of the 95 % interval; None where nothing was resampled."""
+    high: float | None = None
+    """Upper end."""
+
+
+def mean(values: NDArray[np.float64], resamples: int, seed: int) -> Figure:
+    """The mean over pictures ``(N,)``."""
+    if resamples < 1 or len(values) < 2:
+        return Figure(value=float(values.mean()))
+    rows = _random(seed, "mean").integers(0, len(values), (resamples, len(values)))
+    low, high = np.percentile(values[rows].mean(1), _TAILS)
+    return Figure(value=float(values.mean()), low=float(low), high=float(high))
+
+
+def between(
+    value: float,
+    again: Callable[[Tensor, Tensor], float],
+    real: Tensor,
+    fake: Tensor,
+    resamples: int,
+    seed: int,
+    *,
+    least: float = -np.inf,
+) -> Figure:
+    """A distance between two heaps ``(N, D)`` and ``(M, D)``, of which both are drawn anew.
+
+    Heaps with pictures drawn twice lie further apart than the heaps themselves, so the interval is the spread of the
+    resampled distances about their mean, laid about ``value``.
+
+    Args:
+        value: The distance of the heaps as they are.
+        again: The distance of resampled heaps.
+        real: Features of one heap.
+        fake: Features of the other.
+        resamples: How often; 0 for no interval.
+        seed: Which pictures are drawn.
+        least: The smallest distance that there can be.
+    """
+    if resamples < 1:
+        return Figure(value=value)
+    random = _random(seed, "between")
+    found = np.empty(resamples)
+    for index in range(resamples):
+        rows = (torch.from_numpy(random.integers(0, len(heap), len(heap))) for heap in (real, fake))
+        found[index] = again(*(heap[row] for heap, row in zip((real, fake), rows, strict=True)))
+    low, high = (max(least, value + end - found.mean()) for end in np.percentile(found, _TAILS))
+    return Figure(value=value, low=float(low), high=float(high))
+
+
+def _random(seed: int, what: str) -> np.random.Generator:
+    return np.random.default_rng(seeding.derive(seed, "bootstrap", what))

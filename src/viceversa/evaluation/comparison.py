@@ -1,0 +1,279 @@
+"""`compare`: several translators held to one standard, on one page beside each other."""
+
+import os
+import statistics
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from viceversa.data.images import Array, to_tensor, to_uint8
+from viceversa.data.pictures import HeldOutKind
+from viceversa.data.sources import PairedData, PictureData, UnpairedData
+from viceversa.errors import ConfigError
+from viceversa.evaluation import features
+from viceversa.evaluation.compared import Compared, open_all, places
+from viceversa.evaluation.heaps import Heaps, heaps_of
+from viceversa.evaluation.translation import Evaluation, Translate, measure, standard
+from viceversa.extras import need
+from viceversa.inference.folder import replace_file
+from viceversa.inference.translator import Translator
+from viceversa.training import machine
+
+_ALL = 10**9  # pictures to hold out: as many as may be, a tenth
+_CALLS, _CALLS_SECONDS = 7, 30.0  # of each model, and of all together, to find the time that a picture takes
+_NO_NAMES = ("A", "B")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sheet:
+    """The same held-out pictures through each model, in one direction."""
+
+    name: str
+    """ "a2b" or "b2a"."""
+    source: str
+    """The domain's name for people."""
+    target: str
+    columns: tuple[tuple[str, Array], ...] = field(repr=False)
+    """A title and ``(N, S, S, C)`` uint8: the input, with pairs the truth, then each model's translations."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """What was found; the figures of all models are by one standard."""
+
+    models: tuple[Compared, ...]
+    evaluations: tuple[Evaluation, ...]
+    """One for each of the models."""
+    seconds: tuple[float, ...]
+    """What each of the models takes to translate one picture, here."""
+    machine: str
+    """Where that was measured."""
+    sheets: tuple[Sheet, ...]
+    warnings: tuple[str, ...]
+    """What may make the comparison unfair."""
+
+
+def compare(
+    models: Sequence[Path | str] | Mapping[str, Path | str],
+    data: Path | str | None = None,
+    *,
+    out: Path | str,
+    a: Path | str | None = None,
+    b: Path | str | None = None,
+    to: str | None = None,
+    paired: bool | None = None,
+    pictures: int = 12,
+    size: int | None = None,
+    resamples: int = 200,
+    seed: int = 0,
+    device: str = "auto",
+    overwrite: bool = False,
+    say: Callable[[str], None] | None = None,
+) -> Comparison:
+    """Writes one page with the same held-out pictures through each model, figures, speed, and what differs.
+
+    Args:
+        models: Two or more of what `viceversa.load` takes, or ``NAME=PATH``; or a mapping of names to such.
+        data: A data set with training and, best, test pictures; left out: that of the runs, as they were trained.
+        out: The page, an .html file.
+        a: Instead of ``data``: the folder of domain a.
+        b: The folder of domain b.
+        to: The domain to translate to: a, b or its name; left out: every direction that all models have.
+        paired: Whether the pictures of a and b belong together; left out: as in the runs, or by the layout of ``data``.
+        pictures: How many are shown; measured are all.
+        size: Pixels of a side; left out: the largest that a model was trained at.
+        resamples: For the 95 % intervals; 0 leaves them out.
+        seed: Of the judge and of the intervals.
+        device: Where to compute: auto, cpu, cuda or mps.
+        overwrite: Replace ``out`` if it exists.
+        say: Is told what takes long.
+
+    Raises:
+        CheckpointError: One of the models is none, or makes pictures from noise.
+        ConfigError: There are fewer than two models, they have no direction in common, the pictures are named in no way
+            or in two, or ``out`` cannot be written.
+        DataError: The pictures cannot be used.
+        MissingExtra: torchmetrics is not installed.
+    """
+    page = Path(out)
+    say = say or (lambda _: None)
+    _check(page, overwrite, pictures, resamples)
+    need("torchmetrics", "evaluate")
+    opened = open_all(models, device)
+    names = _directions(opened, to)
+    settings = _settings(opened, names, (data, a, b), paired, size)
+    heaps = replace(heaps_of(settings.open(seed, "cpu")), domains=_domains(opened))
+    say("The judge of all: trained here, or found in the cache")
+    judge = features.judge_of(heaps, seed, str(opened[0].translator.device))
+    held_to = standard(heaps, judge, features.by_classifier(judge))
+    evaluations: list[Evaluation] = []
+    for model in opened:
+        say(f"Measuring {model.name} on {' and '.join(str(len(heap)) for heap in heaps.test.values())} pictures")
+        translate = {name: _leading(model.translator, name[-1]) for name in names}
+        found = measure(translate, held_to, resamples=resamples, seed=seed, model=str(model.path))
+        evaluations.append(found)
+    comparison = Comparison(
+        models=opened,
+        evaluations=tuple(evaluations),
+        seconds=_seconds(opened, names[0], heaps),
+        machine=_machine(opened[0].translator),
+        sheets=tuple(_sheet(opened, name, heaps, pictures) for name in names),
+        warnings=tuple(_warnings(opened, settings, heaps.kind)),
+    )
+    from viceversa.evaluation.comparison_page import to_html
+
+    replace_file(page, to_html(comparison).encode(errors="replace"))
+    return comparison
+
+
+def _check(page: Path, overwrite: bool, pictures: int, resamples: int) -> None:
+    """Before anything that takes long."""
+    if page.is_dir() or not page.absolute().parent.is_dir():
+        why = "it is a folder" if page.is_dir() else f"there is no folder {page.absolute().parent}"
+        raise ConfigError(f"{page} cannot be written: {why}. Name a file in a folder that is there.")
+    if os.path.lexists(page) and not overwrite:
+        raise ConfigError(f"{page} is there already; --overwrite replaces it.")
+    if pictures < 1 or resamples < 0:
+        raise ConfigError(f"Take 1 or more --pictures and 0 or more --resamples; got {pictures} and {resamples}.")
+
+
+def _directions(models: Sequence[Compared], to: str | None) -> list[str]:
+    """Those that all models have; with ``to`` the one that leads there."""
+    if to is not None:
+        letter = next((letter for letter, name in _domains(models).items() if name == to), to)
+        found: list[str] = []
+        for model in models:
+            try:
+                found.append(model.translator.direction(letter))
+            except ConfigError as error:
+                raise ConfigError(f"{model.name}: {error}") from None
+        return found[:1]
+    common = [name for name in ("a2b", "b2a") if all(name in model.translator.directions for model in models)]
+    if not common:
+        each = "; ".join(f"{model.name}: {' and '.join(model.translator.directions)}" for model in models)
+        raise ConfigError(f"These models have no direction in common ({each}); compare those that lead the same way.")
+    return common
+
+
+def _domains(models: Sequence[Compared]) -> dict[str, str]:
+    """Names for people, by the first model that has some."""
+    all_names = [model.translator.domains for model in models]
+    return next((names for names in all_names if tuple(names.values()) != _NO_NAMES), all_names[0])
+
+
+def _settings(
+    models: Sequence[Compared],
+    names: Sequence[str],
+    where: tuple[Path | str | None, ...],
+    paired: bool | None,
+    size: int | None,
+) -> PairedData | UnpairedData:
+    """Those of the pictures, as the first run has them, at the size of the largest model."""
+    runs = {model.name: model.data for model in models if model.data is not None}
+    known: dict[str, Any] = {"enlarge": True}
+    if runs:
+        first = next(iter(runs.values()))
+        known = {part.name: getattr(first, part.name) for part in fields(PictureData)}
+        known["enlarge"] = any(data.enlarge for data in runs.values())
+    if any(place is not None for place in where):
+        known |= dict(zip(("root", "a", "b"), (None if place is None else Path(place) for place in where), strict=True))
+    elif not runs:
+        raise ConfigError("Name the pictures: a data set with --data, or two folders with --a and --b.")
+    elif len({places(data) for data in runs.values()}) > 1:
+        each = "; ".join(f"{name}: {data.root or f'{data.a} and {data.b}'}" for name, data in runs.items())
+        raise ConfigError(
+            f"These runs were trained on different pictures ({each}). Name those to compare on: --data, or --a and --b."
+        )
+    size_px = max(model.translator.size_px for model in models) if size is None else size
+    if size_px != known.get("size_px"):
+        known["load_size_px"] = None
+    if paired is None:
+        root = known.get("root")
+        aside = root is not None and root.is_dir() and not any((root / name).is_dir() for name in ("trainA", "trainB"))
+        paired = any(isinstance(data, PairedData) for data in runs.values()) if runs else aside
+    known |= {**_channels(models, names), "size_px": size_px}
+    made = (PairedData if paired else UnpairedData)(**known)
+    # What any of the runs has trained on is not held out.
+    held_out = [data.hold_out for data in runs.values() if places(data) == places(made)]
+    return replace(made, hold_out=min(held_out, default=_ALL))
+
+
+def _channels(models: Sequence[Compared], names: Sequence[str]) -> dict[str, int]:
+    """As the networks take and give them, all of them alike."""
+    found: dict[str, int] = {}
+    for model in models:
+        for name in names:
+            applied = model.translator.applied(name[-1])
+            for letter, channels in ((name[0], applied.takes), (name[-1], applied.gives)):
+                if found.setdefault(f"channels_{letter}", channels) != channels:
+                    raise ConfigError(
+                        f"{model.name} takes or gives pictures of {channels} channels where {models[0].name} has "
+                        f"{found[f'channels_{letter}']}; compare colour with colour, and grey with grey."
+                    )
+    return found
+
+
+def _leading(translator: Translator, to: str) -> Translate:
+    def translate(pictures: Tensor) -> Tensor:
+        return translator(pictures, to=to)
+
+    return translate
+
+
+def _sheet(models: Sequence[Compared], name: str, heaps: Heaps, most: int) -> Sheet:
+    source, target = name[0], name[-1]
+    rows = np.unique(np.linspace(0, len(heaps.test[source]) - 1, most).astype(np.int64))
+    inputs = heaps.test[source][rows]
+    columns = [("input", inputs)] + ([("truth", heaps.test[target][rows])] if heaps.paired else [])
+    for model in models:
+        columns.append((model.name, to_uint8(_leading(model.translator, target)(to_tensor(inputs)))))
+    return Sheet(name=name, source=heaps.domains[source], target=heaps.domains[target], columns=tuple(columns))
+
+
+def _seconds(models: Sequence[Compared], name: str, heaps: Heaps) -> tuple[float, ...]:
+    """The median of some calls with one picture, taken in turns: what slows the machine down slows all of them."""
+    picture = to_tensor(heaps.test[name[0]][:1])
+    calls = [_leading(model.translator, name[-1]) for model in models]
+    for call in calls:
+        call(picture)
+    taken: list[list[float]] = [[] for _ in calls]
+    start = time.perf_counter()
+    for _ in range(_CALLS):
+        for call, found in zip(calls, taken, strict=True):
+            before = time.perf_counter()
+            call(picture)  # comes back to the CPU, so that it has been waited for
+            found.append(time.perf_counter() - before)
+        if time.perf_counter() - start > _CALLS_SECONDS:
+            break
+    return tuple(map(statistics.median, taken))
+
+
+def _machine(translator: Translator) -> str:
+    return machine.describe(translator.device.type, "32-true", 1).partition(", 32-true")[0]
+
+
+def _warnings(models: Sequence[Compared], data: PictureData, kind: HeldOutKind) -> list[str]:
+    """What may make it unfair."""
+    found = ["Nothing is held out: models were trained on these pictures, so figures flatter."] * (kind == "training")
+    names, used = _domains(models), places(data)
+    for model in models:
+        own = model.translator.domains
+        if tuple(own.values()) not in (_NO_NAMES, tuple(names.values())):
+            called = " and ".join(f"{name} for {letter}" for letter, name in own.items())
+            found.append(f"{model.name} has other names for the domains: {called}. Is it of the same kind?")
+        if model.translator.size_px != data.size_px:
+            found.append(
+                f"{model.name} was trained at {model.translator.size_px} px, and is used at {data.size_px} px."
+            )
+        if model.data is None:
+            found.append(
+                f"It is not known what {model.name} was trained on; if on these pictures, its figures flatter."
+            )
+        elif places(model.data) != used:
+            found.append(f"{model.name} was trained on other pictures than those it is measured on.")
+    return found

@@ -1,0 +1,153 @@
+"""`evaluate`: from a model and a data set to figures."""
+
+import dataclasses
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from viceversa.config import from_json
+from viceversa.data.sources import PairedData, PictureData, UnpairedData
+from viceversa.errors import ConfigError
+from viceversa.evaluation import features
+from viceversa.evaluation.heaps import heaps_of
+from viceversa.evaluation.translation import Evaluation, Translate, measure, standard
+from viceversa.extras import need
+from viceversa.inference.translator import Translator, load
+
+_ALL = 10**9  # pictures to hold out: as many as may be, a tenth
+_TENTH = (
+    "There is no test folder, so a tenth of the pictures was taken as held out; whether this model was trained on them "
+    "is not known."
+)
+
+
+def evaluate(
+    model: Path | str | Translator,
+    data: Path | str | None = None,
+    *,
+    a: Path | str | None = None,
+    b: Path | str | None = None,
+    paired: bool | None = None,
+    inception: Path | str | None = None,
+    pictures: int | None = None,
+    resamples: int = 200,
+    seed: int = 0,
+    device: str = "auto",
+    say: Callable[[str], None] | None = None,
+) -> Evaluation:
+    """Measures a translator on held-out pictures.
+
+    The judge that it needs, a classifier of the two domains, is trained on the training pictures at the first call,
+    and found in the user's cache after that.
+
+    Args:
+        model: What `viceversa.load` takes, or a translator.
+        data: A data set with training and, best, test pictures; left out: that of the run, as it was trained on.
+        a: Instead of ``data``: the folder of domain a.
+        b: The folder of domain b.
+        paired: Whether the pictures of a and b belong together. Left out: as in the run; else by the layout of
+            ``data``: train/ and pictures side by side are pairs.
+        inception: The weights of the published FID's Inception, or "download". Left out: the judge's own features.
+        pictures: Only so many of each heap.
+        resamples: For the 95 % intervals; 0 leaves them out.
+        seed: Of the judge and of the resampling.
+        device: Where to compute: auto, cpu, cuda or mps.
+        say: Is told what takes long.
+
+    Raises:
+        CheckpointError: There is no translator, or the weights of ``inception`` are none.
+        ConfigError: The folders are given in no way or in two, or there is no such device.
+        DataError: The pictures cannot be used.
+        MissingExtra: torchmetrics is not installed.
+    """
+    need("torchmetrics", "evaluate")
+    if (pictures is not None and pictures < 2) or resamples < 0:
+        raise ConfigError(f"Take 2 or more --pictures and 0 or more --resamples; got {pictures} and {resamples}.")
+    say = say or (lambda _: None)
+    translator = model if isinstance(model, Translator) else load(model, device)
+    settings, given = _settings(model, translator, data, a, b, paired)
+    opened = settings.open(seed, "cpu")
+    heaps = heaps_of(opened, pictures)
+    heaps = dataclasses.replace(heaps, domains=translator.domains)
+    counts = " and ".join(f"{len(heap)} {translator.domains[side]}" for side, heap in heaps.train.items())
+    say(f"A judge that tells {counts} apart, trained here or found in the cache")
+    judge = features.judge_of(heaps, seed, str(translator.device))
+    if inception is None:
+        extractor = features.by_classifier(judge)
+    else:
+        extractor = features.by_inception(Path(inception), translator.device, quiet=False)
+    say(f"Measuring by {extractor.about}")
+    found = measure(
+        {name: _leading(translator, name[-1]) for name in translator.directions},
+        standard(heaps, judge, extractor),
+        resamples=resamples,
+        seed=seed,
+        model=str(model),
+        data=" and ".join(str(place) for place in (settings.root, settings.a, settings.b) if place),
+    )
+    tenth = given and heaps.kind == "held out"
+    return dataclasses.replace(found, notes=(*found.notes, _TENTH)) if tenth else found
+
+
+def _leading(translator: Translator, to: str) -> Translate:
+    def translate(pictures: Tensor) -> Tensor:
+        return translator(pictures, to=to)
+
+    return translate
+
+
+def _settings(
+    model: Path | str | Translator,
+    translator: Translator,
+    root: Path | str | None,
+    a: Path | str | None,
+    b: Path | str | None,
+    paired: bool | None,
+) -> tuple[PairedData | UnpairedData, bool]:
+    """The settings of the pictures, and whether they are others than the run's own."""
+    run = None if isinstance(model, Translator) else _of_run(Path(model))
+    given = not (root is None and a is None and b is None)
+    if not given and run is None:
+        raise ConfigError("Name the pictures: a data set with --data, or two folders with --a and --b.")
+    known: dict[str, Any]
+    if run is not None:
+        known = {part.name: getattr(run, part.name) for part in dataclasses.fields(PictureData)}
+    else:
+        known = {"size_px": translator.size_px, **_channels(translator), "enlarge": True}
+    if given:
+        places = {"root": root, "a": a, "b": b}
+        known |= {name: None if place is None else Path(place) for name, place in places.items()}
+        known["hold_out"] = _ALL
+    if paired is None:
+        paired = isinstance(run, PairedData) if run is not None else _side_by_side(known["root"])
+    return (PairedData if paired else UnpairedData)(**known), given
+
+
+def _of_run(path: Path) -> PictureData | None:
+    """The settings of the pictures of the run that ``path`` is, or that it lies in; None if it is no run's."""
+    folder = path.parent if path.name in ("best", "translator") or path.is_file() else path
+    file = folder / "config.json"
+    try:
+        tree: Any = json.loads(file.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return None
+    if not isinstance(tree, dict) or "method" not in tree or "directions" in tree:  # a translator's own
+        return None
+    data = from_json(file.read_text(), folder, source=str(file)).method.data
+    return data if isinstance(data, PictureData) else None
+
+
+def _channels(translator: Translator) -> dict[str, int]:
+    """As its networks take and give them."""
+    found: dict[str, int] = {}
+    for name in translator.directions:
+        applied = translator.applied(name[-1])
+        found |= {f"channels_{name[0]}": applied.takes, f"channels_{name[-1]}": applied.gives}
+    return found
+
+
+def _side_by_side(root: Path | None) -> bool:
+    return root is not None and root.is_dir() and not any((root / name).is_dir() for name in ("trainA", "trainB"))

@@ -1,0 +1,163 @@
+"""What turns pictures into numbers to compare them by: a domain classifier trained on the spot, or the FID's Inception.
+
+A distance means nothing without the name of its features, so every extractor carries one.
+"""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from viceversa.data.images import Array, to_tensor
+from viceversa.errors import DataError
+from viceversa.evaluation import classifier as classifiers
+from viceversa.evaluation import inception
+from viceversa.evaluation.classifier import Classifier, FitConfig, Labels
+from viceversa.evaluation.content import colour
+from viceversa.evaluation.heaps import Heaps, resized
+
+_LARGEST_PX = 64  # at which domains are told apart: larger pictures take much longer and gain little
+_IMAGES, _EPOCHS = 20_000, 100  # that a judge is trained for, whichever is less
+_AT_ONCE = 32
+
+
+@dataclass(frozen=True, kw_only=True)
+class Extractor:
+    """Turns pictures into features, and says by what."""
+
+    name: str
+    """A few words: "domain classifier"."""
+    about: str
+    """A sentence's worth for people, which every output repeats."""
+    published: bool
+    """Whether these are the features of the published FID."""
+    dimensions: int
+    """Numbers a picture."""
+    digest: str
+    """Begins the hash of the network's weights: distances are comparable where it is equal."""
+    features: Callable[[Array], Tensor] = field(repr=False)
+    """``(N, S, S, C)`` uint8 to ``(N, dimensions)`` float32 on the CPU."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judge:
+    """A classifier that tells domain a from b, trained on training pictures of both."""
+
+    classifier: Classifier
+    side_px: int
+    """Pictures are judged at this size."""
+    accuracy: dict[str, float]
+    """For "a" and "b": the share of the held-out pictures that it names rightly."""
+    pictures: dict[str, int]
+    """How many of "a" and "b" it was trained on."""
+
+    @property
+    def mean_accuracy(self) -> float:
+        """Over both domains, which count alike: 0.5 is guessing."""
+        return (self.accuracy["a"] + self.accuracy["b"]) / 2
+
+    def features(self, pictures: Array) -> Tensor:
+        """``(N, S, S, C)`` uint8 to ``(N, D)``."""
+        return self.classifier.features(to_tensor(resized(colour(pictures), self.side_px)))
+
+    def named(self, features: Tensor, domain: str) -> np.ndarray:
+        """``(N,)`` float64: 1 where it takes the picture of these features for one of ``domain``, else 0."""
+        likeliest = self.classifier.probabilities_of(features).argmax(1)
+        return (likeliest == "ab".index(domain)).double().numpy()
+
+
+def judge_of(heaps: Heaps, seed: int = 0, device: torch.device | str = "cpu", folder: Path | None = None) -> Judge:
+    """The judge for these pictures: trained now, or found in the cache (``folder``, or the user's).
+
+    Where one domain has fewer pictures, these are shown more often, so that both are equally often the answer.
+
+    Raises:
+        DataError: There are too few pictures to train on.
+    """
+    side = min(heaps.train["a"].shape[1], _LARGEST_PX)
+    train, test = (
+        {domain: resized(colour(heap[domain]), side) for domain in "ab"} for heap in (heaps.train, heaps.test)
+    )
+    counts = {domain: len(pictures) for domain, pictures in train.items()}
+    if min(counts.values()) < 2:
+        raise DataError("A judge of domains needs two or more training pictures of each.")
+    most = max(counts.values())
+    shown = np.concatenate([pictures[np.resize(np.arange(len(pictures)), most)] for pictures in train.values()])
+    config = FitConfig(
+        width=16,
+        features=64,
+        images=min(_IMAGES, _EPOCHS * 2 * most),
+        batch=min(64, 2 * most),
+        learning_rate=2e-3,
+        shift_px=max(1, side // 16),
+        mirror=True,
+        seed=seed,
+    )
+    made = classifiers.fitted(
+        shown, _labels(most, most), np.concatenate([*test.values()]), _labels(*map(len, test.values())), config, device,
+        folder,
+    )  # fmt: skip
+    accuracy = {
+        domain: classifiers.accuracy(made, test[domain], np.full(len(test[domain]), index, np.int64))
+        for index, domain in enumerate("ab")
+    }
+    return Judge(classifier=made, side_px=side, accuracy=accuracy, pictures=counts)
+
+
+def by_classifier(judge: Judge) -> Extractor:
+    """The judge's last layer but one."""
+    return Extractor(
+        name="domain classifier",
+        about=f"features of a domain classifier trained here ({judge.mean_accuracy:.0%} right on held-out pictures), "
+        "not the published FID",
+        published=False,
+        dimensions=judge.classifier.network.config.features,
+        digest=_digest(judge.classifier.network),
+        features=judge.features,
+    )
+
+
+def by_inception(given: Path, device: torch.device | str = "cpu", *, quiet: bool = True) -> Extractor:
+    """The FID's Inception from a file, or downloaded.
+
+    Raises:
+        CheckpointError: The file is missing, damaged, or something else.
+    """
+    path = inception.find(given, quiet=quiet)
+    network, published = inception.read(path)
+    network = network.to(device)
+
+    @torch.inference_mode()
+    def features(pictures: Array) -> Tensor:
+        parts = [
+            network(to_tensor(colour(pictures[start : start + _AT_ONCE])).to(device).add_(1).div_(2)).cpu()
+            for start in range(0, len(pictures), _AT_ONCE)
+        ]
+        return torch.cat(parts).clone()
+
+    return Extractor(
+        name="published Inception" if published else "unpublished Inception",
+        about="features of the Inception of the published FID"
+        if published
+        else f"features of an Inception with the weights of {path.name}, not the published FID",
+        published=published,
+        dimensions=inception.FEATURES,
+        digest=_digest(network),
+        features=features,
+    )
+
+
+def _labels(a: int, b: int) -> Labels:
+    return np.repeat(np.arange(2), [a, b])
+
+
+def _digest(network: torch.nn.Module) -> str:
+    digest = hashlib.blake2b(digest_size=5)
+    for key, value in network.state_dict().items():
+        digest.update(key.encode())
+        digest.update(value.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,279 @@
+"""The measurement of a translator on held-out pictures, each figure beside what doing nothing and real pictures get."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from viceversa.data.images import Array, to_tensor, to_uint8
+from viceversa.data.pictures import HeldOutKind
+from viceversa.evaluation import bootstrap, content, distances
+from viceversa.evaluation.bootstrap import Figure
+from viceversa.evaluation.features import Extractor, Judge
+from viceversa.evaluation.heaps import Heaps
+
+FORMAT, VERSION = "viceversa-evaluation", 1
+_POOR_JUDGE = 0.75  # of the held-out pictures
+_EASY = 0.99
+_AT_ONCE = 16
+
+Translate = Callable[[Tensor], Tensor]
+"""``(N, C, S, S)`` in [-1, 1] to pictures of the other domain, of the same shape but for C."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scores:
+    """What one heap of pictures gets; None is what was not measured or says nothing."""
+
+    frechet: Figure | None = None
+    """Frechet distance to training pictures of the target domain; 0 is best."""
+    kernel: Figure | None = None
+    """Kernel distance (KID) to them; about 0 is best."""
+    rate: Figure | None = None
+    """The share that the judge takes for pictures of the target domain."""
+    ssim: Figure | None = None
+    """Structural similarity of luminance with the input; 1 is equal."""
+    edges: Figure | None = None
+    """How well edges agree with the input's: `viceversa.evaluation.content.edge_agreement`."""
+    cycle: Figure | None = None
+    """Mean absolute difference, in grey levels, of the input and what it becomes there and back again."""
+    truth_l1: Figure | None = None
+    """With pairs: mean absolute difference from the truth in grey levels."""
+    truth_ssim: Figure | None = None
+    """With pairs: structural similarity of luminance with the truth."""
+    truth_psnr: Figure | None = None
+    """With pairs: peak signal-to-noise ratio in dB."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Direction:
+    """What one direction does."""
+
+    name: str
+    """ "a2b" or "b2a"."""
+    source: str
+    """The domain's name for people."""
+    target: str
+    pictures: int
+    """Held-out pictures that were translated."""
+    reference: int
+    """Training pictures of the target domain that distances are measured to."""
+    translated: Scores
+    untranslated: Scores
+    """The same inputs, as they are: what doing nothing gets."""
+    real: Scores
+    """Held-out pictures of the target domain: what the best translator could get. With pairs they are the truth;
+    without, ssim and edges show what pictures that have nothing to do with each other get."""
+    mean: Scores | None
+    """With pairs: the mean training picture of the target domain, always the same one."""
+
+    @property
+    def names(self) -> tuple[str, str]:
+        """The domains' names in the order of `name`."""
+        return self.source, self.target
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluation:
+    """What `measure` found; every part is plain data."""
+
+    features: str
+    """By what distances are measured."""
+    published_fid: bool
+    """Whether those are the features of the published FID."""
+    features_digest: str
+    """Compare distances only where this is equal."""
+    dimensions: int
+    """Numbers of a picture's features."""
+    judge_accuracy: dict[str, float]
+    """By domain: the share of held-out real pictures that the judge of the rates names rightly."""
+    judge_pictures: dict[str, int]
+    """How many it was trained on."""
+    size_px: int
+    held_out: HeldOutKind
+    """Where the pictures are from; "training" are those that the model was trained on."""
+    directions: tuple[Direction, ...]
+    notes: tuple[str, ...]
+    """What to mind when reading the figures."""
+    model: str = ""
+    data: str = ""
+
+    @property
+    def score(self) -> float:
+        """The lower, the better: with pairs the mean L1 of the directions, else their mean Frechet distance."""
+        found = [d.translated.truth_l1 or d.translated.frechet for d in self.directions]
+        return sum(figure.value for figure in found if figure) / len(found)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain values for JSON."""
+        return {"format": FORMAT, "version": VERSION, **asdict(self)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Standard:
+    """What translators are held to: made once, used for any number of them."""
+
+    heaps: Heaps
+    judge: Judge
+    extractor: Extractor
+    reference: dict[str, Tensor]
+    """Features of training pictures, by domain."""
+    test: dict[str, Tensor]
+    """Features of held-out pictures, by domain."""
+
+
+def standard(heaps: Heaps, judge: Judge, extractor: Extractor) -> Standard:
+    """Looks at all real pictures."""
+    return Standard(
+        heaps=heaps,
+        judge=judge,
+        extractor=extractor,
+        reference={domain: extractor.features(heap) for domain, heap in heaps.train.items()},
+        test={domain: extractor.features(heap) for domain, heap in heaps.test.items()},
+    )
+
+
+def measure(
+    translate: Mapping[str, Translate],
+    standard: Standard,
+    *,
+    resamples: int = 200,
+    seed: int = 0,
+    model: str = "",
+    data: str = "",
+) -> Evaluation:
+    """Translates the held-out pictures and measures what comes.
+
+    Args:
+        translate: What leads to the other domain: "a2b", "b2a" or both.
+        standard: What it is held to.
+        resamples: For the 95 % intervals; 0 leaves them out.
+        seed: Of the resampling.
+        model: What is measured, for the reader.
+        data: On what.
+    """
+    heaps, judge, extractor = standard.heaps, standard.judge, standard.extractor
+    meter = _Meter(standard, resamples, seed)
+    return Evaluation(
+        features=extractor.about,
+        published_fid=extractor.published,
+        features_digest=extractor.digest,
+        dimensions=extractor.dimensions,
+        judge_accuracy=judge.accuracy,
+        judge_pictures=judge.pictures,
+        size_px=heaps.test["a"].shape[1],
+        held_out=heaps.kind,
+        directions=tuple(meter.direction(name, translate) for name in translate),
+        notes=tuple(_notes(standard)),
+        model=model,
+        data=data,
+    )
+
+
+class _Meter:
+    """Measures heaps of pictures against one standard."""
+
+    def __init__(self, standard: Standard, resamples: int, seed: int):
+        self.standard, self.resamples, self.seed = standard, resamples, seed
+
+    def direction(self, name: str, translate: Mapping[str, Translate]) -> Direction:
+        source, target = name[0], name[-1]
+        heaps, features = self.standard.heaps, self.standard.test
+        inputs, truths = heaps.test[source], heaps.test[target]
+        outputs = _translated(translate[name], inputs)
+        back = translate.get(f"{target}2{source}")
+        real = self._scores(truths, target, features[target])
+        return Direction(
+            name=name,
+            source=heaps.domains[source],
+            target=heaps.domains[target],
+            pictures=len(inputs),
+            reference=len(heaps.train[target]),
+            translated=replace(
+                self._scores(outputs, target),
+                **self._kept(inputs, outputs),
+                cycle=self._mean(content.distance(inputs, _translated(back, outputs))) if back else None,
+                **(self._truth(outputs, truths) if heaps.paired else {}),
+            ),
+            untranslated=replace(
+                self._scores(inputs, target, features[source]),
+                **(self._truth(inputs, truths) if heaps.paired else {}),
+            ),
+            # Without pairs, the first of one domain and the first of the other have nothing to do with each other.
+            real=replace(real, **self._kept(inputs[: len(truths)], truths[: len(inputs)])),
+            mean=Scores(**self._truth(_mean_picture(heaps.train[target], truths), truths)) if heaps.paired else None,
+        )
+
+    def _scores(self, pictures: Array, target: str, features: Tensor | None = None) -> Scores:
+        """The distances and the judge's rate, which any heap has; ``features`` where they are known already."""
+        extractor, judge = self.standard.extractor, self.standard.judge
+        found = extractor.features(pictures) if features is None else features
+        judged = found if extractor.features == judge.features else judge.features(pictures)
+        reference, how = self.standard.reference[target], (self.resamples, self.seed)
+        return Scores(
+            frechet=distances.frechet(reference, found, *how),
+            kernel=distances.kernel(reference, found, *how),
+            rate=self._mean(judge.named(judged, target)),
+        )
+
+    def _kept(self, inputs: Array, outputs: Array) -> dict[str, Figure]:
+        return {
+            "ssim": self._mean(content.ssim(inputs, outputs)),
+            "edges": self._mean(content.edge_agreement(inputs, outputs)),
+        }
+
+    def _truth(self, pictures: Array, truths: Array) -> dict[str, Figure]:
+        return {
+            "truth_l1": self._mean(content.distance(pictures, truths)),
+            "truth_ssim": self._mean(content.ssim(pictures, truths)),
+            "truth_psnr": self._mean(content.psnr(pictures, truths)),
+        }
+
+    def _mean(self, values: content.Floats) -> Figure:
+        return bootstrap.mean(values, self.resamples, self.seed)
+
+
+def _translated(translate: Translate, pictures: Array) -> Array:
+    """Rounded to whole grey levels, as the files are that people get."""
+    parts = [
+        to_uint8(translate(to_tensor(pictures[start : start + _AT_ONCE])))
+        for start in range(0, len(pictures), _AT_ONCE)
+    ]
+    return np.concatenate(parts)
+
+
+def _mean_picture(train: Array, truths: Array) -> Array:
+    """The mean of ``train``, once for each of ``truths``."""
+    middle = np.rint(train.mean(0, dtype=np.float64)).astype(np.uint8)
+    return np.broadcast_to(middle, truths.shape)
+
+
+def _notes(standard: Standard) -> list[str]:
+    heaps, judge, extractor = standard.heaps, standard.judge, standard.extractor
+    fewest = min(len(heap) for heap in (*heaps.test.values(), *heaps.train.values()))
+    counts = " or ".join(str(count) for count in dict.fromkeys(map(len, heaps.train.values())))
+    notes = [
+        f"Distances are by {extractor.about}. Compare them only with those by the same features "
+        f"({extractor.digest}), of as many pictures; they are to {counts} training pictures of the target."
+    ]
+    if fewest <= extractor.dimensions:
+        notes.append(
+            f"The Frechet distance is unstable here: {fewest} pictures are too few for {extractor.dimensions} "
+            "features. The kernel distance suffers less; more pictures help both."
+        )
+    if judge.mean_accuracy < _POOR_JUDGE:
+        by = "" if extractor.published else " and the distances by its features"
+        notes.append(
+            f"The judge is poor: it names only {judge.mean_accuracy:.0%} of the real held-out pictures rightly, so its "
+            f"rates{by} say little."
+        )
+    if judge.mean_accuracy > _EASY and not extractor.published:
+        notes.append(
+            "These domains are so easy to tell apart that the judge's features need to see little of a picture: a "
+            "small distance and a high rate do not show that translations look real."
+        )
+    if heaps.kind == "training":
+        notes.append("Nothing is held out: these pictures were trained on, so all figures flatter.")
+    return notes

@@ -1,0 +1,240 @@
+"""Translating a film: it is decoded, translated and encoded at the same time, segment after segment."""
+
+import contextlib
+import gc
+import os
+import secrets
+from collections.abc import Callable, Generator, Iterable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from viceversa.data import formats
+from viceversa.data.formats.limits import check_pixels
+from viceversa.data.picture import About, Animation, Picture
+from viceversa.errors import ConfigError, DataError, PictureError
+from viceversa.extras import need
+from viceversa.inference.applied import Applied, at_once
+from viceversa.inference.video import parts as fingerprints
+from viceversa.inference.video.ahead import ahead
+from viceversa.inference.video.kinds import MOVING, WRITTEN
+from viceversa.inference.video.parts import Parts
+from viceversa.inference.video.reading import Frame, Reader, opened, survey
+from viceversa.inference.video.smoothing import Smoother
+from viceversa.inference.video.writing import Part, even, find_encoder, join
+
+SEGMENT_FRAMES = 250
+_QUALITY = 95
+_BATCHES_AHEAD = 2
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What became of a film."""
+
+    frames: int
+    """How many there are in the translation."""
+    resumed: int
+    """How many of them an earlier attempt had finished."""
+    notes: tuple[str, ...]
+    """What is not as it was in the film."""
+
+
+def translate_video(
+    applied: Applied,
+    source: Path,
+    out: Path,
+    *,
+    smooth: float = 0.0,
+    batch_size: int = 8,
+    overwrite: bool = False,
+    segment: int = SEGMENT_FRAMES,
+    progress: Progress | None = None,
+) -> Outcome:
+    """Translates a film into a film, or into a .gif or .webp; see `Translator.video`.
+
+    Args:
+        applied: What translates.
+        source: The film.
+        out: Where it goes. ``OUT.parts`` beside it holds the finished segments until all are there.
+        smooth: See `Smoother`.
+        batch_size: The most frames that go through the network at once.
+        overwrite: Replace ``out``, and throw away segments that were made in another way.
+        segment: Frames of a segment.
+        progress: Called with the frames done and all.
+
+    Raises:
+        ConfigError: A setting cannot be, or there are segments of another translation.
+        DataError: The film cannot be read, is cut short, or does not fit the translator.
+    """
+    suffix = out.suffix.lower()
+    if suffix not in (*WRITTEN, *MOVING):
+        known = " ".join((*WRITTEN, *MOVING))
+        raise ConfigError(f"{out}: '{out.suffix}' is no kind of film that can be written; use one of {known}.")
+    if not overwrite and os.path.lexists(out):
+        raise ConfigError(f"{out} exists; give another name, or --overwrite (in Python: overwrite=True).")
+    smoother = Smoother(smooth)
+    at_once(1, batch_size)
+    with _as_sentences(source, out):
+        film = survey(source)
+        _check_channels(applied, source)
+        out.parent.mkdir(parents=True, exist_ok=True)
+        work = _Work(applied, Reader(film), smoother, batch_size, segment, progress)
+        if suffix in MOVING:
+            return _to_animation(work, out)
+        return _to_film(work, out, overwrite)
+
+
+@dataclass
+class _Work:
+    """One film on its way through a translator."""
+
+    applied: Applied
+    reader: Reader
+    smoother: Smoother
+    batch_size: int
+    segment: int
+    progress: Progress | None
+    done: int = 0
+
+    def frames(self, skip: int = 0) -> Generator[list[Frame]]:
+        """The translated frames but the first ``skip``, in batches that do not reach over the end of a segment."""
+        film = self.reader.film
+        size = at_once(film.width * film.height, self.batch_size)
+        with contextlib.closing(ahead(self.reader.frames(skip), _BATCHES_AHEAD * size)) as frames:
+            for batch in _batches(frames, size, self.segment):
+                answers = self.applied.to_list([frame.pixels for frame in batch], self.batch_size)
+                yield [
+                    replace(frame, pixels=_coloured(self.smoother(frame.pixels, answer)))
+                    for frame, answer in zip(batch, answers, strict=True)
+                ]
+
+    def advance(self, frames: int) -> None:
+        self.done += frames
+        if self.progress is not None:
+            self.progress(self.done, max(self.done, self.reader.film.frames))
+
+    def notes(self) -> list[str]:
+        lost = self.reader.lost
+        return [f"{lost} damaged frame{'s' * (lost > 1)} left out"] if lost else []
+
+
+def _batches(frames: Iterable[Frame], size: int, segment: int) -> Iterator[list[Frame]]:
+    batch: list[Frame] = []
+    for index, frame in enumerate(frames, 1):
+        batch.append(frame)
+        if len(batch) == size or index % segment == 0:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+def _coloured(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    return pixels if pixels.shape[2] == 3 else np.repeat(pixels, 3, axis=2)
+
+
+def _to_film(work: _Work, out: Path, overwrite: bool) -> Outcome:
+    film = work.reader.film
+    settings = {
+        "film": fingerprints.of_file(film.path),
+        "model": fingerprints.of_network(work.applied),
+        "smooth": work.smoother.strength,
+        "batch": work.batch_size,
+        "tile": work.applied.tile,
+        "segment": work.segment,
+        "encoder": f"{find_encoder()}, PyAV {need('av', 'video').__version__}",
+    }
+    parts = Parts(out, settings, overwrite=overwrite)
+    resumed = len(parts.finished) * work.segment
+    beside = out.with_name(f".{out.name}.{secrets.token_hex(4)}")
+    try:
+        work.smoother.restore(parts.state())
+        work.advance(min(resumed, film.frames))
+        _write_parts(work, parts, resumed)
+        notes = join(parts.finished, film, work.reader.end, beside, out.suffix.lower())
+        os.replace(beside, out)
+    except BaseException:
+        parts.leave()
+        raise
+    finally:
+        beside.unlink(missing_ok=True)
+    parts.remove()
+    width, height = even(film.width), even(film.height)
+    if (width, height) != (film.width, film.height):
+        notes.insert(0, f"{film.width} x {film.height} px became {width} x {height}: H.264 has even sides")
+    return Outcome(frames=work.reader.seen, resumed=min(resumed, work.reader.seen), notes=(*notes, *work.notes()))
+
+
+def _write_parts(work: _Work, parts: Parts, resumed: int) -> None:
+    part: Part | None = None
+    written = 0
+    try:
+        with contextlib.closing(ahead(_with_states(work, resumed), _BATCHES_AHEAD)) as batches:
+            for batch, state in batches:
+                part = part or Part(parts.beside(parts.path(len(parts.finished)).name), work.reader.film)
+                for frame in batch:
+                    part.write(frame.pixels, frame.pts, frame.duration)
+                written += len(batch)
+                work.advance(len(batch))
+                if written % work.segment == 0:
+                    finished, part = part, None
+                    finished.finish()
+                    parts.finish(state)
+                    del finished
+                    gc.collect()  # an encoder holds many frames, and lies in a cycle of references
+        if part is not None:
+            finished, part = part, None
+            finished.finish()
+            parts.finish({})
+    finally:
+        if part is not None:
+            part.abandon()
+
+
+def _with_states(work: _Work, skip: int) -> Generator[tuple[list[Frame], dict[str, Tensor]]]:
+    """Batches, each with what the next one depends on, taken before the next one is begun."""
+    for batch in work.frames(skip):
+        yield batch, work.smoother.state()
+
+
+def _to_animation(work: _Work, out: Path) -> Outcome:
+    """GIF and WebP hold durations instead of times, and Pillow writes them with all frames in memory."""
+    film = work.reader.film
+    with formats.named(film.path):
+        check_pixels(film.path, film.width, film.height, frames=film.frames)
+
+    def pictures() -> Iterator[Picture]:
+        with contextlib.closing(ahead(work.frames(), _BATCHES_AHEAD)) as batches:
+            for frame in (frame for batch in batches for frame in batch):
+                start, end = (round(1000 * pts * film.time_base) for pts in (frame.pts, frame.pts + frame.duration))
+                yield Picture(pixels=frame.pixels, about=About(duration_ms=end - start))
+                work.advance(1)
+
+    with formats.replacing(out) as file:
+        animation = Animation(frames=pictures(), about=About(), loop=0)
+        formats.write_frames(file, animation, formats.kind_of(out), _QUALITY)
+    with opened(film.path) as (container, _):
+        notes = ["without its sound"] if container.streams.audio else []
+    return Outcome(frames=work.done, resumed=0, notes=(*notes, *work.notes()))
+
+
+def _check_channels(applied: Applied, source: Path) -> None:
+    if applied.takes not in (1, 3) or applied.gives not in (1, 3):
+        raise PictureError(f"{source}: the translator makes {applied.gives} channels of {applied.takes}; a film has 3.")
+
+
+@contextlib.contextmanager
+def _as_sentences(source: Path, out: Path) -> Generator[None]:
+    """What ffmpeg says while a film is written becomes an OSError, or a sentence."""
+    av = need("av", "video")
+    try:
+        yield
+    except av.FFmpegError as error:
+        if isinstance(error, OSError):
+            raise
+        raise DataError(f"{source}: {out} could not be written ({error.strerror or error}).") from error

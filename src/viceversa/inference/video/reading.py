@@ -1,0 +1,244 @@
+"""Films in: upright RGB frames with their times, one after the other, and what is to be said of them again."""
+
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from viceversa.data import colour
+from viceversa.data.formats.limits import PIXEL_LIMIT
+from viceversa.errors import DataError
+from viceversa.extras import need
+
+_HD_PX = 720  # from this height on, films that do not name their colours mean BT.709
+_UNNAMED, _BT709, _BT601 = 2, 1, 5  # of ITU-T H.273
+_LIMITED, _FULL = 1, 2
+_MATRICES = {1: 1, 4: 4, 5: 5, 6: 5, 7: 7, 9: 9, 10: 9}  # H.273's numbers to those that swscale knows
+_MAY_LACK_SECONDS, _MAY_LACK_SHARE = 1.0, 0.03  # what a whole film may lack of the duration in its head
+_LONGEST_LAST = 10  # frames: what a file says of its end is not believed beyond that
+_USUAL_RATE = Fraction(25)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Colours:
+    """How the numbers of a film are meant: for converting, and as they are named in the file."""
+
+    matrix: int
+    """From RGB to luma and chroma, as swscale counts."""
+    range: int
+    """1: 16 to 235; 2: 0 to 255."""
+    named: tuple[int, int, int]
+    """Matrix, primaries and transfer in the file, which may be "not named"."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Film:
+    """What is known of a film before its frames are translated."""
+
+    path: Path
+    """The file."""
+    frames: int
+    """How many frames there are, as far as can be told without decoding them."""
+    width: int
+    """Of the upright picture."""
+    height: int
+    """Of the upright picture."""
+    turns: int
+    """Quarter turns, anticlockwise, that make it upright."""
+    time_base: Fraction
+    """Seconds of a unit of time."""
+    start: int
+    """The time at which the film starts, in that unit."""
+    end: int | None
+    """When the last frame ends, with 0 as the start, if the file says so."""
+    rate: Fraction
+    """Frames a second, on average."""
+    aspect: Fraction
+    """The width of an upright pixel by its height."""
+    colours: Colours
+    """How its numbers are meant."""
+
+    @property
+    def step(self) -> int:
+        """What a frame usually lasts, in units of time."""
+        return max(1, round(1 / (self.rate * self.time_base)))
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Frame:
+    """One frame."""
+
+    pts: int
+    """When it is shown, in units of the film's time."""
+    duration: int
+    """How long."""
+    pixels: NDArray[np.uint8]
+    """``(H, W, 3)``."""
+
+
+@contextmanager
+def opened(path: Path) -> Generator[tuple[Any, Any]]:
+    """A film's container and its video stream.
+
+    Raises:
+        DataError: It is no film, or one without pictures.
+    """
+    av = need("av", "video")
+    try:
+        # Only files: a playlist must not make this program call other machines.
+        container = av.open(str(path.absolute()), options={"protocol_whitelist": "file"})
+    except (av.FFmpegError, ValueError, UnicodeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise DataError(
+            f"{path}: it cannot be read as a film ({reason}): it is damaged, cut short or of another kind; replace it."
+        ) from error
+    with container:
+        cover = av.stream.Disposition.attached_pic
+        streams = [stream for stream in container.streams.video if not stream.disposition & cover]
+        if not streams:
+            raise DataError(f"{path}: it has no video stream, so there are no pictures to translate; leave it out.")
+        if streams[0].codec_context is None:
+            raise DataError(f"{path}: it is coded in a way that cannot be decoded; convert it to H.264 first.")
+        yield container, streams[0]
+
+
+def survey(path: Path) -> Film:
+    """Looks at the first frame and goes through the file once, without decoding, to see that it is whole.
+
+    Raises:
+        DataError: It is no film, cannot be decoded, is cut short, or its frames are too large.
+    """
+    with opened(path) as (container, stream):
+        first = next((frame for frame, _ in _decoded(container, stream)), None)
+        if first is None:
+            raise DataError(f"{path}: none of its frames can be decoded; replace it.")
+        if first.width * first.height > PIXEL_LIMIT:
+            raise DataError(f"{path}: it has frames of more than {PIXEL_LIMIT // 10**6} megapixels; make them smaller.")
+        turns = round((first.rotation or 0) / 90) % 4
+        width, height = (first.height, first.width) if turns % 2 else (first.width, first.height)
+        aspect = Fraction(stream.sample_aspect_ratio or 1)
+        rate = stream.average_rate or stream.guessed_rate or _USUAL_RATE
+        time_base = Fraction(stream.time_base)
+        start = round(Fraction(container.start_time or 0, 1_000_000) / time_base)
+        end = None if stream.duration is None else (stream.start_time or 0) + stream.duration - start
+        told = stream.frames
+    return Film(
+        path=path, frames=_counted(path, told), width=width, height=height, turns=turns, time_base=time_base,
+        start=start, end=end, rate=min(max(Fraction(rate), Fraction(1, 100)), Fraction(1000)),
+        aspect=1 / aspect if turns % 2 and aspect else aspect, colours=_colours(first),
+    )  # fmt: skip
+
+
+def _counted(path: Path, told: int) -> int:
+    """The number of frames; DataError if the file ends before it should."""
+    av = need("av", "video")
+    count, ended = 0, Fraction(0)
+    with opened(path) as (container, stream):
+        start = Fraction(container.start_time or 0, 1_000_000)
+        try:
+            for packet in container.demux():
+                if packet.pts is not None:
+                    ended = max(ended, (packet.pts + (packet.duration or 0)) * Fraction(packet.time_base) - start)
+                    count += packet.stream_index == stream.index and not packet.is_discard
+        except av.FFmpegError:  # a head that promises more than there is; what is missing is told below
+            pass
+        whole = Fraction(container.duration or 0, 1_000_000)
+    if whole - ended > max(_MAY_LACK_SECONDS, _MAY_LACK_SHARE * whole):
+        raise DataError(
+            f"{path}: it is cut short or damaged: it should last {float(whole):.1f} s and ends after "
+            f"{float(ended):.1f} s. Get it whole, or save the good part as a film of its own."
+        )
+    return told or count
+
+
+class Reader:
+    """Decodes a film."""
+
+    def __init__(self, film: Film):
+        self.film = film
+        self.lost = 0
+        """Frames and packets that could not be decoded, so far."""
+        self.seen = 0
+        """Frames that could be decoded, so far."""
+        self.end = 0
+        """When the last of them ends."""
+
+    def frames(self, skip: int = 0) -> Iterator[Frame]:
+        """Every frame but the first ``skip``; their times begin with the film, and grow."""
+        film = self.film
+        convert = need("av.video.reformatter", "video").VideoReformatter()
+        with opened(film.path) as (container, stream):
+            stream.thread_type = "AUTO"
+            for pts, duration, frame in self._timed(container, stream):
+                self.seen, self.end = self.seen + 1, pts + duration
+                if self.seen > skip:
+                    yield Frame(pts=pts, duration=duration, pixels=_pixels(convert, frame, film))
+
+    def _timed(self, container: Any, stream: Any) -> Iterator[tuple[int, int, Any]]:
+        """Frames with their times, and how long each is shown: what files say of that is only true of the last."""
+        film, last = self.film, -self.film.step
+        waiting: Any = None
+        for frame, lost in _decoded(container, stream):
+            self.lost += lost
+            if frame is None:
+                continue
+            pts = last + film.step if frame.pts is None else frame.pts - film.start
+            # Some files repeat a time, and a film's times must grow.
+            pts = max(pts, last + 1, 0)
+            if waiting is not None:
+                yield last, pts - last, waiting
+            last, waiting = pts, frame
+        if waiting is not None:
+            rest = (film.end or 0) - last
+            yield last, rest if 0 < rest <= _LONGEST_LAST * film.step else waiting.duration or film.step, waiting
+
+
+def _decoded(container: Any, stream: Any) -> Iterator[tuple[Any, int]]:
+    """Every frame; or None, and 1, for what is damaged: the decoder goes on at the next key frame."""
+    av = need("av", "video")
+    packets = container.demux(stream)
+    while True:
+        try:
+            packet = next(packets, None)
+        except av.FFmpegError:
+            return
+        if packet is None:
+            return
+        try:
+            frames = packet.decode()
+        except av.FFmpegError:
+            yield None, 1
+            continue
+        for frame in frames:
+            yield (None, 1) if frame.is_corrupt else (frame, 0)
+
+
+def _pixels(convert: Any, frame: Any, film: Film) -> NDArray[np.uint8]:
+    """``(H, W, 3)``, upright; what is transparent lies on white."""
+    colours = _colours(frame)
+    alpha = any(part.is_alpha for part in frame.format.components)
+    width, height = (film.height, film.width) if film.turns % 2 else (film.width, film.height)
+    rgb = frame.format.is_rgb
+    made = convert.reformat(
+        frame, width, height, "rgba" if alpha else "rgb24", interpolation="BICUBIC",
+        src_colorspace=None if rgb else colours.matrix, src_color_range=_FULL if rgb else colours.range,
+        dst_color_range=_FULL,
+    )  # fmt: skip
+    return np.ascontiguousarray(np.rot90(colour.on_white(made.to_ndarray()), film.turns))
+
+
+def _colours(frame: Any) -> Colours:
+    if frame.format.is_rgb or frame.format.name == "pal8":
+        return Colours(matrix=_BT709, range=_LIMITED, named=(_BT709, _BT709, _BT709))
+    usual = _BT709 if min(frame.width, frame.height) >= _HD_PX else _BT601
+    full = frame.color_range == _FULL or frame.format.name.startswith("yuvj")
+    return Colours(
+        matrix=_MATRICES.get(int(frame.colorspace), usual),
+        range=_FULL if full else _LIMITED,
+        named=(int(frame.colorspace), int(frame.color_primaries), int(frame.color_trc)),
+    )

@@ -1,0 +1,120 @@
+"""Recipes: settings that were found to work for a task, under a name that stands in place of a method's."""
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from viceversa import methods
+from viceversa.errors import ConfigError
+
+_LENGTH = ("epochs", "images")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """A method with settings of its own; every one of them can be overridden."""
+
+    method: str
+    about: str
+    """What it does, in a few words."""
+    settings: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """Flat names of the settings that differ from the method's defaults."""
+
+    def combined(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """The recipe's settings under those ``given``; the length of training is replaced as a whole."""
+        own = dict(self.settings)
+        if not given.keys().isdisjoint(_LENGTH):
+            own = {name: value for name, value in own.items() if name not in _LENGTH}
+        return {**own, **given}
+
+
+_SMALL_UNETS = {
+    "generator": "unet",
+    "levels": 5,
+    "width": 32,
+    "discriminator_width": 32,
+    "objective": "bce",
+    "batch": 4,
+    "learning_rate": 4e-4,
+    "lambda_cycle": 5.0,
+}
+
+RECIPES: dict[str, Recipe] = {
+    "women-men": Recipe(
+        method="cyclegan",
+        about="faces of women into those of men, and back, at 64 px",
+        settings={**_SMALL_UNETS, "name_a": "women", "name_b": "men", "size_px": 64, "images": 24000},
+    ),
+    "photo-anime": Recipe(
+        method="cyclegan",
+        about="photographs into pictures of an anime film, and back, at 128 px",
+        settings={
+            "name_a": "photos",
+            "name_b": "anime",
+            "size_px": 128,
+            "width": 16,
+            "blocks": 6,
+            "discriminator_width": 16,
+            "epochs": 20,
+        },
+    ),
+    "photo-anime-cartoongan": Recipe(
+        method="cartoongan",
+        about="the same by CartoonGAN, in one direction",
+        settings={
+            "name_a": "photos",
+            "name_b": "anime",
+            "size_px": 128,
+            "width": 16,
+            "blocks": 6,
+            "discriminator_width": 16,
+            "epochs": 20,
+            "init_epochs": 2.0,
+        },
+    ),
+    "portrait-painting": Recipe(
+        method="cyclegan",
+        about="photographs into paintings, and back, at 128 px",
+        settings={
+            "name_a": "photos",
+            "name_b": "paintings",
+            "size_px": 128,
+            "width": 16,
+            "blocks": 6,
+            "discriminator_width": 16,
+            "epochs": 20,
+        },
+    ),
+    "labels-facade": Recipe(
+        method="pix2pix",
+        about="maps of the parts of a house front into photographs, at 128 px",
+        settings={
+            "name_a": "photo",
+            "name_b": "labels",
+            "direction": "b2a",
+            "size_px": 128,
+            "width": 32,
+            "discriminator_width": 32,
+            "images": 5000,
+        },
+    ),
+}
+
+
+def find(name: str) -> Recipe:
+    """The recipe called ``name``; a method's name is that of its defaults.
+
+    Raises:
+        ConfigError: There is neither; the message says which there are, and the nearest.
+    """
+    if name in RECIPES:
+        return RECIPES[name]
+    if name in methods.METHODS:
+        return Recipe(method=name, about="")
+    near = difflib.get_close_matches(name, [*methods.METHODS, *RECIPES], 1)
+    hint = f" Perhaps you meant {near[0]}." if near else ""
+    raise ConfigError(
+        f"There is no method {name!r}; there are {', '.join(methods.METHODS)}, and the recipes {', '.join(RECIPES)}."
+        f"{hint}"
+    )

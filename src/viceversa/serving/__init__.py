@@ -1,0 +1,1 @@
+"""Translators behind an HTTP API and a web page."""

@@ -1,0 +1,105 @@
+"""API and page as one application."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from typing import Any
+
+from starlette.middleware.cors import CORSMiddleware
+
+from viceversa.errors import MissingExtra
+from viceversa.serving.api import make_api
+from viceversa.serving.gate import ROUTES, App, Gate, Message, Receive, Send
+from viceversa.serving.service import Service
+
+_LOADING = b"""<!doctype html><html lang="en"><meta charset="utf-8"><meta http-equiv="refresh" content="1">
+<title>viceversa</title><style>:root{color-scheme:light dark}
+body{font:16px system-ui,sans-serif;display:grid;place-items:center;min-height:90vh}</style>
+<p>The page is being made; it comes by itself.</p></html>"""
+
+
+class LatePage:
+    """The page, once it is there: its library takes seconds to import, and the API need not wait for it."""
+
+    def __init__(self) -> None:
+        self._app: App | None = None
+        self._stack = AsyncExitStack()
+
+    async def make(self, build: Callable[[], Any]) -> None:
+        """Calls ``build`` in a thread, and starts the application that it gives."""
+        try:
+            app = await asyncio.to_thread(build)
+            await self._stack.enter_async_context(app.router.lifespan_context(app))
+        except Exception:  # the API goes on without it
+            logging.getLogger("uvicorn.error").exception("The page could not be made; --no-page leaves it out.")
+            return
+        self._app = app
+
+    async def close(self) -> None:
+        """Ends what was started."""
+        await self._stack.aclose()
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        """One request."""
+        if self._app is not None:
+            await self._app(scope, receive, send)
+            return
+        status, headers = (200, [(b"content-type", b"text/html")]) if scope["path"] == "/" else (404, [])
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": _LOADING if status == 200 else b""})
+
+
+class _Either:
+    """The API for its own paths, the page for all others."""
+
+    def __init__(self, api: App, page: App):
+        self.api = api
+        self.page = page
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        """One request."""
+        own = scope["type"] != "http" or scope["path"] in ROUTES or scope["path"].startswith("/v1/")
+        await (self.api if own else self.page)(scope, receive, send)
+
+
+def make_app(service: Service, key: bytes | None, page: LatePage | None) -> Gate:
+    """Everything, behind the gate."""
+    app: Any = make_api(service)
+    if page is not None:
+        app = _Either(app, page)
+    gate: Any = Gate(app, service, key)
+    return gate
+
+
+def with_cors(gate: Gate, origins: tuple[str, ...]) -> App:
+    """Lets scripts of other web sites in; asking for leave (OPTIONS) needs no key."""
+    if not origins:
+        return gate
+    app: Any = gate
+    return CORSMiddleware(  # pyright: ignore[reportReturnType]
+        app, allow_origins=origins, allow_methods=["GET", "POST"], allow_headers=["*"],
+        expose_headers=["Content-Disposition", "Retry-After"],
+    )  # fmt: skip
+
+
+def page_builder(service: Service) -> Callable[[], Any]:
+    """A function that makes the page's application.
+
+    Raises:
+        MissingExtra: gradio is not installed.
+    """
+    import importlib.util
+
+    if importlib.util.find_spec("gradio") is None:
+        raise MissingExtra(
+            "The page needs gradio, which is not installed. Install it: pip install 'viceversa[serve]'; "
+            "or leave the page out: --no-page"
+        )
+
+    def build() -> Any:
+        from viceversa.serving.page import make_page
+
+        return make_page(service)
+
+    return build

@@ -1,0 +1,83 @@
+"""All settings of `serve`; the command line is a view of them."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+
+from viceversa.errors import ConfigError
+
+KEY_VARIABLE = "VICEVERSA_API_KEY"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServeConfig:
+    """Where the server listens, what it takes, and how much at once."""
+
+    host: str = "127.0.0.1"
+    """Address to listen on; 127.0.0.1 is reached from this machine only, 0.0.0.0 from everywhere."""
+
+    port: int = 8000
+    """Port to listen on; 0 takes a free one and says which."""
+
+    batch: int = 8
+    """Pictures of one size that are translated together, at most; none waits for others to come."""
+
+    queue: int = 64
+    """Requests that are accepted at once; one more is answered with 429 and when to try again."""
+
+    max_bytes: int = 32 * 2**20
+    """The largest file taken."""
+
+    max_pixels: int = 2**24
+    """The most pixels of a picture; the head of the file says how many, before any is decoded."""
+
+    timeout_seconds: Annotated[float, tyro.conf.arg(name="timeout")] = 60.0
+    """Seconds that a request may take, from its first byte; after that it is answered with 503."""
+
+    page: bool = True
+    """Show the web page at /."""
+
+    cors: tyro.conf.UseAppendAction[Annotated[tuple[str, ...], tyro.conf.arg(metavar="ORIGIN")]] = ()
+    """A web site whose scripts may use the API, such as https://example.org, or * for all; may be given again."""
+
+    api_key_file: Path | None = None
+    """File with a key that every request must show. Left out: what VICEVERSA_API_KEY holds, or no key."""
+
+    device: str = "auto"
+    """Where to compute: auto, cpu, cuda or mps."""
+
+    engine: Literal["auto", "onnxruntime", "openvino"] = "auto"
+    """What computes an .onnx file; auto is OpenVINO where it is installed."""
+
+    def __post_init__(self) -> None:
+        for name in ("batch", "queue", "max_bytes", "max_pixels"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"--{name.replace('_', '-')} must be at least 1; got {getattr(self, name)}.")
+        if not self.timeout_seconds > 0:
+            raise ConfigError(f"--timeout must be more than 0 seconds; got {self.timeout_seconds:g}.")
+        if not 0 <= self.port <= 65535:
+            raise ConfigError(f"--port must be 0 to 65535; got {self.port}.")
+
+    def api_key(self) -> bytes | None:
+        """The key that requests must show; None is no key.
+
+        Raises:
+            ConfigError: The file cannot be read, or the key is empty.
+        """
+        if self.api_key_file is not None:
+            source = str(self.api_key_file)
+            try:
+                key = self.api_key_file.read_bytes().strip()
+            except OSError as error:
+                raise ConfigError(f"--api-key-file: {source} cannot be read ({error.strerror}).") from None
+        elif KEY_VARIABLE in os.environ:
+            source, key = KEY_VARIABLE, os.environb[KEY_VARIABLE.encode()].strip()
+        else:
+            return None
+        # A key of more than one line, or with odd characters, could not be put into a header.
+        if not key or any(not 0x20 < byte < 0x7F for byte in key):
+            raise ConfigError(f"{source} must hold a key of letters, digits and signs, without spaces, in one line.")
+        return key

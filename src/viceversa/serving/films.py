@@ -1,0 +1,74 @@
+"""Films for the page: one at a time, and their frames in the same queue as everybody's pictures."""
+
+import asyncio
+import importlib.util
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from viceversa.errors import ViceversaError
+from viceversa.inference.applied import Applied
+from viceversa.serving.problems import Problem, busy, too_large
+from viceversa.serving.service import Service
+
+Progress = Callable[[int, int], None]
+
+_LONGER = 10
+"""So many times the seconds of a picture's request may a film take."""
+
+
+def can_film() -> bool:
+    """Whether what reads and writes films is installed."""
+    return importlib.util.find_spec("av") is not None
+
+
+class _Queued(Applied):
+    """A network whose pictures wait in the server's queue, so that a film does not keep others from it."""
+
+    def __init__(self, applied: Applied, service: Service):
+        super().__init__(applied.network, applied.device, applied.tile)
+        self._applied = applied
+        self._service = service
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """``(N, C, H, W)`` to ``(N, C', H, W)``."""
+        most = self._service.config.max_pixels
+        if x.shape[2] * x.shape[3] > most:
+            raise too_large(f"The film's pictures have more than {most / 1e6:.3g} megapixels; make it smaller.")
+        waiting = [self._service.batcher.submit(self._applied, picture) for picture in x]
+        return torch.stack([one.result() for one in waiting])
+
+
+async def translate_film(service: Service, name: str, to: str, source: Path, folder: Path, progress: Progress) -> Path:
+    """Translates a film with the model called ``name`` into ``folder``; gives the file.
+
+    Raises:
+        Problem: It cannot be translated, or it took too long.
+    """
+    from viceversa.inference.video import translate_video
+
+    with service.place():
+        model = service.models.find(name)
+        applied = _Queued(model.applied(to), service)
+        made = folder / f"{source.stem[:80]}-{to}.mp4"
+        gone = False
+
+        def go_on(done: int, total: int) -> None:
+            if gone or service.stopping:
+                raise Problem(503, "stopping", "The film was given up.")
+            progress(done, total)
+
+        def work() -> None:
+            translate_video(applied, source, made, batch_size=service.config.batch, progress=go_on)
+
+        try:
+            async with asyncio.timeout(_LONGER * service.config.timeout_seconds), service.films:
+                await asyncio.to_thread(work)
+        except TimeoutError:
+            gone = True
+            raise busy(503, "timeout", "The film took too long; take a shorter one.", 60) from None
+        except ViceversaError as error:
+            raise Problem(422, "unfit_film", str(error).removeprefix(f"{source}: ")) from error
+        return made

@@ -1,0 +1,153 @@
+"""What every request passes: the key, the limit of its size, counting, and the headers that keep a page to itself."""
+
+import asyncio
+import base64
+import binascii
+import hmac
+import time
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+from viceversa.serving.problems import Problem, too_large
+from viceversa.serving.service import Service
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Message, Receive, Send], Awaitable[None]]
+
+_FORM_BYTES = 2**16  # of a form, around the file
+_DRAIN_SECONDS = 2.0
+ROUTES = ("/v1/translate", "/v1/models", "/healthz", "/metrics", "/docs", "/openapi.json")
+_OPEN = ("/healthz",)
+# Nothing is loaded from anywhere else, whatever the page's library may ask for.
+_POLICY = (
+    "default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:; object-src 'none'; base-uri 'self'; "
+    "form-action 'self'; frame-ancestors 'self'"
+)
+_HEADERS = ((b"content-security-policy", _POLICY.encode()), (b"x-content-type-options", b"nosniff"))
+
+
+class Gate:
+    """ASGI middleware around the whole application."""
+
+    def __init__(self, app: App, service: Service, key: bytes | None):
+        self.app = app
+        self.service = service
+        self.key = key
+        self.running = 0
+        """Requests for translations whose answers have not been sent to the end."""
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        """One request."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        route = scope["path"] if scope["path"] in ROUTES else "page"
+        body = _Body(receive, self.service.config.max_bytes + _FORM_BYTES, dict(scope["headers"]))
+        answer = _Answer(send, body)
+        start = time.perf_counter()
+        self.running += route == "/v1/translate"
+        try:
+            self._check(scope)
+            await self.app(scope, body.receive, answer.send)
+        except Problem as problem:
+            if answer.status:
+                raise
+            await _refuse(problem, answer.send)
+        finally:
+            self.running -= route == "/v1/translate"
+            self.service.metrics.requests.labels(route, str(answer.status or 500)).inc()
+            if route != "page":  # where connections are held open for hours
+                self.service.metrics.seconds.labels(route).observe(time.perf_counter() - start)
+
+    def _check(self, scope: Message) -> None:
+        headers: dict[bytes, bytes] = dict(scope["headers"])
+        if self.key is not None and scope["path"] not in _OPEN and not _shows(headers, self.key):
+            # A browser asks for a password after "Basic", and sends it with all requests of the page.
+            scheme = "Bearer" if scope["path"].startswith("/v1/") else 'Basic realm="viceversa: any name, and the key"'
+            raise Problem(401, "no_key", "Show the API key: Authorization: Bearer KEY.", {"WWW-Authenticate": scheme})
+        length = headers.get(b"content-length", b"")
+        if length.isdigit() and int(length) > self.service.config.max_bytes + _FORM_BYTES:
+            raise file_too_large(self.service.config.max_bytes)
+
+
+class _Body:
+    """Counts what comes in, whatever its headers promised."""
+
+    def __init__(self, receive: Receive, most: int, headers: dict[bytes, bytes]):
+        self._receive = receive
+        self._most = most
+        self._asks_first = b"expect" in headers
+        self.bytes = 0
+        self.whole = False
+
+    async def receive(self) -> Message:
+        """The next part.
+
+        Raises:
+            Problem: 413, with this part it is too much.
+        """
+        message = await self._receive()
+        self.bytes += len(message.get("body", b""))
+        self.whole = message["type"] != "http.request" or not message.get("more_body", False)
+        if self.bytes > self._most:
+            raise file_too_large(self._most - _FORM_BYTES)
+        return message
+
+    async def drain(self) -> None:
+        """Reads on for a moment: a client that cannot send to the end may never see why it was refused."""
+        if self._asks_first and not self.bytes:
+            return  # it sends nothing before it is told to, and reading would tell it
+        until = self.bytes + self._most
+        try:
+            async with asyncio.timeout(_DRAIN_SECONDS):
+                while not self.whole and self.bytes < until:
+                    message = await self._receive()
+                    self.bytes += len(message.get("body", b""))
+                    self.whole = message["type"] != "http.request" or not message.get("more_body", False)
+        except TimeoutError:
+            pass
+
+
+class _Answer:
+    """Notes the status and adds headers."""
+
+    def __init__(self, send: Send, body: _Body):
+        self._send = send
+        self._body = body
+        self.status = 0
+
+    async def send(self, message: Message) -> None:
+        """Sends a part of the answer."""
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            message["headers"] = [*message.get("headers", []), *_HEADERS]
+            if self.status >= 400:
+                await self._body.drain()
+        await self._send(message)
+
+
+def file_too_large(most: int) -> Problem:
+    """413, of bytes."""
+    return too_large(f"The file is larger than {most / 1e6:.3g} MB, the most that is taken here; make it smaller.")
+
+
+def _shows(headers: dict[bytes, bytes], key: bytes) -> bool:
+    scheme, _, given = headers.get(b"authorization", b"").partition(b" ")
+    if scheme.lower() == b"basic":
+        try:
+            given = base64.b64decode(given, validate=True).partition(b":")[2]
+        except binascii.Error:
+            given = b""
+    elif scheme.lower() != b"bearer":
+        given = headers.get(b"x-api-key", b"")
+    return hmac.compare_digest(given.strip(), key)
+
+
+async def _refuse(problem: Problem, send: Send) -> None:
+    body = problem.body()
+    headers = {"Content-Type": "application/json", "Content-Length": str(len(body)), **problem.headers}
+    raw = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+    await send({"type": "http.response.start", "status": problem.status, "headers": raw})
+    await send({"type": "http.response.body", "body": body})

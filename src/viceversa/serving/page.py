@@ -1,0 +1,216 @@
+"""The web page: drop a picture, see before and after, download. It has the API's queue and limits."""
+
+import os
+import shutil
+from collections import deque
+from importlib.resources import files
+from pathlib import Path
+from secrets import token_hex
+from typing import Any
+
+from viceversa.data import formats
+from viceversa.data.formats import pillow
+from viceversa.data.picture import Picture
+from viceversa.serving.examples import example_files
+from viceversa.serving.films import can_film, translate_film
+from viceversa.serving.models import Model
+from viceversa.serving.pictures import SUFFIXES
+from viceversa.serving.problems import Problem
+from viceversa.serving.service import Service
+
+_PREVIEW_PX = 1600
+_KEPT = 64  # results on disk: the page's library copies what it shows, soon after
+_CLEAN_SECONDS, _KEEP_SECONDS = 600, 3600
+_KINDS = [("As the picture", ""), ("PNG", "png"), ("JPEG", "jpg"), ("WebP", "webp"), ("AVIF", "avif"), ("TIFF", "tif")]
+
+
+def make_page(service: Service) -> Any:
+    """An application whose / is the page."""
+    # The library reads these when it is imported. What it keeps goes with the server's own files.
+    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+    os.environ["GRADIO_TEMP_DIR"] = str(service.folder / "page")
+    import gradio as gr
+    from fastapi import FastAPI
+    from gradio import themes
+
+    page = _Page(service)
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    fonts = ("Segoe UI", "Helvetica Neue", "sans-serif")
+    return gr.mount_gradio_app(
+        app, page.blocks(), path="/", ssr_mode=False, footer_links=[], show_error=True, pwa=False,
+        max_file_size=service.config.max_bytes, css=files("viceversa.serving").joinpath("page.css").read_text(),
+        theme=themes.Soft(primary_hue="blue", neutral_hue="slate", font=fonts, font_mono=("monospace",)),
+    )  # fmt: skip
+
+
+class _Page:
+    """The page's parts and what they do."""
+
+    def __init__(self, service: Service):
+        self.service = service
+        self._results: deque[Path] = deque()
+
+    def blocks(self) -> Any:
+        """The whole page."""
+        import gradio as gr
+
+        models = list(self.service.models)
+        names = " · ".join(model.name for model in models)
+        with gr.Blocks(
+            title=f"viceversa: {names}", analytics_enabled=False, delete_cache=(_CLEAN_SECONDS, _KEEP_SECONDS)
+        ) as page:
+            gr.HTML(f"<h1>{_title(models)}</h1><p>Drop a picture; it is translated by itself.</p>", elem_id="head")
+            with gr.Row():
+                model = gr.Dropdown(
+                    [one.name for one in models], value=models[0].name, label="Model", visible=len(models) > 1, scale=1
+                )
+                way = gr.Radio(**_ways(models[0]), label="Direction", elem_id="way", scale=2)
+            model.change(self.ways, model, way, **_QUIET)
+            with gr.Tabs():
+                with gr.Tab("Picture"):
+                    self._picture_tab(model, way)
+                if can_film():
+                    with gr.Tab("Video"):
+                        self._film_tab(model, way)
+        return page.queue(default_concurrency_limit=self.service.config.queue, max_size=self.service.config.queue)
+
+    def _picture_tab(self, model: Any, way: Any) -> None:
+        import gradio as gr
+
+        with gr.Row(equal_height=False):
+            with gr.Column():
+                picture = gr.Image(
+                    label="Your picture", type="filepath", image_mode=None, height=420, elem_id="picture",
+                    sources=["upload", "webcam", "clipboard"], buttons=["fullscreen"],
+                )  # fmt: skip
+                # The library would open the file itself, and say in other words what is wrong with it.
+                picture.preprocess = _path_of
+                with gr.Accordion("File of the result", open=False):
+                    kind = gr.Dropdown(_KINDS, value="", label="Kind")
+                    quality = gr.Slider(1, 100, 95, step=1, label="Quality", info="Of JPEG, WebP and AVIF.")
+            with gr.Column():
+                slider = gr.ImageSlider(
+                    label="Before | after", type="filepath", interactive=False, max_height=420, elem_id="result",
+                    buttons=["fullscreen"],
+                )  # fmt: skip
+                said = gr.Markdown(elem_id="said")
+                save = gr.DownloadButton("Download", variant="primary", interactive=False, elem_id="save")
+        given, shown = [picture, model, way, kind, quality], [slider, save, said]
+        gr.on([picture.change, way.change, kind.change, quality.release], self.translate, given, shown,
+              trigger_mode="always_last", show_progress_on=[slider], **_HIDDEN)  # fmt: skip
+        found = example_files(self.service)
+        if found:
+            gr.Examples([[str(file)] for file in found], [picture], label="Examples", elem_id="examples")
+
+    def _film_tab(self, model: Any, way: Any) -> None:
+        import gradio as gr
+
+        with gr.Row(equal_height=False):
+            with gr.Column():
+                film = gr.Video(label="Your video", sources=["upload", "webcam"], height=420, elem_id="film")
+                start = gr.Button("Translate the video", variant="primary", elem_id="start-film")
+            with gr.Column():
+                made = gr.Video(label="Translated", interactive=False, height=420, elem_id="made-film")
+
+        # The library finds by its default which argument tells of progress.
+        async def translate(path: str | None, name: str, to: str, progress: Any = gr.Progress()) -> str | None:  # noqa: B008
+            return await self.film(path, name, to, progress)
+
+        start.click(translate, [film, model, way], made, **_HIDDEN)
+
+    def ways(self, name: str) -> Any:
+        """The directions of another model."""
+        import gradio as gr
+
+        return gr.Radio(**_ways(self.service.models.find(name)))
+
+    async def translate(self, path: str | None, name: str, to: str, kind: str, quality: int) -> tuple[Any, Any, str]:
+        """What the picture tab shows: before and after, the file to download, a line of text."""
+        import gradio as gr
+
+        if path is None:
+            return None, gr.DownloadButton(value=None, interactive=False), ""
+        service = self.service
+        try:
+            async with service.request():
+                data = await service.in_pool(Path(path).read_bytes)
+                model = service.models.find(name)
+                done = await service.translate(model, data, to, kind or None, int(quality))
+                target = model.translator.domains[to]
+                file = f"{Path(path).stem[:80]}-{_plain(target)}{SUFFIXES[done.kind]}"
+
+                def keep() -> tuple[str, str, str]:
+                    folder = self._new_folder()
+                    (folder / file).write_bytes(done.data)
+                    return _preview(done.before, folder, "before"), _preview(done.after, folder, "after"), file
+
+                before, after, _ = await service.in_pool(keep)
+        except Problem as problem:
+            raise _shown(problem) from None
+        height, width = done.after.pixels.shape[:2]
+        text = f"{width} × {height} px, {done.kind}, {len(done.data) / 1e3:,.0f} kB"
+        return (before, after), gr.DownloadButton(value=str(Path(after).with_name(file)), interactive=True), text
+
+    async def film(self, path: str | None, name: str, to: str, progress: Any) -> str | None:
+        """The translated film's file."""
+
+        def tell(done: int, total: int) -> None:
+            progress((done, total), desc="Translating", unit="frames")
+
+        if path is None:
+            return None
+        try:
+            return str(await translate_film(self.service, name, to, Path(path), self._new_folder(), tell))
+        except Problem as problem:
+            raise _shown(problem) from None
+
+    def _new_folder(self) -> Path:
+        """An empty folder; the oldest one goes for it."""
+        folder = self.service.folder / "results" / token_hex(16)
+        folder.mkdir(parents=True)
+        self._results.append(folder)
+        if len(self._results) > _KEPT:
+            shutil.rmtree(self._results.popleft(), ignore_errors=True)
+        return folder
+
+
+_QUIET: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+_HIDDEN: dict[str, Any] = {"api_visibility": "private"}
+
+
+def _ways(model: Model) -> dict[str, Any]:
+    choices = [(f"{source} → {target}", to) for to, (source, target) in model.directions().items()]
+    return {"choices": choices, "value": choices[0][1], "visible": len(choices) > 1}
+
+
+def _title(models: list[Model]) -> str:
+    from html import escape
+
+    ways = list(models[0].directions().values())
+    if len(models) > 1:
+        return "viceversa"
+    return escape(f"{ways[0][0]} {'⇄' if len(ways) > 1 else '→'} {ways[0][1]}")
+
+
+def _path_of(payload: Any) -> str | None:
+    """The uploaded file, which the library has made sure is one of its own."""
+    return None if payload is None else payload.path
+
+
+def _preview(picture: Picture, folder: Path, name: str) -> str:
+    """A PNG that every browser shows, and not larger than a screen."""
+    image = pillow.to_image(formats.fitted(picture, "WEBP"))
+    image.thumbnail((_PREVIEW_PX, _PREVIEW_PX))
+    file = folder / f"{name}.png"
+    image.save(file, compress_level=1)
+    return str(file)
+
+
+def _plain(name: str) -> str:
+    return "".join(letter if letter.isalnum() else "-" for letter in name)[:40]
+
+
+def _shown(problem: Problem) -> Exception:
+    import gradio as gr
+
+    return gr.Error(problem.message, duration=20, title="This did not work", print_exception=False)

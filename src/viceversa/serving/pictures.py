@@ -1,0 +1,76 @@
+"""Pictures from the bytes of a request, and to the bytes of an answer."""
+
+import secrets
+from io import BytesIO
+from pathlib import Path
+
+from PIL import Image, UnidentifiedImageError
+
+from viceversa.data import formats
+from viceversa.data.picture import Picture
+from viceversa.errors import MissingExtra, PictureError
+from viceversa.serving.problems import Problem, too_large
+
+FORMATS = {"png": "PNG", "jpg": "JPEG", "jpeg": "JPEG", "webp": "WEBP", "avif": "AVIF", "tif": "TIFF"}
+"""What can be asked for, and the kind of file that it is."""
+MEDIA_TYPES = {
+    "PNG": "image/png", "JPEG": "image/jpeg", "WEBP": "image/webp", "AVIF": "image/avif", "TIFF": "image/tiff",
+}  # fmt: skip
+SUFFIXES = {kind: f".{name}" for name, kind in reversed(FORMATS.items())}
+
+_ANY_SIZE = 2**62
+
+
+def decode(data: bytes, folder: Path, max_pixels: int) -> Picture:
+    """The picture in ``data``, upright, the first of several; ``folder`` is for a file that is gone afterwards.
+
+    Raises:
+        Problem: 413 more than ``max_pixels``, which its head says; 415 no picture; 422 a damaged one.
+    """
+    # The readers take files: all their checks of hostile ones are made on files.
+    file = folder / secrets.token_hex(16)
+    try:
+        file.write_bytes(data)
+        height, width = formats.size_of(file, max_pixels=_ANY_SIZE)
+        if height * width > max_pixels:
+            raise too_large(
+                f"The picture has {width} x {height} px, and at most {max_pixels / 1e6:.3g} megapixels are taken here; "
+                "make it smaller."
+            )
+        return formats.read(file, max_pixels=max_pixels)
+    except PictureError as error:
+        raise _refusal(error, str(error).removeprefix(f"{file}: ")) from error
+    finally:
+        file.unlink(missing_ok=True)
+
+
+def encode(picture: Picture, kind: str, quality: int) -> bytes:
+    """The file's bytes.
+
+    Raises:
+        Problem: 422, the kind does not hold such a picture.
+    """
+    file = BytesIO()
+    try:
+        formats.write(file, picture, kind, quality)
+    except (PictureError, ValueError, OverflowError, OSError) as error:  # encoders say so of sides that are too long
+        said = " ".join(str(error).split())
+        raise Problem(422, "cannot_write", f"The result cannot be written as {kind} ({said}); ask for png.") from error
+    return file.getvalue()
+
+
+def kind_for(asked: str | None, picture: Picture) -> str:
+    """The kind of file of the answer: what was asked for, or that of the picture, or PNG."""
+    if asked is not None:
+        return FORMATS[asked]
+    return picture.about.kind if picture.about.kind in MEDIA_TYPES else "PNG"
+
+
+def _refusal(error: PictureError, text: str) -> Problem:
+    cause = error.__cause__
+    if isinstance(cause, Image.DecompressionBombError):
+        return too_large("The picture has more than 357 megapixels; make it smaller.")
+    if isinstance(cause, UnidentifiedImageError | MissingExtra):
+        kinds = ", ".join(dict.fromkeys(formats.KINDS.values()))
+        return Problem(415, "no_picture", f"The file is no picture of a kind that can be read here ({kinds}).")
+    return Problem(422, "damaged_picture", f"The picture cannot be used: {text}")

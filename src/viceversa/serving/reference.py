@@ -1,0 +1,66 @@
+"""The page at /docs: the OpenAPI schema for people, with nothing in it that comes from another server."""
+
+import json
+from html import escape
+from importlib.resources import files
+from typing import Any
+
+_CURL = {
+    "/v1/translate": "curl -F file=@portrait.jpg -F format=png -o new.png {root}/v1/translate\n"
+    "curl -X POST -T portrait.jpg -o new.jpg '{root}/v1/translate?to=b'",
+}
+
+
+def reference_page(schema: dict[str, Any], root: str = "http://localhost:8000") -> str:
+    """HTML that describes the routes of an OpenAPI ``schema``; ``root`` is for the examples."""
+    routes = [
+        _route(path, method, route, schema, root)
+        for path, methods in schema["paths"].items()
+        for method, route in methods.items()
+    ]
+    page = files("viceversa.serving").joinpath("reference.html").read_text()
+    page = page.replace("<!--about-->", escape(schema["info"].get("description", "")))
+    return page.replace("<!--routes-->", "\n".join(routes))
+
+
+def _route(path: str, method: str, route: dict[str, Any], schema: dict[str, Any], root: str) -> str:
+    parts = [
+        f'<h2><span class="method {escape(method)}">{escape(method.upper())}</span><code>{escape(path)}</code></h2>',
+        f"<p>{escape(route.get('summary', ''))}. {escape(route.get('requestBody', {}).get('description', ''))}</p>",
+        f"<pre>{escape(_CURL.get(path, 'curl {root}' + path).format(root=root))}</pre>",
+    ]
+    rows = [
+        (f"<code>{escape(one['name'])}</code>", escape(_kind(one["schema"])), escape(one.get("description", "")))
+        for one in route.get("parameters", [])
+    ]
+    if rows:
+        parts += ["<h3>Parameters</h3>", _table(rows)]
+    rows = [
+        (escape(status), escape(answer.get("description", "")), escape(_content(answer, schema)))
+        for status, answer in route["responses"].items()
+    ]
+    return "<section>" + "\n".join([*parts, "<h3>Answers</h3>", _table(rows)]) + "</section>"
+
+
+def _table(rows: list[tuple[str, ...]]) -> str:
+    cells = ("".join(f"<td>{cell}</td>" for cell in row) for row in rows)
+    return '<div class="wide"><table>' + "".join(f"<tr>{row}</tr>" for row in cells) + "</table></div>"
+
+
+def _kind(schema: dict[str, Any]) -> str:
+    (kind, *_) = [one for one in schema.get("anyOf", [schema]) if one.get("type") != "null"]
+    if "enum" in kind:
+        return " | ".join(map(str, kind["enum"]))
+    limits = f" {kind['minimum']} to {kind['maximum']}" if "minimum" in kind else ""
+    default = f", {json.dumps(schema['default'])} if left out" if schema.get("default") is not None else ""
+    return f"{kind.get('type', '')}{limits}{default}"
+
+
+def _content(answer: dict[str, Any], schema: dict[str, Any]) -> str:
+    """The media types of an answer, and of JSON the fields of its model."""
+    texts: list[str] = []
+    for media, content in answer.get("content", {}).items():
+        name = content.get("schema", {}).get("$ref", "").rpartition("/")[2]
+        fields = ", ".join(schema["components"]["schemas"][name]["properties"]) if name else ""
+        texts.append(f"{media} {{{fields}}}" if fields else media)
+    return ", ".join(texts)

@@ -1,0 +1,157 @@
+"""A request's way: a place in the queue, decoding, the network, encoding. The API and the page both take it."""
+
+import asyncio
+import math
+import os
+import tempfile
+from collections.abc import AsyncGenerator, Callable, Generator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import torch
+
+from viceversa.data.picture import Picture
+from viceversa.errors import PictureError
+from viceversa.inference.applied import Applied
+from viceversa.inference.conversion import Taken, take
+from viceversa.serving import pictures
+from viceversa.serving.batching import Batcher
+from viceversa.serving.config import ServeConfig
+from viceversa.serving.metrics import Metrics
+from viceversa.serving.models import Model, Models
+from viceversa.serving.problems import Problem, busy, too_large
+
+T = TypeVar("T")
+
+_MOST_SECONDS = 60
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Translated:
+    """What became of a picture."""
+
+    before: Picture
+    """What came in, upright."""
+    after: Picture
+    """Its translation, of the same size and depth."""
+    kind: str
+    """The kind of file: "PNG", "JPEG", ..."""
+    data: bytes
+    """The file."""
+
+
+class Service:
+    """The models, the thread that computes, the threads that decode, and how much of it is in use.
+
+    Everything but `close` is called from one event loop.
+    """
+
+    def __init__(self, models: Models, config: ServeConfig):
+        self.models = models
+        self.config = config
+        self.metrics = Metrics()
+        self.accepted = 0
+        self.stopping = False
+        self.films = asyncio.Semaphore(1)
+        self._labels = {id(one): (model.name, way[-1]) for model in models for way, one in model.ready.items()}
+        self.batcher = Batcher(config.batch, self._observe)
+        self._pool = ThreadPoolExecutor(min(4, (os.cpu_count() or 1) + 1), thread_name_prefix="viceversa-pictures")
+        self._folder = tempfile.TemporaryDirectory(prefix="viceversa-serve-", ignore_cleanup_errors=True)
+        self.folder = Path(self._folder.name)
+        self.metrics.watch("accepted", lambda: self.accepted)
+        self.metrics.watch("queue_depth", lambda: self.batcher.waiting)
+
+    def close(self) -> None:
+        """Finishes what runs, and removes what lies on disk."""
+        self.batcher.close()
+        self._pool.shutdown()
+        self._folder.cleanup()
+
+    @contextmanager
+    def place(self) -> Generator[None]:
+        """A place among the requests that are accepted; to be taken before anything of them is read.
+
+        Raises:
+            Problem: 429, all are taken; 503, the server is being stopped.
+        """
+        if self.stopping:
+            raise busy(503, "stopping", "The server is being stopped.", 5)
+        if self.accepted >= self.config.queue:
+            raise busy(429, "busy", f"{self.accepted} requests are waiting already.", self.retry_seconds())
+        self.accepted += 1
+        try:
+            yield
+        finally:
+            self.accepted -= 1
+
+    def retry_seconds(self) -> int:
+        """When half of what waits will be done, at the speed of late."""
+        return min(max(1, math.ceil(self.accepted / 2 * self.batcher.seconds_each)), _MOST_SECONDS)
+
+    @asynccontextmanager
+    async def request(self) -> AsyncGenerator[None]:
+        """A `place`, for as long as a request may take.
+
+        Raises:
+            Problem: As of `place`; 503, it took longer. What still waits is given up then.
+        """
+        with self.place():
+            try:
+                async with asyncio.timeout(self.config.timeout_seconds):
+                    yield
+            except TimeoutError:
+                seconds = self.config.timeout_seconds
+                raise busy(503, "timeout", f"It took more than {seconds:g} s.", self.retry_seconds()) from None
+
+    async def translate(self, model: Model, data: bytes, to: str | None, asked: str | None, quality: int) -> Translated:
+        """Translates the file ``data``; inside of a `request`.
+
+        Args:
+            model: What translates.
+            data: The bytes of a picture's file.
+            to: See :meth:`viceversa.inference.translator.Translator.direction`.
+            asked: One of `pictures.FORMATS`; None is the kind that came in, or PNG.
+            quality: 1 to 100, of lossy kinds.
+
+        Raises:
+            Problem: It cannot be translated, or cannot be written so.
+        """
+        applied = model.applied(to)
+        before, taken = await self.in_pool(lambda: self._prepare(data, applied))
+        try:
+            answer = await asyncio.wrap_future(self.batcher.submit(applied, taken.tensor))
+        except (MemoryError, RuntimeError) as error:
+            if not _is_out_of_memory(error):
+                raise
+            raise too_large("There is not enough memory for a picture of this size; make it smaller.") from error
+        kind = pictures.kind_for(asked, before)
+
+        def finish() -> Translated:
+            after: Picture = taken.back(answer)
+            return Translated(before=before, after=after, kind=kind, data=pictures.encode(after, kind, quality))
+
+        return await self.in_pool(finish)
+
+    async def in_pool(self, work: Callable[[], T]) -> T:
+        """Runs what computes in a thread, off the event loop."""
+        return await asyncio.get_running_loop().run_in_executor(self._pool, work)
+
+    def _prepare(self, data: bytes, applied: Applied) -> tuple[Picture, Taken]:
+        picture = pictures.decode(data, self.folder, self.config.max_pixels)
+        try:
+            return picture, take(picture, applied.takes, applied.gives)
+        except PictureError as error:
+            raise Problem(422, "unfit_picture", str(error)) from error
+
+    def _observe(self, applied: Applied, count: int, seconds: float) -> None:
+        labels = self._labels[id(applied)]
+        self.metrics.batches.labels(*labels).observe(count)
+        self.metrics.model_seconds.labels(*labels).inc(seconds)
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    # The CPU allocator has no exception of its own, only a RuntimeError with this text.
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error)

@@ -1,0 +1,100 @@
+"""Evaluation while training goes on: figures for the log, and the best translator so far in ``RUN/best/``.
+
+What is measured, and when, follows from the config and the images seen alone, so a run that was resumed measures the
+same; which translator is the best so far follows from the log.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from viceversa.data.pictures import PairedPictures, UnpairedPictures
+from viceversa.errors import ConfigError
+from viceversa.evaluation import features
+from viceversa.evaluation.heaps import heaps_of
+from viceversa.evaluation.translation import Direction, Standard, Translate, measure, standard
+from viceversa.extras import need
+from viceversa.inference.folder import DIRECTIONS
+from viceversa.training.record import KEPT_BY, read, series
+from viceversa.training.trainer import Trainer
+
+_MOST = 200  # pictures of a domain: an evaluation must not take longer than what it measures
+
+
+class Evaluator:
+    """Measures the averaged generators of a run every so many images."""
+
+    def __init__(self, trainer: Trainer, pictures: Any):
+        """Only looks whether it can be done.
+
+        Raises:
+            ConfigError: The method does not translate pictures, or none are held out.
+            MissingExtra: torchmetrics is not installed.
+        """
+        generators = trainer.averaged.generators()
+        translates = isinstance(pictures, UnpairedPictures | PairedPictures) and set(generators) <= set(DIRECTIONS)
+        if not translates:
+            raise ConfigError(f"{trainer.method.name} does not translate pictures; leave --evaluate-every out.")
+        if pictures.held_out_count < 2:
+            raise ConfigError(
+                "--evaluate-every needs two or more held-out pictures of each domain. Add a test folder or more "
+                "pictures, or leave it out."
+            )
+        need("torchmetrics", "evaluate")
+        self.trainer, self.pictures = trainer, pictures
+        self._standard: Standard | None = None
+
+    def measure(self) -> dict[str, float]:
+        """The figures at this moment, by the names that the log gives them."""
+        found = measure(self._translate(), self._made_standard(), resamples=0)
+        figures: dict[str, float] = {}
+        for direction in found.directions:
+            figures |= _named(direction)
+        figures[KEPT_BY] = found.score
+        figures["judge_accuracy"] = sum(found.judge_accuracy.values()) / 2
+        return {name: round(value, 6) for name, value in figures.items()}
+
+    def is_best(self, run: Path, figures: Mapping[str, float]) -> bool:
+        """Whether these are better than all in the log of ``run``, which does not hold them yet."""
+        _, metrics = series(read(run).lines, "metrics")
+        return figures[KEPT_BY] < min((value for value in metrics.get(KEPT_BY, []) if value is not None), default=1e300)
+
+    def _made_standard(self) -> Standard:
+        """The judge and its view of the real pictures: made at the first evaluation, the judge once for all runs."""
+        if self._standard is None:
+            heaps = heaps_of(self.pictures, _MOST)
+            judge = features.judge_of(heaps, device=self.trainer.fabric.device)
+            self._standard = standard(heaps, judge, features.by_classifier(judge))
+        return self._standard
+
+    def _translate(self) -> dict[str, Translate]:
+        return {name: self._leading(network) for name, network in self.trainer.averaged.generators().items()}
+
+    def _leading(self, network: nn.Module) -> Translate:
+        trainer = self.trainer
+
+        def translate(pictures: Tensor) -> Tensor:
+            with torch.inference_mode(), trainer.fabric.autocast():
+                return network(trainer.cast(pictures.to(trainer.fabric.device)))
+
+        return translate
+
+
+def _named(direction: Direction) -> dict[str, float]:
+    """Figures of one direction; "classifier" says by whose features the distances are."""
+    scores = direction.translated
+    found = {
+        "classifier_fd": scores.frechet,
+        "classifier_kid": scores.kernel,
+        "judged_share": scores.rate,
+        "kept_structure": scores.ssim,
+        "kept_edges": scores.edges,
+        "cycle_error": scores.cycle,
+        "truth_l1": scores.truth_l1,
+        "truth_ssim": scores.truth_ssim,
+        "truth_psnr": scores.truth_psnr,
+    }
+    return {f"{name}_{direction.name}": figure.value for name, figure in found.items() if figure is not None}

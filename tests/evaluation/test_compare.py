@@ -1,0 +1,265 @@
+"""Models beside each other: what is on the page, who is called better, and what cannot be compared."""
+
+import base64
+import hashlib
+import io
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import viceversa
+from viceversa.cli import main
+from viceversa.errors import ConfigError
+from viceversa.evaluation.bootstrap import Figure
+from viceversa.evaluation.compared import Compared, differences, open_all
+from viceversa.evaluation.comparison_page import clearly_best
+from viceversa.inference.folder import save_translator
+from viceversa.networks import (
+    DCGANGenerator,
+    DCGANGeneratorConfig,
+    ResNetConfig,
+    ResNetGenerator,
+    UNetConfig,
+    UNetGenerator,
+    initialise,
+)
+
+SIDE = 16
+HOSTILE = "</script><script>alert(1)</script>{{script}}"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _cache(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory) -> Path:
+    """Reddish and bluish pictures: unpaired, and as pairs side by side in pairs/."""
+    folder = tmp_path_factory.mktemp("pictures")
+    for part, count, seed in ("train", 20, 0), ("test", 8, 10):
+        coarse = np.random.default_rng(seed).integers(0, 256, (count, 4, 4, 3), dtype=np.uint8)
+        coarse[..., 2] //= 3
+        (folder / "pairs" / part).mkdir(parents=True)
+        for domain in "AB":
+            (folder / f"{part}{domain}").mkdir()
+        for index, red in enumerate(coarse):
+            a, b = (Image.fromarray(np.ascontiguousarray(one)).resize((SIDE, SIDE)) for one in (red, red[..., ::-1]))
+            a.save(folder / f"{part}A" / f"{index:02}.png")
+            b.save(folder / f"{part}B" / f"{index:02}.png")
+            both = np.concatenate([np.asarray(a), np.asarray(b)], axis=1)
+            Image.fromarray(both).save(folder / "pairs" / part / f"{index:02}.png")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def runs(tiny, root, tmp_path_factory) -> tuple[Path, Path]:
+    """Two tiny runs on the same pictures, one named anew by its data, that differ in width and cycle weight."""
+    out = tmp_path_factory.mktemp("runs")
+    common = {"root": root, "a": None, "b": None, "load_size_px": SIDE}
+    first = tiny("cyclegan", out / "first", **common, name_a="red", name_b="blue")
+    second = tiny("cyclegan", out / "second", **common, width=6, lambda_cycle=5.0)
+    for config in first, second:
+        assert viceversa.train(config, quiet=True).finished
+    return out / "first", out / "second"
+
+
+@pytest.fixture(scope="module")
+def bare(tmp_path_factory) -> Path:
+    """Translators of nobody knows what: unet/ and resnet/ to b, back/ to a; and noise/, a sampler."""
+    out = tmp_path_factory.mktemp("bare")
+    unet = UNetGenerator(UNetConfig(width=4, levels=2))
+    resnet = ResNetGenerator(ResNetConfig(width=4, blocks=1))
+    noise = DCGANGenerator(DCGANGeneratorConfig(size_px=16, width=4, latent=3))
+    for name, direction, network, size in (
+        ("unet", "a2b", unet, 12),
+        ("resnet", "a2b", resnet, SIDE),
+        ("back", "b2a", resnet, SIDE),
+        ("noise", "z2a", noise, SIDE),
+    ):
+        initialise(network, "normal", 0.1, torch.Generator().manual_seed(1))
+        domains = {"a": "A"} if name == "noise" else {"a": "A", "b": "B"}
+        save_translator(out / name, {direction: network}, method="test", domains=domains, size_px=size, images=5)
+    return out
+
+
+@pytest.fixture(scope="module")
+def page(runs, tmp_path_factory) -> str:
+    """Of the two runs, by the command."""
+    before = fingerprint(*runs)
+    out = tmp_path_factory.mktemp("page") / "page.html"
+    arguments = ["compare", runs[0], f"{HOSTILE}={runs[1]}", "--out", out, "--pictures", "3", "--resamples", "9"]
+    assert main([str(argument) for argument in arguments]) == 0
+    assert fingerprint(*runs) == before  # the runs are left as they are
+    return out.read_text()
+
+
+def fingerprint(*folders: Path) -> dict[Path, str]:
+    files = [path for folder in folders for path in sorted(folder.rglob("*")) if path.is_file()]
+    return {path: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+def shown(page: str, alt: str) -> np.ndarray:
+    (uri,) = re.findall(rf'<img src="data:image/png;base64,([^"]+)"[^>]* alt="{re.escape(alt)}"', page)
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(uri))))
+
+
+def rows(page: str, section: str) -> dict[str, list[str]]:
+    """The texts of a section's table by the title of the row."""
+    (part,) = re.findall(rf'<section id="{section}">.*?</section>', page, re.DOTALL)
+    found = re.findall(r'<tr><th scope="row">(.*?)</th>(.*?)</tr>', part, re.DOTALL)
+    plain = {title: re.findall(r"<td[^>]*>(.*?)</td>", cells, re.DOTALL) for title, cells in found}
+    return {title: [re.sub(r"<[^>]+>", " ", cell).strip() for cell in cells] for title, cells in plain.items()}
+
+
+def test_pictures_are_those_of_the_data_and_of_each_model(page, runs, root):
+    given = np.asarray(Image.open(root / "testA" / "00.png"))
+    assert (shown(page, "red 1: input") == given).all()
+    ours = viceversa.load(runs[0])(given, to="b").astype(int)
+    assert np.abs(shown(page, "red 1: first") - ours).max() <= 1  # convolutions of a batch round otherwise
+    back = viceversa.load(runs[0])(np.asarray(Image.open(root / "testB" / "07.png")), to="a").astype(int)
+    assert np.abs(shown(page, "blue 3: first") - back).max() <= 1
+    assert page.count('<img src="data:') == 2 * 3 * 3  # directions, pictures, columns
+
+
+def test_what_the_runs_recorded_is_told(page):
+    facts = rows(page, "models")
+    assert facts["Method"] == ["cyclegan", "cyclegan"]
+    assert facts["Images seen in training"] == ["12 (0.6 epochs)"] * 2
+    assert "width 4" in facts["Generator"][0]
+    assert "width 6" in facts["Generator"][1]
+    assert all(re.fullmatch(r"[\d.]+ s 20 images", cell) for cell in facts["Seconds an epoch"])
+    assert all("B" in cell for cell in facts["Most memory in training"])
+    assert all(cell.endswith("ms") for cell in facts["Translating one picture, here"])
+    assert "not known" not in str(facts)
+
+
+def test_only_settings_that_differ_are_listed(page):
+    settings = rows(page, "settings")
+    assert settings["--lambda-cycle"] == ["10", "5"]
+    assert settings["--width"] == ["4", "6"]
+    assert "--batch" not in settings
+    assert "--out" not in settings
+
+
+def test_figures_have_intervals_and_what_they_are_to_be_compared_with(page):
+    figures = rows(page, "figures")  # of the second direction, which comes later
+    distance = figures["Fréchet distance ↓"]
+    assert len(distance) == 4
+    assert all(re.match(r"[\d.]+ ?[\d.]+ – [\d.]+", cell) for cell in distance)
+    assert float(distance[3].split()[0]) < float(distance[2].split()[0])  # real pictures, doing nothing
+    assert "the judge" in page.lower() or "domain classifier" in page
+
+
+def test_names_from_outside_are_text(page):
+    assert HOSTILE not in page
+    assert "&lt;/script&gt;&lt;script&gt;alert(1)&lt;/script&gt;{{script}}" in page
+    assert page.count("<script>") == 1
+    quoted = re.findall(r'\b(?:src|href)="([^"]*)"', page)
+    assert quoted
+    assert all(address.startswith("data:") for address in quoted)
+
+
+def test_bare_translators_on_pairs(bare, root, tmp_path):
+    found = viceversa.compare(
+        {"U": bare / "unet", "R": bare / "resnet"}, root / "pairs", out=tmp_path / "page.html", pictures=2, resamples=9
+    )
+    page = (tmp_path / "page.html").read_text()
+    (sheet,) = found.sheets
+    assert [title for title, _ in sheet.columns] == ["input", "truth", "U", "R"]
+    assert (sheet.columns[1][1] == sheet.columns[0][1][..., ::-1]).all()
+    assert sheet.columns[0][1].shape == (2, SIDE, SIDE, 3)  # the larger of the two sizes
+    assert any("U was trained at 12 px" in text for text in found.warnings)
+    assert sum("not known what" in text for text in found.warnings) == 2
+    assert rows(page, "models")["Seconds an epoch"] == ["not known"] * 2
+    assert rows(page, "models")["Images seen in training"] == ["5"] * 2
+    assert "L1 to the truth ↓" in rows(page, "figures")
+    assert "none are known" in page
+
+
+def test_an_onnx_file_takes_part(bare, root, tmp_path):
+    pytest.importorskip("onnxruntime", reason="needs the extra export")
+    pytest.importorskip("onnx", reason="needs the extra export")
+    from viceversa.inference.onnx.export import export
+
+    export(bare / "resnet", tmp_path / "resnet.onnx")
+    found = viceversa.compare(
+        [bare / "resnet", tmp_path / "resnet.onnx"], root / "pairs", out=tmp_path / "page.html", resamples=0
+    )
+    one, other = (dict(found.sheets[0].columns)[name].astype(int) for name in ("resnet", "resnet.onnx"))
+    assert np.abs(one - other).max() <= 2
+    assert [model.generator_weights is None for model in found.models] == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["{bare}/unet"], "takes two or more models; got 1"),
+        (["{bare}/unet", "{bare}/noise", "--data", "{root}"], "use: viceversa sample"),
+        (["{bare}/unet", "{bare}/back", "--data", "{root}"], "no direction in common (unet: a2b; back: b2a)"),
+        (["{bare}/unet", "{first}", "--to", "a"], "unet: This translator does not lead to 'a'"),
+        (["{bare}/unet", "{bare}/resnet"], "--data, or two folders with --a and --b"),
+        (["{bare}/unet", "{bare}/resnet", "--data", "{root}/none"], "none"),
+        (["{bare}/unet", "{bare}/none"], "There is no folder"),
+        (["{bare}/unet", "{first}", "--pictures", "0"], "1 or more --pictures"),
+    ],
+)
+def test_mistakes_are_sentences_and_nothing_is_written(bare, root, runs, tmp_path, capsys, arguments, says):
+    places = {"bare": bare, "root": root, "first": runs[0]}
+    arguments = [argument.format(**places) for argument in arguments]
+    assert main(["compare", *arguments, "--out", str(tmp_path / "page.html")]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("viceversa: ")
+    assert says in said.splitlines()[-1]
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_page_that_is_there_is_kept(runs, tmp_path):
+    page = tmp_path / "page.html"
+    page.write_text("mine")
+    with pytest.raises(ConfigError, match="--overwrite replaces it"):
+        viceversa.compare(runs, out=page)
+    with pytest.raises(ConfigError, match="there is no folder"):
+        viceversa.compare(runs, out=tmp_path / "none" / "page.html")
+    assert page.read_text() == "mine"
+
+
+def test_runs_on_different_pictures_need_to_be_told_on_which(runs, root, tiny, tmp_path):
+    other = tiny("cyclegan", tmp_path / "other")
+    assert viceversa.train(other, quiet=True).finished
+    with pytest.raises(ConfigError, match=r"trained on different pictures \(first: .*; other: "):
+        viceversa.compare([runs[0], tmp_path / "other"], out=tmp_path / "page.html")
+
+
+def test_names_are_made_unique_and_given_ones_are_taken(bare, runs):
+    models = [bare / "unet", runs[0] / "translator", f"mine={runs[0]}", runs[0], runs[0]]
+    names = [model.name for model in open_all(models, "cpu")]
+    assert names[0] == "unet"
+    assert names[2] == "mine"
+    assert len(set(names)) == 5
+    assert all("first" in name for name in (names[1], names[3], names[4]))
+
+
+def test_settings_that_a_method_has_not_are_dashes(bare):
+    translator = viceversa.load(bare / "unet")
+    one, two, three = (
+        Compared(name=name, path=bare, translator=translator, settings=settings)
+        for name, settings in (("x", {"--batch": 1, "--pool": 50}), ("y", {"--batch": 1}), ("z", {}))
+    )
+    assert differences([one, two, three]) == {"--pool": ["50", "—", None]}
+
+
+def test_only_who_is_surely_better_is_called_better():
+    low, near, high = (Figure(value=v, low=v - 1, high=v + 1) for v in (3.0, 4.5, 9.0))
+    assert clearly_best([high, low], lower=True) == 1
+    assert clearly_best([high, low], lower=False) == 0
+    assert clearly_best([low, near, high], lower=True) is None  # those of low and near overlap
+    assert clearly_best([low, near, high], lower=False) == 2
+    assert clearly_best([Figure(value=1), Figure(value=2)], lower=True) is None
+    assert clearly_best([low], lower=True) is None

@@ -1,0 +1,69 @@
+"""Distances and their intervals: what is known of them from statistics."""
+
+import numpy as np
+import pytest
+import torch
+
+from viceversa.evaluation import bootstrap, distances
+from viceversa.evaluation.frechet import frechet_distance
+
+
+def heap(count: int, seed: int, shift: float = 0.0, features: int = 6) -> torch.Tensor:
+    drawn = np.random.default_rng(seed).normal(size=(count, features)) * np.linspace(0.5, 2, features)
+    return torch.from_numpy(drawn + shift).float()
+
+
+@pytest.mark.parametrize("counts", [(50, 40), (5, 40), (4, 3)])
+def test_the_quick_frechet_distance_is_the_same_number(counts):
+    real, fake = heap(counts[0], 0), heap(counts[1], 1, shift=0.7)
+    assert distances.frechet_by_svd(real, fake) == pytest.approx(frechet_distance(real, fake), rel=1e-4)
+
+
+def test_a_kernel_distance_does_not_grow_where_pictures_are_few():
+    """Unlike Frechet's: of heaps of one kind its mean is 0, however small they are."""
+    found = [distances.kernel(heap(8, seed), heap(8, seed + 100), 0, 0).value for seed in range(40)]
+    assert abs(np.mean(found)) < 3 * np.std(found) / 40**0.5
+    assert distances.kernel(heap(60, 0), heap(60, 1, shift=3.0), 0, 0).value > 5 * np.std(found)
+    few, many = (distances.frechet(heap(n, 0), heap(n, 1), 0, 0).value for n in (8, 400))
+    assert few > 5 * many
+
+
+@pytest.mark.parametrize("measure", [distances.frechet, distances.kernel])
+def test_intervals_hold_the_value_and_narrow_with_more_pictures(measure):
+    few, many = (measure(heap(n, 0), heap(n, 1, shift=0.5), 100, 0) for n in (30, 480))
+    for figure in (few, many):
+        assert figure.low < figure.value < figure.high
+    assert many.high - many.low < (few.high - few.low) / 2
+    assert measure(heap(30, 0), heap(30, 1, shift=0.5), 100, 0) == few, "the same seed, the same interval"
+    assert measure(heap(30, 0), heap(30, 1, shift=0.5), 100, 1) != few
+    assert measure(heap(30, 0), heap(30, 1, shift=0.5), 0, 0).low is None
+
+
+def test_the_intervals_of_distances_are_not_above_them():
+    """Pictures drawn twice push a resampled Frechet distance up; the interval is laid about the value all the same."""
+    real, fake = heap(20, 0), heap(20, 1)
+    figure = distances.frechet(real, fake, 200, 0)
+    again = [
+        distances.frechet_by_svd(real[rows], fake[rows]) for rows in np.random.default_rng(0).integers(0, 20, (50, 20))
+    ]
+    assert np.mean(again) > 1.2 * figure.value, "else this shows nothing"
+    assert 0 <= figure.low < figure.value < figure.high
+
+
+def test_19_of_20_intervals_of_a_mean_hold_the_truth():
+    hits = 0
+    for seed in range(200):
+        figure = bootstrap.mean(np.random.default_rng(seed).normal(5, 2, 60), 200, seed)
+        hits += figure.low <= 5 <= figure.high
+    assert 0.88 <= hits / 200 <= 0.99
+
+
+def test_one_picture_has_no_interval():
+    assert bootstrap.mean(np.array([3.0]), 100, 0) == bootstrap.Figure(value=3.0)
+
+
+def test_the_random_numbers_of_others_are_left_alone():
+    torch.manual_seed(1)
+    before = torch.get_rng_state()
+    distances.kernel(heap(8, 0), heap(8, 1), 5, 0)
+    assert torch.equal(torch.get_rng_state(), before)

@@ -1,0 +1,206 @@
+"""Evaluation of translators of which it is known how good they are, from callables up to the command."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import viceversa
+from viceversa.cli import main
+from viceversa.data.sources import PairedData, UnpairedData
+from viceversa.errors import CheckpointError, ConfigError, DataError
+from viceversa.evaluation import features, translation
+from viceversa.evaluation.heaps import Heaps, heaps_of
+from viceversa.evaluation.translation import measure, standard
+
+SIDE = 16
+
+
+def reddish(count: int, seed: int) -> np.ndarray:
+    """Blots, red more than blue."""
+    coarse = np.random.default_rng(seed).integers(0, 256, (count, 4, 4, 3), dtype=np.uint8)
+    coarse[..., 2] //= 3
+    return np.stack(
+        [np.asarray(Image.fromarray(each).resize((SIDE, SIDE), Image.Resampling.BICUBIC)) for each in coarse]
+    )
+
+
+def swapped(x: torch.Tensor) -> torch.Tensor:
+    """Red becomes blue: the truth, there and back."""
+    return x.flip(1)
+
+
+def same(x: torch.Tensor) -> torch.Tensor:
+    return x
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _cache(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory) -> Path:
+    """Reddish and bluish pictures: unpaired in trainA ..., and pairs side by side in pairs/train, pairs/test."""
+    folder = tmp_path_factory.mktemp("pictures")
+    for part, count, seed in ("train", 40, 0), ("test", 24, 10):
+        a, b = reddish(count, seed), reddish(count, seed + 1)[..., ::-1]
+        (folder / "pairs" / part).mkdir(parents=True)
+        for domain, heap in ("A", a), ("B", b):
+            (folder / f"{part}{domain}").mkdir()
+            for index, picture in enumerate(heap):
+                Image.fromarray(np.ascontiguousarray(picture)).save(folder / f"{part}{domain}" / f"{index:02}.png")
+        for index, picture in enumerate(a):
+            both = np.concatenate([picture, picture[..., ::-1]], axis=1)
+            Image.fromarray(both).save(folder / "pairs" / part / f"{index:02}.png")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def unpaired(root):
+    heaps = heaps_of(UnpairedData(root=root, size_px=SIDE, load_size_px=18, enlarge=True).open(0, "cpu"))
+    judge = features.judge_of(heaps)
+    return standard(heaps, judge, features.by_classifier(judge))
+
+
+@pytest.fixture(scope="module")
+def run(tiny, root, tmp_path_factory) -> Path:
+    """A tiny run that knows its data."""
+    out = tmp_path_factory.mktemp("run") / "run"
+    config = tiny("cyclegan", out, root=root, a=None, b=None, name_a="red", name_b="blue", load_size_px=16)
+    assert viceversa.train(config, quiet=True).finished
+    return out
+
+
+def test_the_truth_is_far_better_than_nothing(unpaired):
+    found = measure({"a2b": swapped, "b2a": swapped}, unpaired)
+    assert min(found.judge_accuracy.values()) > 0.9
+    assert found.judge_pictures == {"a": 40, "b": 40}
+    for direction in found.directions:
+        good, nothing, real = direction.translated, direction.untranslated, direction.real
+        assert (direction.pictures, direction.reference) == (24, 40)
+        assert good.frechet.value < 0.1 * nothing.frechet.value
+        assert good.frechet.value < 3 * real.frechet.value
+        assert good.kernel.value < 0.1 * nothing.kernel.value
+        assert good.rate.low > 0.7 > 0.3 > nothing.rate.high
+        assert good.cycle.value == 0
+        assert good.edges.value > 0.5 > abs(real.edges.value), "other pictures of the domain keep nothing"
+        assert good.truth_l1 is None
+        assert nothing.ssim is None
+    assert found.score == pytest.approx(np.mean([direction.translated.frechet.value for direction in found.directions]))
+    assert measure({"a2b": same, "b2a": same}, unpaired, resamples=0).score > 10 * found.score
+
+
+def test_one_way_models_have_no_way_back(unpaired):
+    found = measure({"b2a": swapped}, unpaired, resamples=0)
+    assert [direction.name for direction in found.directions] == ["b2a"]
+    assert found.directions[0].translated.cycle is None
+    assert found.directions[0].translated.frechet.low is None
+
+
+def test_every_output_names_the_features_and_what_is_doubtful(unpaired):
+    found = measure({"a2b": same}, unpaired, resamples=0)
+    assert not found.published_fid
+    assert "domain classifier trained here" in found.features
+    assert "not the published FID" in found.features
+    assert found.features in found.notes[0]
+    assert any("24 pictures are too few for 64 features" in note for note in found.notes)
+    assert json.loads(json.dumps(found.to_dict()))["directions"][0]["translated"]["ssim"]["value"] == pytest.approx(1)
+
+
+def test_a_judge_that_guesses_is_called_poor():
+    """Both domains hold pictures of one kind."""
+    train, test = {"a": reddish(40, 0), "b": reddish(40, 1)}, {"a": reddish(40, 2), "b": reddish(40, 3)}
+    heaps = Heaps(train=train, test=test, domains={"a": "one", "b": "other"}, kind="training", paired=False)
+    judge = features.judge_of(heaps)
+    assert 0.0 <= judge.mean_accuracy < translation._POOR_JUDGE
+    found = measure({"a2b": same}, standard(heaps, judge, features.by_classifier(judge)), resamples=0)
+    assert any("judge is poor" in note for note in found.notes)
+    assert any("Nothing is held out" in note for note in found.notes)
+
+
+def test_pairs_have_a_truth(root):
+    heaps = heaps_of(PairedData(root=root / "pairs", direction="b2a", size_px=SIDE, enlarge=True).open(0, "cpu"))
+    assert np.array_equal(heaps.test["a"], heaps.test["b"][..., ::-1]), "A is on the left, whatever is made of what"
+    judge = features.judge_of(heaps)
+    found = measure({"b2a": swapped}, standard(heaps, judge, features.by_classifier(judge)), resamples=0)
+    (direction,) = found.directions
+    assert (direction.translated.truth_l1.value, direction.translated.truth_psnr.value) == (0, 100)
+    assert direction.translated.truth_ssim.value == pytest.approx(1)
+    assert 0 < direction.mean.truth_l1.value < direction.untranslated.truth_l1.value
+    assert found.score == 0
+
+
+def test_a_run_knows_its_pictures(run, root, capsys, tmp_path, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "100")
+    file = tmp_path / "found.json"
+    assert main(["evaluate", str(run), "--resamples", "20", "--pictures", "20", "--out", str(file)]) == 0
+    shown = capsys.readouterr().out
+    for words in ("red → blue", "blue → red", "not the published FID", "The judge names", "20 pictures of the test"):
+        assert words in shown
+    found = json.loads(file.read_text())
+    assert found["format"] == "viceversa-evaluation"
+    assert found["held_out"] == "test"
+    assert found["data"] == str(root)
+    assert [(each["name"], each["pictures"]) for each in found["directions"]] == [("a2b", 20), ("b2a", 20)]
+    assert 0 <= found["directions"][0]["translated"]["rate"]["value"] <= 1
+    again = viceversa.evaluate(run / "translator", resamples=20, pictures=20)
+    assert (
+        again.to_dict()["directions"]
+        == viceversa.evaluate(run, root, resamples=20, pictures=20).to_dict()["directions"]
+    )
+    assert again.to_dict()["directions"] == json.loads(file.read_text(), object_hook=_tuples)["directions"]
+
+
+def _tuples(tree: dict) -> dict:
+    return {key: tuple(value) if key == "directions" else value for key, value in tree.items()}
+
+
+def test_a_translator_needs_pictures_and_takes_folders_or_pairs(run, root, tmp_path):
+    alone = tmp_path / "alone"
+    shutil.copytree(run / "translator", alone)
+    with pytest.raises(ConfigError, match="--data, or two folders"):
+        viceversa.evaluate(alone)
+    by_folders = viceversa.evaluate(alone, a=root / "trainA", b=root / "trainB", resamples=0)
+    assert by_folders.held_out == "held out"
+    assert "a tenth of the pictures" in by_folders.notes[-1]
+    assert [direction.pictures for direction in by_folders.directions] == [4, 4]
+    pairs = viceversa.evaluate(alone, root / "pairs", resamples=0)
+    assert pairs.directions[0].translated.truth_l1 is not None
+    by_names = viceversa.evaluate(alone, root, paired=True, resamples=0)
+    assert by_names.directions[0].translated.truth_l1 is not None
+
+
+def test_mistakes_are_sentences(run, root, tmp_path, capsys):
+    with pytest.raises(CheckpointError, match=r"no best translator.*--evaluate-every"):
+        viceversa.load(run, best=True)
+    with pytest.raises(ConfigError, match="2 or more --pictures"):
+        viceversa.evaluate(run, pictures=1)
+    one = UnpairedData(a=root / "testA", b=root / "trainB", size_px=SIDE, hold_out=1).open(0, "cpu")
+    with pytest.raises(DataError, match="two or more held-out"):
+        heaps_of(one)
+    for words, said in (
+        (["--data", str(tmp_path / "nowhere")], "does not exist"),
+        (["--inception", str(tmp_path / "nowhere.pth")], "there is no file"),
+        (["--out", str(tmp_path / "nowhere" / "x.json")], "there is no folder"),
+    ):
+        assert main(["evaluate", str(run), *words]) == 2
+        shown = capsys.readouterr().err.splitlines()
+        assert said in shown[-1]
+        assert "Traceback" not in "".join(shown)
+
+
+def test_real_faces(shared_data, tmp_path):
+    """The judge tells women from men of a data set that it was not made for, at 32 px."""
+    heaps = heaps_of(UnpairedData(root=shared_data / "faces_lfw", size_px=32, cache=tmp_path).open(0, "cpu"))
+    judge = features.judge_of(heaps)
+    assert min(judge.accuracy.values()) > 0.7
+    found = measure({"a2b": same, "b2a": same}, standard(heaps, judge, features.by_classifier(judge)), resamples=0)
+    for direction in found.directions:
+        assert direction.real.frechet.value < 0.2 * direction.untranslated.frechet.value

@@ -1,0 +1,511 @@
+"""Models on a hub: the real client against a stand-in of the hub's HTTP interface on this machine."""
+
+import base64
+import dataclasses
+import hashlib
+import json
+import re
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import numpy as np
+import pytest
+import torch
+from markdown_it import MarkdownIt
+from PIL import Image
+from torch import nn
+
+import viceversa as vv
+from viceversa.cli import main
+from viceversa.errors import CheckpointError, ConfigError, HubError
+from viceversa.evaluation.bootstrap import Figure
+from viceversa.evaluation.translation import Direction, Evaluation, Scores
+from viceversa.inference import hub
+from viceversa.inference.card import Publication, model_card
+from viceversa.inference.figures import _MEASURES, read_figures
+from viceversa.inference.folder import TranslatorConfig
+from viceversa.inference.translator import load, save_translator
+from viceversa.networks import ResNetConfig
+
+huggingface_hub = pytest.importorskip("huggingface_hub", reason="needs the extra hub")
+
+# The client's own, of the library below it.
+pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")
+
+GOOD, READER = "hf_token_that_may_write", "hf_token_that_may_only_read"
+NAME = r"([\w.-]+/[\w.-]+)"
+
+
+class Repository:
+    """Commits, the newest last: id, message, files."""
+
+    def __init__(self, private: bool):
+        self.private = private
+        self.commits: list[tuple[str, str, dict[str, bytes]]] = []
+        self.tags: dict[str, str] = {}
+        self.commit("initial commit", {".gitattributes": b"*.safetensors filter=lfs\n"})
+
+    def commit(self, message: str, files: dict[str, bytes]) -> str:
+        identity = hashlib.sha1(repr((len(self.commits), message)).encode()).hexdigest()
+        self.commits.append((identity, message, files))
+        return identity
+
+    @property
+    def files(self) -> dict[str, bytes]:
+        return self.commits[-1][2]
+
+    def find(self, revision: str) -> tuple[str, str, dict[str, bytes]] | None:
+        wanted = self.commits[-1][0] if revision == "main" else self.tags.get(revision, revision)
+        return next((commit for commit in self.commits if commit[0] == wanted), None)
+
+
+class Hub(ThreadingHTTPServer):
+    """What of the hub's interface the client asks for; ``asked`` is what it was asked."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Answer)
+        self.url = f"http://127.0.0.1:{self.server_port}"
+        self.repositories: dict[str, Repository] = {}
+        self.stored: dict[str, bytes] = {}
+        self.asked: list[str] = []
+        self.status: int | None = None
+
+
+class Answer(BaseHTTPRequestHandler):
+    server: Hub
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+    def answer(self) -> None:
+        self.body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        self.path = unquote(urlsplit(self.path).path)
+        self.server.asked.append(f"{self.command} {self.path}")
+        for (command, pattern), act in ROUTES.items():
+            found = re.fullmatch(pattern, self.path)
+            if command == self.command and found:
+                if self.server.status is not None:
+                    return self.give(self.server.status, {"error": "out of order\x1b[31m"})
+                return act(self, *found.groups())
+        return self.give(404, {"error": f"the stand-in has no {self.command} {self.path}"})
+
+    do_GET = do_HEAD = do_POST = do_PUT = answer
+
+    def give(self, status: int, content: Any, **headers: str) -> None:
+        body = content if isinstance(content, bytes) else json.dumps(content).encode()
+        self.send_response(status)
+        for key, value in {"Content-Length": str(len(body)), **headers}.items():
+            self.send_header(key.replace("_", "-"), value)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def token(self) -> str:
+        return self.headers.get("Authorization", "").removeprefix("Bearer ")
+
+    def may_write(self) -> bool:
+        if self.token() not in (GOOD, READER):
+            self.give(401, {"error": "Invalid username or password."})
+        elif self.token() == READER:
+            self.give(403, {"error": "You don't have the rights."}, X_Error_Message="You don't have the rights.")
+        return self.token() == GOOD
+
+    def readable(self, name: str) -> Repository | None:
+        found = self.server.repositories.get(name)
+        if found is None or (found.private and self.token() != GOOD):
+            self.give(404 if self.token() else 401, {"error": "Repository not found"}, X_Error_Code="RepoNotFound")
+            return None
+        return found
+
+    def create(self) -> None:
+        if self.may_write():
+            wanted = json.loads(self.body)
+            name = f"{wanted['organization']}/{wanted['name']}"
+            if name in self.server.repositories:
+                return self.give(409, {"error": "You already created it", "url": f"{self.server.url}/{name}"})
+            self.server.repositories[name] = Repository(wanted.get("visibility") == "private")
+            self.give(200, {"url": f"{self.server.url}/{name}"})
+
+    def validate(self) -> None:
+        license = huggingface_hub.ModelCard(json.loads(self.body)["content"]).data.license
+        errors = [] if license in ("mit", "other") else [{"message": '"license" must be one of [mit, other]'}]
+        self.give(400 if errors else 200, {"errors": errors, "warnings": []})
+
+    def preupload(self, name: str) -> None:
+        if self.may_write():
+            files = [file["path"] for file in json.loads(self.body)["files"]]
+            modes = ["lfs" if path.endswith((".safetensors", ".jpg")) else "regular" for path in files]
+            known = zip(files, modes, strict=True)
+            self.give(200, {"files": [{"path": f, "uploadMode": m, "shouldIgnore": False} for f, m in known]})
+
+    def batch(self, name: str) -> None:
+        def upload(oid: str) -> dict[str, Any]:
+            return {"upload": {"href": f"{self.server.url}/upload/{oid}"}}
+
+        wanted = json.loads(self.body)["objects"]
+        self.give(200, {"objects": [{**each, "actions": upload(each["oid"])} for each in wanted]})
+
+    def upload(self, oid: str) -> None:
+        assert hashlib.sha256(self.body).hexdigest() == oid
+        self.server.stored[oid] = self.body
+        self.give(200, {})
+
+    def commit(self, name: str) -> None:
+        lines = [json.loads(line) for line in self.body.splitlines()]
+        repository = self.server.repositories[name]
+        files, message = dict(repository.files), ""
+        for line in lines:
+            value = line["value"]
+            if line["key"] == "header":
+                message = value["summary"]
+            elif line["key"] == "file":
+                files[value["path"]] = base64.b64decode(value["content"])
+            elif line["key"] == "lfsFile":
+                files[value["path"]] = self.server.stored[value["oid"]]
+            elif line["key"] == "deletedFile":
+                del files[value["path"]]
+        identity = repository.commit(message, files)
+        url = f"{self.server.url}/{name}/commit/{identity}"
+        self.give(200, {"success": True, "commitOid": identity, "commitUrl": url})
+
+    def info(self, name: str, revision: str = "main") -> None:
+        if repository := self.readable(name):
+            commit = repository.find(revision)
+            if commit is None:
+                return self.give(404, {"error": "no such revision"}, X_Error_Code="RevisionNotFound")
+            siblings = [{"rfilename": path} for path in commit[2]]
+            self.give(200, {"id": name, "sha": commit[0], "private": repository.private, "siblings": siblings})
+
+    def tree(self, name: str, revision: str) -> None:
+        if repository := self.readable(name):
+            commit = repository.find(revision)
+            assert commit is not None
+            about = [{"type": "file", "path": path, **described(path, content)} for path, content in commit[2].items()]
+            self.give(200, about)
+
+    def resolve(self, name: str, revision: str, path: str) -> None:
+        if repository := self.readable(name):
+            commit = repository.find(revision)
+            assert commit is not None
+            etag = described(path, commit[2][path])
+            self.give(200, commit[2][path], ETag=f'"{etag.get("lfs", etag)["oid"]}"', X_Repo_Commit=commit[0])
+
+
+def described(path: str, content: bytes) -> dict[str, Any]:
+    """As git knows a file: by its own hash, or by that of what is stored elsewhere."""
+    blob = {"oid": hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest(), "size": len(content)}
+    if not path.endswith(".safetensors"):
+        return blob
+    return {**blob, "lfs": {"oid": hashlib.sha256(content).hexdigest(), "size": len(content), "pointerSize": 134}}
+
+
+ROUTES: dict[tuple[str, str], Callable[..., None]] = {
+    ("POST", "/api/repos/create"): Answer.create,
+    ("POST", "/api/validate-yaml"): Answer.validate,
+    ("POST", f"/api/models/{NAME}/preupload/main"): Answer.preupload,
+    ("POST", f"/{NAME}.git/info/lfs/objects/batch"): Answer.batch,
+    ("PUT", r"/upload/(\w+)"): Answer.upload,
+    ("POST", f"/api/models/{NAME}/commit/main"): Answer.commit,
+    ("GET", f"/api/models/{NAME}"): Answer.info,
+    ("GET", f"/api/models/{NAME}/revision/(.+)"): Answer.info,
+    ("GET", f"/api/models/{NAME}/tree/(.+)"): Answer.tree,
+    ("GET", f"/{NAME}/resolve/([^/]+)/(.+)"): Answer.resolve,
+    ("HEAD", f"/{NAME}/resolve/([^/]+)/(.+)"): Answer.resolve,
+}
+
+
+@pytest.fixture
+def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
+    """A hub, and a client that knows it, with a cache and a token of its own."""
+    from huggingface_hub import constants
+
+    served = Hub()
+    thread = threading.Thread(target=served.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    for key, value in {"HF_ENDPOINT": served.url, "HF_TOKEN": GOOD, "NO_PROXY": "*", "no_proxy": "*"}.items():
+        monkeypatch.setenv(key, value)
+    # What the client read from the environment when it was imported. Xet is a protocol of the hub's own storage.
+    for key, value in {
+        "HF_HUB_CACHE": str(tmp_path / "cache"),
+        "HF_TOKEN_PATH": str(tmp_path / "no-token"),
+        "HF_HUB_OFFLINE": False,
+        "HF_HUB_DISABLE_XET": True,
+        "HF_HUB_DISABLE_TELEMETRY": True,
+    }.items():
+        monkeypatch.setattr(constants, key, value)
+    huggingface_hub.close_session()
+    yield served
+    huggingface_hub.close_session()
+    served.shutdown()
+    served.server_close()
+    thread.join()
+
+
+@pytest.fixture
+def portrait(tmp_path: Path) -> Path:
+    exif = Image.Exif()
+    exif[0x010E] = "taken at home"
+    Image.effect_noise((90, 70), 80).convert("RGB").save(tmp_path / "portrait.jpg", exif=exif)
+    return tmp_path / "portrait.jpg"
+
+
+def card(server: Hub, name: str = "ann/swap") -> Any:
+    return huggingface_hub.ModelCard(server.repositories[name].files["README.md"].decode())
+
+
+def test_what_is_pushed_is_loaded_again_to_the_bit(server: Hub, folder: Path, capsys: Any) -> None:
+    assert main(["push", str(folder.parent), "ann/swap", "--license", "mit"]) == 0
+    said = capsys.readouterr()
+    assert f"{server.url}/ann/swap" in said.out
+    assert "no picture" in said.out
+    assert GOOD not in said.out + said.err
+    assert len(server.repositories["ann/swap"].commits) == 2  # one commit, after the hub's own
+    assert set(server.repositories["ann/swap"].files) == {
+        ".gitattributes", "README.md", "config.json", "model.safetensors",
+    }  # fmt: skip
+    here, there = load(folder, "cpu"), vv.load("hf://ann/swap", "cpu")
+    for direction, network in here.networks.items():
+        other = there.networks[direction].state_dict()
+        assert all(torch.equal(value, other[key]) for key, value in network.state_dict().items())
+    picture = np.random.default_rng(0).integers(0, 256, (37, 50, 3), dtype=np.uint8)
+    for to in ("a", "b"):
+        assert np.array_equal(here(picture, to), there(picture, to))
+
+
+def test_the_command_line_takes_the_address_as_a_model(
+    server: Hub, folder: Path, portrait: Path, tmp_path: Path
+) -> None:
+    assert main(["push", str(folder), "hf://ann/swap", "--license", "mit"]) == 0
+    for model, out in ("hf://ann/swap", "there.png"), (str(folder), "here.png"):
+        assert main(["translate", model, str(portrait), "--out", str(tmp_path / out), "--device", "cpu"]) == 0
+    assert (tmp_path / "there.png").read_bytes() == (tmp_path / "here.png").read_bytes()
+
+
+def test_a_generator_from_noise_goes_round_too(
+    server: Hub, tmp_path: Path, from_noise: Callable[..., nn.Module]
+) -> None:
+    model = tmp_path / "noise"
+    save_translator(model, {"z2a": from_noise()}, method="dcgan", domains={"a": "faces"}, size_px=16, images=5)
+    assert main(["push", str(model), "ann/faces", "--license", "mit"]) == 0
+    there: Any = vv.load("hf://ann/faces", "cpu")
+    here: Any = vv.load(model, "cpu")
+    assert torch.equal(there.tensor(4, seed=3), here.tensor(4, seed=3))
+    assert card(server, "ann/faces").data.pipeline_tag == "unconditional-image-generation"
+    assert "sample.jpg" in server.repositories["ann/faces"].files
+    assert main(["sample", "hf://ann/faces", "--out", str(tmp_path / "grid.png"), "--device", "cpu"]) == 0
+    assert main(["push", str(model), "ann/faces", "--license", "mit", "--avatars"]) == 2
+
+
+def test_only_the_files_of_a_translator_are_fetched(server: Hub, folder: Path, tmp_path: Path) -> None:
+    main(["push", str(folder), "ann/swap", "--license", "mit"])
+    repository = server.repositories["ann/swap"]
+    more = {"model.pkl": b"x", "pytorch_model.bin": b"x", "a/model.safetensors": b"x", "../../evil/config.json": b"x"}
+    repository.commit("more", {**repository.files, **more})
+    hub.fetch("hf://ann/swap")
+    fetched = {path.rsplit("/", 1)[-1] for path in server.asked if path.startswith("GET") and "/resolve/" in path}
+    assert fetched == {"README.md", "config.json", "model.safetensors"}
+    assert not [path for path in (tmp_path / "cache").rglob("*") if path.suffix in (".pkl", ".bin")]
+    assert not any("/evil/" in path for path in server.asked)
+
+
+def test_what_is_in_the_cache_needs_no_hub(server: Hub, folder: Path) -> None:
+    main(["push", str(folder), "ann/swap", "--license", "mit"])
+    first = hub.fetch("hf://ann/swap")
+    server.shutdown()
+    server.server_close()
+    assert hub.fetch("hf://ann/swap") == first
+    assert vv.load("hf://ann/swap", "cpu").domains == {"a": "women", "b": "men"}
+    with pytest.raises(HubError, match=r"cannot be reached .*not in the cache"):
+        vv.load("hf://ann/other")
+
+
+def test_a_revision_is_what_it_was(server: Hub, folder: Path, resnet: Callable[..., nn.Module]) -> None:
+    main(["push", str(folder), "ann/swap", "--license", "mit"])
+    repository = server.repositories["ann/swap"]
+    repository.tags["v1.0"] = repository.commits[-1][0]
+    names = {"a": "women", "b": "men"}
+    save_translator(folder, {"b2a": resnet(9)}, method="cyclegan", domains=names, size_px=64, images=13000)
+    main(["push", str(folder), "ann/swap", "--license", "mit", "--message", "Longer"])
+    assert repository.commits[-1][1] == "Longer"
+    assert load("hf://ann/swap@v1.0", "cpu").directions == ("a2b", "b2a")
+    assert load(f"hf://ann/swap@{repository.tags['v1.0']}", "cpu").directions == ("a2b", "b2a")
+    assert load(Path("hf://ann/swap"), "cpu").directions == ("b2a",)
+    with pytest.raises(HubError, match="no such revision"):
+        load("hf://ann/swap@v2")
+
+
+def test_the_card(server: Hub, folder: Path, portrait: Path, tmp_path: Path) -> None:
+    figures = {"fid": {"mean": 12.34567, "range": [11, 13.5]}, "model": "runs/swap", "better": True, "bad": None}
+    (tmp_path / "figures.json").write_text(json.dumps(figures))
+    words = ["--metrics", str(tmp_path / "figures.json"), "--dataset", "ann/portraits", "--sample", str(portrait)]
+    assert main(["push", str(folder), "ann/swap", "--license", "mit", *words]) == 0
+    data = card(server).data
+    assert (data.license, data.library_name, data.pipeline_tag) == ("mit", "viceversa", "image-to-image")
+    assert data.datasets == ["ann/portraits"]
+    assert {"gan", "cyclegan"} <= set(data.tags)
+    text = card(server).text
+    assert re.findall(r"^\| fid.*", text, re.MULTILINE) == ["| fid, mean | 12.35 |", "| fid, range | 11 to 13.5 |"]
+    assert 'vv.load("hf://ann/swap")' in text
+    assert "sample.jpg)" in text
+    sent = server.repositories["ann/swap"].files["sample.jpg"]
+    assert b"taken at home" in portrait.read_bytes()
+    assert b"taken at home" not in sent
+    (tmp_path / "sent.jpg").write_bytes(sent)
+    with Image.open(tmp_path / "sent.jpg") as picture:
+        assert picture.size == (64, 130)  # the picture, and its translation below it
+    # Pushed again without: what the card does not show any more is not left behind.
+    assert main(["push", str(folder), "ann/swap", "--license", "mit"]) == 0
+    assert "sample.jpg" not in server.repositories["ann/swap"].files
+    assert "sample.jpg" not in card(server).text
+
+
+def test_the_card_of_an_evaluation(tmp_path: Path) -> None:
+    """What `viceversa evaluate --out` writes, made here of its own dataclasses."""
+    nothing = Scores()
+    direction = Direction(
+        name="a2b", source="women", target="m|en", pictures=81, reference=459, real=nothing, mean=None,
+        translated=Scores(frechet=Figure(value=9.4308, low=5.941, high=13.808), ssim=Figure(value=0.876)),
+        untranslated=Scores(frechet=Figure(value=51.3)),
+    )  # fmt: skip
+    evaluation = Evaluation(
+        features="f", published_fid=False, features_digest="d", dimensions=64, judge_accuracy={}, judge_pictures={},
+        size_px=64, held_out="test", directions=(direction,), notes=("Mind <b>this</b>.",),
+    )  # fmt: skip
+    (tmp_path / "figures.json").write_text(json.dumps(evaluation.to_dict()))
+    found = read_figures(tmp_path / "figures.json")
+    assert found.rows[0] == ("measured", "translated", "untranslated", "real")
+    assert found.rows[1:] == (
+        ("women → m|en: Frechet distance ↓", "9.431 (5.941 to 13.81)", "51.3", ""),
+        ("women → m|en: SSIM with the input", "0.876", "", ""),
+    )
+    assert set(_MEASURES) == {part.name for part in dataclasses.fields(Scores)}
+    config = TranslatorConfig(
+        method="m", domains={"a": "x", "b": "y"}, size_px=8, images=1, networks={"a2b": ResNetConfig()}
+    )
+    text = model_card(config, Publication(repo="ann/swap", license="mit", figures=found))
+    shown = MarkdownIt().enable("table").render(text)
+    assert (shown.count("<th>"), shown.count("<td>")) == (4, 8)
+    assert "&lt;b&gt;this" in shown
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", "[1, 2]", '{"a": "b"}', '{"a": NaN}', "[" * 10000, '{"a": 1e999}'])
+def test_figures_that_are_none(tmp_path: Path, content: str) -> None:
+    (tmp_path / "figures.json").write_text(content)
+    with pytest.raises(ConfigError, match=r"figures\.json"):
+        read_figures(tmp_path / "figures.json")
+
+
+def test_avatars_of_both_kinds(server: Hub, folder: Path, tmp_path: Path) -> None:
+    assert main(["push", str(folder), "ann/swap", "--license", "mit", "--avatars"]) == 0
+    (tmp_path / "sent.jpg").write_bytes(server.repositories["ann/swap"].files["sample.jpg"])
+    with Image.open(tmp_path / "sent.jpg") as picture:
+        assert picture.size == (8 * 66 - 2, 130)
+
+
+def test_names_of_strangers_are_only_names(server: Hub, tmp_path: Path, resnet: Callable[..., nn.Module]) -> None:
+    names = {"a": 'x\n---\nlicense: "evil"\n# Title', "b": "[here](http://evil) <img src=x> `code`\x1b[31m"}
+    save_translator(tmp_path / "m", {"a2b": resnet()}, method='a"]\nlicense: evil', domains=names, size_px=8, images=1)
+    assert main(["push", str(tmp_path / "m"), "ann/swap", "--license", "mit"]) == 0
+    data, text = card(server).data, card(server).text
+    assert data.license == "mit"
+    assert data.tags[2] == 'a"] license: evil'
+    shown = MarkdownIt().render(text)
+    assert shown.count("<h1>") == 1
+    assert not any(markup in shown for markup in ("<a ", "<img", "<hr"))
+    assert shown.count("<code>") == 3  # the network, config.json, model.safetensors
+    assert not any(plain in text for plain in ("\x1b", "http://"))  # nor what is a link without markup
+    local = (tmp_path / "m" / "README.md").read_text()
+    assert huggingface_hub.ModelCard(local).data.license is None
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["ann/swap"], "Say what others may do"),
+        (["swap", "--license", "mit"], "write it as user/name"),
+        (["ann/../swap", "--license", "mit"], "write it as user/name"),
+        (["ann/swap.git", "--license", "mit"], "write it as user/name"),
+        (["ann/" + 96 * "x", "--license", "mit"], "write it as user/name"),
+        (["ann/swap", "--license", "mine"], 'must be one of [mit, other]'),
+        (["ann/swap", "--license", "mit", "--sample", "nothing.jpg"], "nothing.jpg"),
+        (["ann/swap", "--license", "mit", "--sample", *map(str, range(9))], "at most 8"),
+        (["ann/swap", "--license", "mit", "--avatars", "--sample", "x.jpg"], "two different"),
+        (["ann/swap", "--license", "mit", "--avatars", "--to", "dogs"], "does not lead to 'dogs'"),
+        (["ann/swap", "--license", "mit", "--metrics", "nothing.json"], "cannot be read"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_pushed(server: Hub, folder: Path, capsys: Any, words: list[str], says: str) -> None:
+    assert main(["push", str(folder), *words]) == 2
+    said = capsys.readouterr().err
+    assert says in said
+    assert said.count("\n") == 1
+    assert all(len(repository.commits) == 1 for repository in server.repositories.values())
+
+
+def test_a_public_repository_is_not_filled_as_a_private_one(server: Hub, folder: Path, capsys: Any) -> None:
+    assert main(["push", str(folder), "ann/secret", "--license", "mit", "--private"]) == 0
+    assert server.repositories["ann/secret"].private
+    server.repositories["ann/secret"].private = False
+    assert main(["push", str(folder), "ann/secret", "--license", "mit", "--private"]) == 2
+    assert "public" in capsys.readouterr().err
+    assert len(server.repositories["ann/secret"].commits) == 2
+
+
+@pytest.mark.parametrize(
+    ("token", "says"),
+    [(None, "There is no token"), ("hf_wrong_token", "does not accept your token"), (READER, "may not write")],
+)
+def test_without_the_right_to_write(
+    server: Hub, folder: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch, token: str | None, says: str
+) -> None:
+    monkeypatch.setenv("HF_TOKEN", token or "")
+    assert main(["push", str(folder), "ann/swap", "--license", "mit"]) == 2
+    said = capsys.readouterr().err
+    assert says in said
+    assert token is None or token not in said
+    assert said.count("\n") == 1
+    assert not server.repositories
+
+
+def test_a_hub_out_of_order_or_out_of_reach(
+    server: Hub, folder: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.status = 418
+    assert main(["push", str(folder), "ann/swap", "--license", "mit"]) == 2
+    said = capsys.readouterr().err
+    assert "answered 418 about ann/swap" in said
+    assert "\x1b" not in said
+    with pytest.raises(HubError, match="418"):
+        load("hf://ann/swap")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{free.getsockname()[1]}")
+        assert main(["push", str(folder), "ann/swap", "--license", "mit"]) == 2
+    said = capsys.readouterr().err
+    assert "cannot be reached" in said
+    assert said.count("\n") == 1
+
+
+def test_what_cannot_be_loaded(server: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    for wrong in ("hf://swap", "hf://ann/swap/more", "hf://ann/--x", "hf://../..", "hf://"):
+        with pytest.raises(ConfigError, match="write it as user/name"):
+            load(wrong)
+    with pytest.raises(ConfigError, match="is no revision"):
+        load("hf://ann/swap@../../x")
+    server.repositories["ann/swap"] = Repository(private=True)
+    with pytest.raises(HubError, match=r"holds no model\.safetensors"):
+        load("hf://ann/swap")
+    monkeypatch.setenv("HF_TOKEN", "")
+    for name in ("ann/swap", "ann/nothing"):
+        with pytest.raises(HubError, match="that you may read"):
+            load(f"hf://{name}@main")
+    server.repositories["ann/bad"] = Repository(private=False)
+    server.repositories["ann/bad"].commit("bad", {"model.safetensors": b"no weights"})
+    with pytest.raises(CheckpointError, match="damaged"):
+        load("hf://ann/bad")

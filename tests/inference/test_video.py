@@ -1,0 +1,389 @@
+import itertools
+import json
+import shutil
+import struct
+import subprocess
+import threading
+import time
+import tracemalloc
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from viceversa.data import formats
+from viceversa.errors import ConfigError
+from viceversa.inference.files import translate_files
+from viceversa.inference.translator import Translator
+from viceversa.inference.video import Outcome, is_film, translate_video
+from viceversa.inference.video.ahead import ahead
+from viceversa.networks import ResNetConfig
+
+av = pytest.importorskip("av")
+Clip = Callable[..., Path]
+
+
+class Pixelwise(nn.Module):
+    """A network whose answer is known: the negative, or the picture itself."""
+
+    def __init__(self, factor: float = -1.0, channels: int = 3):
+        super().__init__()
+        self.config = ResNetConfig(in_channels=channels, out_channels=channels)
+        self.multiple, self.frames = 4, 0
+        self.register_buffer("factor", torch.tensor(factor))
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.frames += len(x)
+        return x * self.factor
+
+
+def through(network: nn.Module, source: Path, out: Path, **settings: Any) -> Outcome:
+    translator = Translator({"a2b": network}, domains={"a": "day", "b": "night"}, size_px=64)
+    return translate_video(translator.applied(), source, out, **settings)
+
+
+def pictures(path: Path, kind: str = "rgb24") -> tuple[list[float], list[np.ndarray]]:
+    with av.open(str(path)) as film:
+        frames = list(film.decode(video=0))
+        return [frame.time for frame in frames], [frame.to_ndarray(format=kind) for frame in frames]
+
+
+def samples(path: Path) -> tuple[list[float], np.ndarray]:
+    with av.open(str(path)) as film:
+        frames = list(film.decode(audio=0))
+        return [frame.time for frame in frames], np.concatenate([frame.to_ndarray() for frame in frames], 1)
+
+
+def duration(path: Path) -> float:
+    with av.open(str(path)) as film:
+        return film.duration / 1e6
+
+
+def off(one: list[np.ndarray], other: list[np.ndarray]) -> float:
+    """The mean difference in levels of 255."""
+    assert len(one) == len(other)
+    return float(np.mean([np.abs(a.astype(int) - b).mean() for a, b in zip(one, other, strict=True)]))
+
+
+TIMES = [0, 10, 13, 20, 40, 41, 55, 60, 70, 90, 100, 101, 130]
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv"])
+def test_sound_times_and_duration_are_kept(clip: Clip, tmp_path: Path, suffix: str) -> None:
+    source, out = clip(tmp_path / "x.mp4", frames=len(TIMES), times=TIMES), tmp_path / f"y{suffix}"
+    outcome = through(Pixelwise(), source, out, segment=5)
+    assert outcome == Outcome(frames=len(TIMES), resumed=0, notes=())
+    (times, before), (new_times, after) = pictures(source), pictures(out)
+    assert times == pytest.approx([time / 100 for time in TIMES])
+    # Matroska has no times below 0, as an encoder's run-up of sound has, so pictures and sound begin later together.
+    later = new_times[0] if suffix == ".mkv" else 0.0
+    assert new_times == pytest.approx([time + later for time in times], abs=0.0006 if later else 1e-9)
+    assert off([255 - picture for picture in before], after) < 3
+    (when, heard), (new_when, new_heard) = samples(source), samples(out)
+    assert np.array_equal(heard, new_heard[:, -heard.shape[1] :])
+    assert new_when[-1] == pytest.approx(when[-1] + later, abs=0.0011)
+    assert duration(out) == pytest.approx(1.4 + later, abs=0.0011)
+    with av.open(str(out)) as film:
+        context = film.streams.video[0].codec_context
+        assert (context.name, context.pix_fmt, context.width, context.height) == ("h264", "yuv420p", 48, 32)
+        if suffix != ".mkv":
+            assert film.streams.video[0].duration * film.streams.video[0].time_base == pytest.approx(1.4)
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(["x.mp4", out.name])
+
+
+def test_a_turned_film_stands_upright(clip: Clip, tmp_path: Path) -> None:
+    """As telephones store it: the matrix in the track's head turns by a quarter, clockwise."""
+    source = clip(tmp_path / "x.mp4", frames=3, sound=None)
+    content = bytearray(source.read_bytes())
+    place = content.index(b"tkhd") + 44
+    content[place : place + 36] = struct.pack(">9i", 0, 65536, 0, -65536, 0, 0, 32 << 16, 0, 1 << 30)
+    source.write_bytes(content)
+    through(Pixelwise(1.0), source, tmp_path / "y.mp4")
+    _, lying = pictures(source)
+    _, upright = pictures(tmp_path / "y.mp4")
+    assert upright[0].shape == (48, 32, 3)
+    assert off([np.rot90(picture, -1) for picture in lying], upright) < 3
+    with av.open(str(tmp_path / "y.mp4")) as film:
+        assert next(film.decode(video=0)).rotation == 0
+
+
+@pytest.mark.parametrize("named", [(1, 1, 1), (5, 5, 6), (6, 6, 6), None], ids=["709", "601", "170m", "unnamed"])
+@pytest.mark.parametrize("color_range", [1, 2], ids=["limited", "full"])
+def test_colours_come_back_as_they_were_named(
+    clip: Clip, tmp_path: Path, named: tuple[int, int, int] | None, color_range: int
+) -> None:
+    patches = np.zeros((32, 64, 3), np.uint8)
+    for index, level in enumerate([(210, 30, 30), (30, 200, 40), (40, 40, 220), (128, 128, 128)]):
+        patches[:, 16 * index : 16 * index + 16] = level
+    given = None if named is None else (5 if named[0] == 6 else named[0], *named[1:])
+    source = clip(tmp_path / "x.mp4", pictures=[patches] * 3, sound=None, named=given, color_range=color_range)
+    with av.open(str(source)) as film:
+        before = next(film.decode(video=0))
+    through(Pixelwise(1.0), source, tmp_path / "y.mp4")
+    with av.open(str(tmp_path / "y.mp4")) as film:
+        after = next(film.decode(video=0))
+    for name in ("colorspace", "color_primaries", "color_trc", "color_range"):
+        assert getattr(after, name) == getattr(before, name), name
+    difference = np.abs(before.to_ndarray().astype(int) - after.to_ndarray())
+    assert difference[4:28].reshape(-1, 16)[:, 6:10].max() <= 3  # the numbers themselves, in the middle of a patch
+
+
+def test_the_network_sees_the_colours_that_a_player_shows(clip: Clip, tmp_path: Path) -> None:
+    seen: list[Tensor] = []
+
+    class Watching(Pixelwise):
+        def forward(self, x: Tensor) -> Tensor:
+            seen.append(x)
+            return x
+
+    red = np.full((32, 32, 3), (200, 30, 40), np.uint8)
+    for index, (named, color_range) in enumerate(itertools.product([(1, 1, 1), (5, 5, 6)], [1, 2])):
+        source = clip(tmp_path / f"{index}.mp4", pictures=[red], sound=None, named=named, color_range=color_range)
+        through(Watching(), source, tmp_path / f"{index}.new.mp4")
+    assert len(seen) == 4
+    for x in seen:
+        assert ((x.mean((0, 2, 3)).numpy() + 1) * 127.5) == pytest.approx([200, 30, 40], abs=2)
+
+
+def test_odd_sides_become_even_and_it_is_said(tmp_path: Path) -> None:
+    rows, columns = np.mgrid[:31, :43]
+    frames = [Image.fromarray(((rows * 4 + columns + index) % 250).astype(np.uint8)) for index in range(6)]
+    source = tmp_path / "x.gif"
+    frames[0].save(source, save_all=True, append_images=frames[1:], duration=[50, 100, 50, 200, 70, 130])
+    outcome = through(Pixelwise(1.0), source, tmp_path / "y.mp4")
+    assert outcome.notes == ("43 x 31 px became 44 x 32: H.264 has even sides",)
+    times, after = pictures(tmp_path / "y.mp4")
+    assert times == pytest.approx([0, 0.05, 0.15, 0.2, 0.4, 0.47])
+    assert duration(tmp_path / "y.mp4") == pytest.approx(0.6)
+    _, before = pictures(source)
+    assert off(before, [picture[:31, :43] for picture in after]) < 4
+    assert after[0].shape == (32, 44, 3)
+
+
+@pytest.mark.parametrize("smooth", [0.0, 0.8])
+def test_a_killed_one_goes_on_and_ends_equal_to_the_last_byte(clip: Clip, tmp_path: Path, smooth: float) -> None:
+    source, whole, out = clip(tmp_path / "x.mp4", frames=23), tmp_path / "whole.mp4", tmp_path / "y.mp4"
+    settings: dict[str, Any] = {"smooth": smooth, "segment": 5, "batch_size": 2}
+    through(Pixelwise(), source, whole, **settings)
+
+    def copy(done: int, total: int) -> None:
+        assert total == 23
+        if done == 14:  # what a kill leaves is what is on the disk at some moment
+            shutil.copytree(tmp_path / "y.mp4.parts", tmp_path / "left")
+
+    through(Pixelwise(), source, out, progress=copy, **settings)
+    assert out.read_bytes() == whole.read_bytes()
+    left = sorted(path.name for path in (tmp_path / "left").iterdir())
+    assert [name for name in left if name.endswith(".nut")] == ["00000.nut", "00001.nut"]
+    (tmp_path / "left" / ".00002.nut.partial").write_bytes(b"what it was at")
+    out.unlink()
+    (tmp_path / "left").rename(tmp_path / "y.mp4.parts")
+    network = Pixelwise()
+    assert through(network, source, out, **settings) == Outcome(frames=23, resumed=10, notes=())
+    assert network.frames == 13
+    assert out.read_bytes() == whole.read_bytes()
+    assert not (tmp_path / "y.mp4.parts").exists()
+
+
+def test_ctrl_c_keeps_finished_segments_only(clip: Clip, tmp_path: Path) -> None:
+    source, out = clip(tmp_path / "x.mp4", frames=12), tmp_path / "y.mp4"
+
+    def interrupt(at: int) -> Callable[[int, int], None]:
+        def progress(done: int, _: int) -> None:
+            if done >= at:
+                raise KeyboardInterrupt
+
+        return progress
+
+    with pytest.raises(KeyboardInterrupt):
+        through(Pixelwise(), source, out, segment=4, batch_size=2, progress=interrupt(2))
+    assert [path.name for path in tmp_path.iterdir()] == ["x.mp4"]
+    with pytest.raises(KeyboardInterrupt):
+        through(Pixelwise(), source, out, segment=4, batch_size=2, progress=interrupt(10))
+    assert sorted(path.name for path in (tmp_path / "y.mp4.parts").iterdir()) == [
+        "00000.nut", "00001.nut", "settings.json",
+    ]  # fmt: skip
+    assert not [thread for thread in threading.enumerate() if thread.name == "ahead"]
+    assert through(Pixelwise(), source, out, segment=4, batch_size=2).resumed == 8
+
+
+def test_parts_of_another_translation_are_not_mixed_in(clip: Clip, tmp_path: Path) -> None:
+    source, out = clip(tmp_path / "x.mp4", frames=8, sound=None), tmp_path / "y.mp4"
+
+    def stop(done: int, _: int) -> None:
+        if done == 6:
+            raise KeyboardInterrupt
+
+    def begin() -> None:
+        with pytest.raises(KeyboardInterrupt):
+            through(Pixelwise(), source, out, segment=4, batch_size=2, progress=stop)
+
+    begin()
+    before = {path: path.read_bytes() for path in (tmp_path / "y.mp4.parts").iterdir()}
+    with pytest.raises(ConfigError, match=r"parts holds parts of another translation \(its smooth differs\)"):
+        through(Pixelwise(), source, out, segment=4, batch_size=2, smooth=0.5)
+    with pytest.raises(ConfigError, match=r"its model differs"):
+        through(Pixelwise(1.0), source, out, segment=4, batch_size=2)
+    clip(source, frames=9, sound=None)
+    with pytest.raises(ConfigError, match=r"its film differs"):
+        through(Pixelwise(), source, out, segment=4, batch_size=2)
+    assert {path: path.read_bytes() for path in (tmp_path / "y.mp4.parts").iterdir()} == before
+    outcome = through(Pixelwise(), source, out, segment=4, batch_size=2, overwrite=True)
+    assert (outcome.frames, outcome.resumed) == (9, 0)
+
+
+def test_a_folder_of_parts_that_is_somebody_elses_is_left_alone(clip: Clip, tmp_path: Path) -> None:
+    source = clip(tmp_path / "x.mp4", frames=2, sound=None)
+    (tmp_path / "y.mp4.parts").mkdir()
+    (tmp_path / "y.mp4.parts" / "thesis.txt").write_text("mine")
+    for overwrite in (False, True):
+        with pytest.raises(ConfigError, match="move them away"):
+            through(Pixelwise(), source, tmp_path / "y.mp4", overwrite=overwrite)
+    assert (tmp_path / "y.mp4.parts" / "thesis.txt").read_text() == "mine"
+
+
+def test_memory_does_not_grow_with_the_length(clip: Clip, tmp_path: Path) -> None:
+    still = np.tile(np.arange(160, dtype=np.uint8)[None, :, None], (120, 1, 3))
+
+    def most(frames: int) -> int:
+        source = clip(tmp_path / f"{frames}.mp4", pictures=[still] * frames, sound=None)
+        tracemalloc.start()
+        try:
+            through(Pixelwise(), source, tmp_path / f"{frames}.new.mp4", smooth=0.5, batch_size=2, segment=10)
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    most(10)  # what is loaded and set up once
+    assert most(80) - most(20) < 10 * still.nbytes
+
+
+def test_sound_that_mp4_players_do_not_know_is_encoded_anew(clip: Clip, tmp_path: Path) -> None:
+    source = clip(tmp_path / "x.mkv", sound="pcm_s16le")
+    outcome = through(Pixelwise(), source, tmp_path / "y.mp4")
+    assert outcome.notes == ("pcm_s16le sound is encoded anew as AAC, since mp4 players do not take it",)
+    (_, heard), (when, again) = samples(source), samples(tmp_path / "y.mp4")
+    start = round(when[0] * 16000)
+    count = min(heard.shape[1], again.shape[1] + start) - start
+    assert count > 0.9 * heard.shape[1]
+    assert np.corrcoef(heard[0, start : start + count], again[0, :count])[0, 1] > 0.99
+    assert through(Pixelwise(), source, tmp_path / "y.mkv").notes == ()
+    assert np.array_equal(samples(tmp_path / "y.mkv")[1], heard)
+
+
+def test_subtitles_are_left_out_and_it_is_said(clip: Clip, tmp_path: Path) -> None:
+    if not shutil.which("ffmpeg"):
+        pytest.skip("needs ffmpeg to put subtitles into a film")
+    (tmp_path / "x.srt").write_text("1\n00:00:00,000 --> 00:00:01,000\nHello\n")
+    clip(tmp_path / "x.mp4")
+    both = ["-i", str(tmp_path / "x.mp4"), "-i", str(tmp_path / "x.srt")]
+    subprocess.run(["ffmpeg", "-v", "error", *both, "-c", "copy", str(tmp_path / "z.mkv")], check=True)
+    assert through(Pixelwise(), tmp_path / "z.mkv", tmp_path / "y.mkv").notes == ("1 subtitle stream left out",)
+
+
+def test_a_film_becomes_a_gif_and_a_gif_a_film(clip: Clip, tmp_path: Path, both_ways: Translator) -> None:
+    source = clip(tmp_path / "x.mp4", frames=5, times=[0, 10, 30, 40, 70])
+    for suffix in (".gif", ".webp"):
+        out = tmp_path / f"y{suffix}"
+        assert through(Pixelwise(1.0), source, out).notes == ("without its sound",)
+        animation = formats.read_frames(out)
+        assert animation is not None
+        frames = list(animation.frames)
+        assert [frame.about.duration_ms for frame in frames] == [100, 200, 100, 300, 100]
+        assert off(pictures(source)[1], [frame.pixels[:, :, :3] for frame in frames]) < 12
+    summary = translate_files(both_ways, tmp_path / "y.gif", tmp_path / "z.mp4", progress=False)
+    assert str(summary) == "1 translated"
+    assert pictures(tmp_path / "z.mp4")[0] == pytest.approx([0, 0.1, 0.3, 0.4, 0.7])
+    summary = translate_files(both_ways, tmp_path / "y.gif", tmp_path / "z.gif", smooth=0.5, progress=False)
+    assert str(summary) == "1 translated"
+
+
+def test_a_folder_may_hold_films_beside_pictures(clip: Clip, tmp_path: Path, both_ways: Translator) -> None:
+    (tmp_path / "in" / "sub").mkdir(parents=True)
+    clip(tmp_path / "in" / "x.MOV", frames=2)
+    clip(tmp_path / "in" / "sub" / "x.avi", frames=2, codec="mpeg4", options={}, sound="mp3")
+    Image.new("RGB", (9, 9), "tan").save(tmp_path / "in" / "x.png")
+    summary = translate_files(both_ways, tmp_path / "in", tmp_path / "out", suffix="webp", progress=False)
+    written = sorted(str(path.relative_to(tmp_path / "out")) for path in summary.done)
+    assert written == ["sub/x.mp4", "x.MOV", "x.webp"]
+    assert str(summary) == "3 translated"
+    again = translate_files(both_ways, tmp_path / "in", tmp_path / "out", suffix="webp", progress=False)
+    assert len(again.skipped) == 3
+
+
+def test_a_film_is_known_by_its_contents_too(clip: Clip, tmp_path: Path) -> None:
+    for suffix in (".mp4", ".mkv", ".avi"):
+        path = clip(tmp_path / f"x{suffix}", frames=2, sound=None)
+        assert is_film(path)
+        assert is_film(path.rename(path.with_suffix("")))
+    Image.new("RGB", (9, 9)).save(tmp_path / "picture", "PNG")
+    (tmp_path / "text").write_text("ftyp")
+    assert not is_film(tmp_path / "picture")
+    assert not is_film(tmp_path / "text")
+    assert not is_film(tmp_path / "nothing")
+
+
+def test_grey_translators_take_films(clip: Clip, tmp_path: Path) -> None:
+    through(Pixelwise(channels=1), clip(tmp_path / "x.mp4", frames=2), tmp_path / "y.mp4")
+    _, (picture, _) = pictures(tmp_path / "y.mp4")
+    assert np.ptp(picture.astype(int), axis=2).max() <= 2
+    assert np.ptp(picture) > 50
+
+
+def test_work_is_done_ahead_but_not_far() -> None:
+    made: list[int] = []
+
+    def pieces() -> Any:
+        for index in range(100):
+            made.append(index)
+            yield index
+
+    with_care = ahead(pieces(), 3)
+    assert next(with_care) == 0
+    for _ in range(200):
+        time.sleep(0.005)
+        if len(made) == 5:
+            break
+    time.sleep(0.02)
+    assert len(made) == 5, "one given, three waiting, one more in hand"
+    with_care.close()
+    assert len(made) <= 6
+
+    def failing() -> Any:
+        yield 1
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(OSError, match="No space"):
+        list(ahead(failing(), 3))
+    assert list(ahead(range(50), 2)) == list(range(50))
+
+
+def test_the_real_films(shared_data: Path, tmp_path: Path) -> None:
+    """ffmpeg's own tool is the judge; the start of the film of people is enough here."""
+    if not shutil.which("ffprobe"):
+        pytest.skip("needs ffprobe")
+    start = tmp_path / "people.mp4"
+    with av.open(str(shared_data / "video" / "people_walk_540x960_9s.mp4")) as film, av.open(str(start), "w") as made:
+        streams = {stream.index: made.add_stream_from_template(stream) for stream in film.streams}
+        for packet in film.demux():
+            if packet.dts is not None and packet.dts * packet.time_base < 1:
+                packet.stream = streams[packet.stream.index]
+                made.mux(packet)
+    for source in (start, shared_data / "video" / "plant_320x240_1s.mp4"):
+        through(Pixelwise(), source, tmp_path / "y.mp4", overwrite=True, segment=20)
+        assert judged(tmp_path / "y.mp4") == judged(source)
+        assert np.array_equal(samples(tmp_path / "y.mp4")[1], samples(source)[1])
+    assert duration(tmp_path / "y.mp4") == duration(source)
+
+
+def judged(path: Path) -> Any:
+    entries = "stream=codec_name,width,height,pix_fmt,nb_read_frames:frame=media_type,best_effort_timestamp_time"
+    command = ["ffprobe", "-v", "error", "-count_frames", "-show_entries", entries, "-of", "json", str(path)]
+    found = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
+    times = sorted((frame["media_type"], float(frame["best_effort_timestamp_time"])) for frame in found["frames"])
+    return found["streams"], times

@@ -1,0 +1,121 @@
+"""Evaluation while training goes on: what is logged and kept, and that a resumed run repeats it."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+
+from viceversa import load, train
+from viceversa.errors import ConfigError
+from viceversa.training.record import KEPT_BY, charts, read
+from viceversa.training.report import write_report
+
+
+@pytest.fixture(scope="module")
+def root(pictures, tmp_path_factory) -> Path:
+    """A data set with test folders."""
+    folder = tmp_path_factory.mktemp("with test")
+    for part in ("train", "test"):
+        for domain in "ab":
+            shutil.copytree(pictures / domain, folder / f"{part}{domain.upper()}")
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path_factory, monkeypatch) -> Path:
+    folder = tmp_path_factory.getbasetemp() / "judges"
+    monkeypatch.setenv("XDG_CACHE_HOME", str(folder))
+    return folder
+
+
+def figures(run: Path) -> dict[int, dict[str, float]]:
+    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    return {line["images"]: line["metrics"] for line in lines if KEPT_BY in line.get("metrics", {})}
+
+
+def weights(translator) -> list[torch.Tensor]:
+    return [value for network in translator.networks.values() for value in network.state_dict().values()]
+
+
+@pytest.mark.parametrize("method", ["cyclegan", "pix2pix"])
+def test_a_resumed_run_repeats_every_figure_and_keeps_the_best(
+    method, tiny, root, cache, tmp_path, assert_same_run, capsys
+):
+    settings = {
+        "root": root, "a": None, "b": None, "images": 10, "evaluate_every": 3, "checkpoint_minutes": 0.0, "keep": 20,
+        "learning_rate": 0.01, "ema_images": 0,
+    }  # fmt: skip
+    whole = tmp_path / "whole"
+    assert train(tiny(method, whole, **settings), quiet=True).finished
+    found = figures(whole)
+    assert list(found) == [3, 6, 9, 10]
+    directions = ("a2b", "b2a") if method == "cyclegan" else ("a2b",)
+    for line in found.values():
+        assert {f"classifier_fd_{name}" for name in directions} < set(line)
+        assert 0 <= line["judge_accuracy"] <= 1
+        kind = "classifier_fd" if method == "cyclegan" else "truth_l1"
+        assert line[KEPT_BY] == pytest.approx(sum(line[f"{kind}_{name}"] for name in directions) / len(directions))
+    best = min(found, key=lambda images: found[images][KEPT_BY])
+    assert json.loads((whole / "best" / "config.json").read_text())["images"] == best
+    assert all(map(torch.equal, weights(load(whole, best=True)), weights(load(whole / "best"))))
+
+    resumed = tmp_path / "resumed"
+    shutil.copytree(whole, resumed)
+    for folder in (resumed / "checkpoints").iterdir():
+        if int(folder.name) > 5:
+            shutil.rmtree(folder)
+    shutil.rmtree(resumed / "best")
+    shutil.rmtree(cache / "viceversa" / "classifiers")  # the judge is trained again
+    assert train(tiny(method, resumed, **settings), quiet=True).finished
+    assert_same_run(whole, resumed)
+    if best > 5:
+        assert (resumed / "best" / "model.safetensors").read_bytes() == (
+            whole / "best" / "model.safetensors"
+        ).read_bytes()
+
+
+def test_evaluating_does_not_change_the_training(tiny, root, tmp_path, checkpoint_tensors):
+    runs = []
+    for every in (None, 2):
+        out = tmp_path / f"every {every}"
+        train(tiny("cyclegan", out, root=root, a=None, b=None, images=4, evaluate_every=every), quiet=True)
+        runs.append(checkpoint_tensors(out))
+    assert runs[0].keys() == runs[1].keys()
+    assert all(torch.equal(value, runs[1][name]) for name, value in runs[0].items() if name != "images")
+    assert not (tmp_path / "every None" / "best").exists()
+
+
+def test_the_report_shows_last_and_best(tmp_path):
+    lines = [
+        {"images": 100 * k, "metrics": {"classifier_fd_a2b": value, "classifier_fd_b2a": 2 * value, KEPT_BY: value}}
+        for k, value in enumerate((9.0, 4.0, 6.0), 1)
+    ]
+    lines.insert(1, {"images": 100, "metrics": {"diversity": 0.5}})
+    (tmp_path / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    (tmp_path / "best").mkdir()
+    (tmp_path / "best" / "config.json").write_text('{"images": 200}')
+    (chart,) = [chart for chart in charts(read(tmp_path)) if "not the published FID" in chart["title"]]
+    assert chart["images"] == [100, 200, 300], "lines that hold other metrics leave no gap"
+    assert [curve["values"] for curve in chart["curves"]] == [[9, 4, 6], [18, 8, 12]]
+    page = write_report(tmp_path).read_text()
+    assert "<td>6</td><td>4</td><td>200 images</td>" in page
+    assert "best/ holds the translator of 200 images" in page
+
+
+def test_what_cannot_be_evaluated_is_refused_before_training(tiny, root, tmp_path):
+    few = tmp_path / "few"
+    shutil.copytree(root, few)
+    for lost in [*few.glob("test?/*.png")]:
+        if lost.stem != "0":
+            lost.unlink()
+    for config, words in (
+        (tiny("dcgan", tmp_path / "run", evaluate_every=2), "dcgan does not translate pictures"),
+        (tiny("cyclegan", tmp_path / "run", root=few, a=None, b=None, evaluate_every=2), "two or more held-out"),
+    ):
+        with pytest.raises(ConfigError, match=words):
+            train(config, quiet=True)
+        shutil.rmtree(tmp_path / "run", ignore_errors=True)
+    with pytest.raises(ConfigError, match="--evaluate-every must be at least 1"):
+        tiny("cyclegan", tmp_path, evaluate_every=0)
