@@ -4,6 +4,7 @@ import base64
 import hashlib
 import io
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -235,6 +236,15 @@ def test_runs_on_different_pictures_need_to_be_told_on_which(runs, root, tiny, t
     assert viceversa.train(other, quiet=True).finished
     with pytest.raises(ConfigError, match=r"trained on different pictures \(first: .*; other: "):
         viceversa.compare([runs[0], tmp_path / "other"], out=tmp_path / "page.html")
+
+
+def test_pictures_by_another_path_may_have_been_trained_on(runs, root, tmp_path):
+    folders = {"a": root / "trainA", "b": root / "trainB"}
+    found = viceversa.compare(runs, **folders, out=tmp_path / "page.html", pictures=2, resamples=0)
+    assert sum("if on these too, its figures flatter" in text for text in found.warnings) == 2
+    shutil.copytree(root, tmp_path / "copy")
+    found = viceversa.compare(runs, tmp_path / "copy", out=tmp_path / "other.html", pictures=2, resamples=0)
+    assert sum("another folder than those it is measured on." in text for text in found.warnings) == 2
 
 
 def test_names_are_made_unique_and_given_ones_are_taken(bare, runs):

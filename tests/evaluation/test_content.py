@@ -37,6 +37,12 @@ def test_edges_that_are_moved():
     assert content.edge_agreement(here, near)[0] == pytest.approx(0.5, abs=0.06)
 
 
+def test_many_pictures_are_looked_at_a_few_at_once(monkeypatch):
+    whole = content.edge_agreement(PICTURES, OTHERS)
+    monkeypatch.setattr(content, "_AT_ONCE", 2)
+    assert content.edge_agreement(PICTURES, OTHERS) == pytest.approx(whole)
+
+
 def test_flat_pictures_have_no_edges():
     assert content.edge_agreement(FLAT, FLAT + 50).tolist() == [1, 1, 1]
     assert content.edge_agreement(FLAT, PICTURES).tolist() == [0, 0, 0]

@@ -60,6 +60,15 @@ def test_19_of_20_intervals_of_a_mean_hold_the_truth():
 
 def test_one_picture_has_no_interval():
     assert bootstrap.mean(np.array([3.0]), 100, 0) == bootstrap.Figure(value=3.0)
+    assert bootstrap.share(np.array([1.0]), 100) == bootstrap.Figure(value=1.0)
+
+
+def test_a_share_of_all_of_a_few_pictures_is_not_certain():
+    all_of_8 = bootstrap.share(np.ones(8), 200)
+    assert (all_of_8.value, all_of_8.low, all_of_8.high) == (1, pytest.approx(0.676, abs=1e-3), 1)
+    some = bootstrap.share(np.repeat([1.0, 0.0], [45, 36]), 200)
+    assert (some.low, some.high) == (pytest.approx(0.447, abs=1e-3), pytest.approx(0.659, abs=1e-3))
+    assert bootstrap.share(np.ones(8), 0) == bootstrap.Figure(value=1.0)
 
 
 def test_the_random_numbers_of_others_are_left_alone():

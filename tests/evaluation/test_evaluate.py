@@ -14,6 +14,7 @@ from viceversa.cli import main
 from viceversa.data.sources import PairedData, UnpairedData
 from viceversa.errors import CheckpointError, ConfigError, DataError
 from viceversa.evaluation import features, translation
+from viceversa.evaluation.evaluate import _settings
 from viceversa.evaluation.heaps import Heaps, heaps_of
 from viceversa.evaluation.translation import measure, standard
 
@@ -175,6 +176,25 @@ def test_a_translator_needs_pictures_and_takes_folders_or_pairs(run, root, tmp_p
     assert pairs.directions[0].translated.truth_l1 is not None
     by_names = viceversa.evaluate(alone, root, paired=True, resamples=0)
     assert by_names.directions[0].translated.truth_l1 is not None
+
+
+def test_its_own_pictures_named_once_more_are_held_out_as_in_training(run, root):
+    """All others were trained on: a tenth of them would flatter."""
+    translator = viceversa.load(run)
+    own, given = _settings(run, translator, root, None, None, None)
+    assert (own.hold_out, given) == (UnpairedData().hold_out, False)
+    other, given = _settings(run, translator, None, root / "trainA", root / "trainB", None)
+    assert (other.hold_out, given) == (10**9, True)
+
+
+def test_held_out_pictures_are_decoded_a_few_at_once(root, monkeypatch):
+    opened = UnpairedData(root=root, size_px=SIDE, enlarge=True).open(0, "cpu")
+    for most in (None, 7):
+        whole = heaps_of(opened, most).test["b"]
+        with monkeypatch.context() as patch:
+            patch.setattr("viceversa.evaluation.heaps._AT_ONCE", 5)
+            assert np.array_equal(heaps_of(opened, most).test["b"], whole)
+        assert len(whole) == (most or 24)
 
 
 def test_mistakes_are_sentences(run, root, tmp_path, capsys):

@@ -11,12 +11,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import nn
 
 from viceversa.data.images import to_tensor
 from viceversa.data.single import SingleData
 from viceversa.errors import DataError
 from viceversa.evaluation.classifier import FitConfig
+from viceversa.evaluation.frechet import frechet_distance
 from viceversa.evaluation.samples import effects_of_codes, judge_of, score, slope
 from viceversa.inference.sampler import Sampler
 from viceversa.networks import LatentConfig
@@ -92,6 +94,17 @@ def test_a_perfect_generator(judge):
     assert found.shares == pytest.approx([0.1] * 10, abs=0.01)
     assert found.asked >= 0.98
     assert found.classes == tuple(range(10))
+
+
+def test_the_floor_is_of_all_classes_where_they_lie_one_behind_the_other(tmp_path):
+    for number, (picture, label) in enumerate(zip(*squares(600, 5), strict=True)):
+        (tmp_path / "data" / f"{label}").mkdir(parents=True, exist_ok=True)
+        Image.fromarray(picture).save(tmp_path / "data" / f"{label}" / f"{number}.png")
+    data = SingleData(root=tmp_path / "data", size_px=16, channels=1, hold_out=50, cache=tmp_path / "cache")
+    found = judge_of(data.open(0, "cpu"), QUICK, folder=tmp_path / "cache")
+    one_class, _ = squares(500, 6)
+    alone = found.classifier.features(to_tensor(one_class[::10, ..., None]))
+    assert found.floor < 0.2 * frechet_distance(found.features, alone)
 
 
 def test_classes_by_other_names(judge):

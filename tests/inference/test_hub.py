@@ -498,6 +498,11 @@ def test_what_cannot_be_loaded(server: Hub, monkeypatch: pytest.MonkeyPatch) -> 
             load(wrong)
     with pytest.raises(ConfigError, match="is no revision"):
         load("hf://ann/swap@../../x")
+    for wrong in ("http://hub:port", "http://[::1", "hub.example.org", "http://"):
+        with monkeypatch.context() as context:
+            context.setenv("HF_ENDPOINT", wrong)
+            with pytest.raises(ConfigError, match=r"HF_ENDPOINT is .* which is no address"):
+                load("hf://ann/swap")
     server.repositories["ann/swap"] = Repository(private=True)
     with pytest.raises(HubError, match=r"holds no model\.safetensors"):
         load("hf://ann/swap")

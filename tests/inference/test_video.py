@@ -17,7 +17,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from viceversa.data import formats
-from viceversa.errors import ConfigError
+from viceversa.errors import ConfigError, DataError
 from viceversa.inference.files import translate_files
 from viceversa.inference.translator import Translator
 from viceversa.inference.video import Outcome, is_film, translate_video
@@ -245,6 +245,35 @@ def test_a_folder_of_parts_that_is_somebody_elses_is_left_alone(clip: Clip, tmp_
         with pytest.raises(ConfigError, match="move them away"):
             through(Pixelwise(), source, tmp_path / "y.mp4", overwrite=overwrite)
     assert (tmp_path / "y.mp4.parts" / "thesis.txt").read_text() == "mine"
+
+
+def test_what_is_killed_before_it_began_is_begun_anew(clip: Clip, tmp_path: Path) -> None:
+    source, out = clip(tmp_path / "x.mp4", frames=2, sound=None), tmp_path / "y.mp4"
+    for begun in (False, True):
+        (tmp_path / "y.mp4.parts").mkdir()
+        if begun:
+            (tmp_path / "y.mp4.parts" / ".settings.json.partial").write_text('{"form')
+        assert through(Pixelwise(), source, out) == Outcome(frames=2, resumed=0, notes=())
+        out.unlink()
+
+
+def test_a_list_of_other_films_does_not_show_them(clip: Clip, tmp_path: Path) -> None:
+    secret, films = clip(tmp_path / "secret.mp4", frames=4), tmp_path / "films.m3u8"
+    films.write_text(f"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:0.4,\n{secret}\n#EXT-X-ENDLIST\n")
+    with pytest.raises(DataError, match="it is a list of other files"):
+        through(Pixelwise(), films, tmp_path / "y.mp4")
+    assert not (tmp_path / "y.mp4").exists()
+
+
+def test_a_film_may_begin_with_a_damaged_frame(clip: Clip, tmp_path: Path) -> None:
+    source = clip(tmp_path / "x.avi", frames=8, sound=None, codec="png", pix_fmt="rgb24", options={})
+    data = bytearray(source.read_bytes())
+    start = data.index(b"\x89PNG")
+    data[start : start + 64] = bytes(64)
+    source.write_bytes(data)
+    outcome = through(Pixelwise(), source, tmp_path / "y.mp4")
+    assert outcome.notes == ("1 damaged frame left out",)
+    assert outcome.frames >= 6
 
 
 def test_memory_does_not_grow_with_the_length(clip: Clip, tmp_path: Path) -> None:

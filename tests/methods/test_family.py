@@ -39,8 +39,12 @@ def test_the_critic_takes_its_steps_before_each_of_the_generator(method, tiny, t
 
 
 def test_wgans_critic_warms_up_alone(tiny, tmp_path, make_trainer):
-    trainer = make_trainer(tiny("wgan", tmp_path, n_critic=2, warm_up=3, images=10))
-    assert updates(trainer, 10) == ["critic"] * 4 + ["generator", "critic"]
+    trainer = make_trainer(tiny("wgan", tmp_path, n_critic=2, warm_up=3, images=60))
+    batch = trainer.config.method.schedule.batch
+    assert updates(trainer, 5 * batch) == ["critic"] * 4 + ["generator", "critic"]
+    trainer = make_trainer(tiny("wgan", tmp_path / "short", n_critic=2, warm_up=500, images=20 * batch))
+    assert updates(trainer, 4 * batch)[:3] == ["critic", "critic", "critic"]
+    assert trainer.method.config.warm_up == 2, "a tenth of the run"
 
 
 def test_wgans_critic_is_clipped_and_the_generator_is_not(tiny, tmp_path, make_trainer):
@@ -172,6 +176,8 @@ def test_settings_that_cannot_be_are_refused_in_words(method, settings, words, t
 def test_a_conditional_gan_without_classes_says_what_to_do(pictures, tiny, tmp_path, make_trainer):
     with pytest.raises(DataError, match="no sub-folders"):
         make_trainer(tiny("cgan", tmp_path, root=pictures / "a"))
+    with pytest.raises(ConfigError, match="The data has 2 classes, not 3; leave --classes out"):
+        make_trainer(tiny("cgan", tmp_path, classes=3))
 
 
 @pytest.mark.parametrize("method", FAMILY)

@@ -77,6 +77,17 @@ def test_what_is_given_up_is_not_computed(busy):
     assert seen == [1, 2]
 
 
+def test_what_is_given_up_does_not_stay_in_memory(busy):
+    batcher, applied, held, _ = busy
+    futures = [batcher.submit(applied, x) for x in tensors(3)]
+    for future in futures:
+        assert future.cancel()
+    last = batcher.submit(applied, tensors(1)[0])
+    assert batcher.waiting == 1
+    held.go.set()
+    assert last.result(20).shape == (3, 16, 12)
+
+
 class TooFull(nn.Module):
     """A network that has memory for one picture at a time, and for none that is black."""
 

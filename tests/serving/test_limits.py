@@ -1,5 +1,6 @@
 """What the server refuses, and that it is no worse for it."""
 
+import asyncio
 import base64
 import io
 import socket
@@ -12,6 +13,8 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 from PIL import Image
+
+from viceversa.serving.room import Room
 
 
 def code(answer) -> str:
@@ -208,3 +211,28 @@ def test_where_the_key_comes_from(tmp_path, monkeypatch):
             ServeConfig(api_key_file=tmp_path / "key").api_key()
     with pytest.raises(ConfigError, match="cannot be read"):
         ServeConfig(api_key_file=tmp_path / "none").api_key()
+
+
+def test_only_so_much_is_decoded_at_once_and_who_comes_first_is_first():
+    async def run() -> list[str]:
+        room, done = Room(10), []
+
+        async def ask(name: str, amount: int, seconds: float) -> None:
+            async with room.take(amount):
+                assert room.free >= 0
+                await asyncio.sleep(seconds)
+                done.append(name)
+
+        small = asyncio.create_task(ask("small", 6, 0.02))
+        await asyncio.sleep(0)
+        large = asyncio.create_task(ask("larger than all", 99, 0))
+        await asyncio.sleep(0)
+        given_up = asyncio.create_task(ask("given up", 1, 0))
+        last = asyncio.create_task(ask("last", 1, 0))
+        await asyncio.sleep(0)
+        given_up.cancel()
+        await asyncio.gather(small, large, last)
+        assert room.free == 10
+        return done
+
+    assert asyncio.run(run()) == ["small", "larger than all", "last"]

@@ -11,6 +11,7 @@ from torch import Tensor
 from viceversa import seeding
 
 _TAILS = (2.5, 97.5)
+_Z = 1.959964  # of the normal distribution, for these tails
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +32,20 @@ def mean(values: NDArray[np.float64], resamples: int, seed: int) -> Figure:
     rows = _random(seed, "mean").integers(0, len(values), (resamples, len(values)))
     low, high = np.percentile(values[rows].mean(1), _TAILS)
     return Figure(value=float(values.mean()), low=float(low), high=float(high))
+
+
+def share(values: NDArray[np.float64], resamples: int) -> Figure:
+    """The mean over pictures ``(N,)`` that are 0 or 1, with Wilson's interval (1927).
+
+    Drawing anew from ten pictures that are all 1 gives ten that are all 1, an interval of no width.
+    """
+    value, count = float(values.mean()), len(values)
+    if resamples < 1 or count < 2:
+        return Figure(value=value)
+    weight = _Z**2 / count
+    middle = (value + weight / 2) / (1 + weight)
+    half = (value * (1 - value) * weight + weight**2 / 4) ** 0.5 / (1 + weight)
+    return Figure(value=value, low=max(0.0, middle - half), high=min(1.0, middle + half))
 
 
 def between(

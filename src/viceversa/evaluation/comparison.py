@@ -275,5 +275,7 @@ def _warnings(models: Sequence[Compared], data: PictureData, kind: HeldOutKind) 
                 f"It is not known what {model.name} was trained on; if on these pictures, its figures flatter."
             )
         elif places(model.data) != used:
-            found.append(f"{model.name} was trained on other pictures than those it is measured on.")
+            where = f"{model.name} was trained on pictures of another folder than those it is measured on"
+            sure = kind == "test"
+            found.append(f"{where}." if sure else f"{where}; if on these too, its figures flatter.")
     return found

@@ -52,6 +52,11 @@ def edge_agreement(first: Array, second: Array) -> Floats:
     each other. Of two pictures without any edge it is 1, and 0 where only one has none.
     """
     _check(first, second)
+    parts = [slice(start, start + _AT_ONCE) for start in range(0, len(first), _AT_ONCE)]
+    return np.concatenate([_agreement(first[part], second[part]) for part in parts])
+
+
+def _agreement(first: Array, second: Array) -> Floats:
     x, y = (_edges(luminance(each)).flatten(1) for each in (first, second))
     x, y = x - x.mean(1, keepdim=True), y - y.mean(1, keepdim=True)
     lengths_x, lengths_y = x.norm(dim=1), y.norm(dim=1)

@@ -12,6 +12,7 @@ from viceversa.config import from_json
 from viceversa.data.sources import PairedData, PictureData, UnpairedData
 from viceversa.errors import ConfigError
 from viceversa.evaluation import features
+from viceversa.evaluation.compared import places
 from viceversa.evaluation.heaps import heaps_of
 from viceversa.evaluation.translation import Evaluation, Translate, measure, standard
 from viceversa.extras import need
@@ -72,13 +73,11 @@ def evaluate(
     opened = settings.open(seed, "cpu")
     heaps = heaps_of(opened, pictures)
     heaps = dataclasses.replace(heaps, domains=translator.domains)
+    published = None if inception is None else features.by_inception(Path(inception), translator.device, quiet=False)
     counts = " and ".join(f"{len(heap)} {translator.domains[side]}" for side, heap in heaps.train.items())
     say(f"A judge that tells {counts} apart, trained here or found in the cache")
     judge = features.judge_of(heaps, seed, str(translator.device))
-    if inception is None:
-        extractor = features.by_classifier(judge)
-    else:
-        extractor = features.by_inception(Path(inception), translator.device, quiet=False)
+    extractor = published or features.by_classifier(judge)
     say(f"Measuring by {extractor.about}")
     found = measure(
         {name: _leading(translator, name[-1]) for name in translator.directions},
@@ -118,9 +117,11 @@ def _settings(
     else:
         known = {"size_px": translator.size_px, **_channels(translator), "enlarge": True}
     if given:
-        places = {"root": root, "a": a, "b": b}
-        known |= {name: None if place is None else Path(place) for name, place in places.items()}
-        known["hold_out"] = _ALL
+        there: dict[str, Any] = {"root": root and Path(root), "a": a and Path(a), "b": b and Path(b)}
+        known |= there
+        given = run is None or places(dataclasses.replace(run, **there)) != places(run)
+        if given:  # of its own pictures, named once more, a run was trained on all but those that it held out
+            known["hold_out"] = _ALL
     if paired is None:
         paired = isinstance(run, PairedData) if run is not None else _side_by_side(known["root"])
     return (PairedData if paired else UnpairedData)(**known), given

@@ -12,6 +12,7 @@ from viceversa.errors import DataError
 
 MOST = 4000
 """Training pictures of a domain that an evaluation looks at; more make it slower and hardly better."""
+_AT_ONCE = 64
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +44,7 @@ def heaps_of(pictures: UnpairedPictures | PairedPictures, most: int | None = Non
     paired = isinstance(pictures, PairedPictures)
     decks = [pictures.pairs] if paired else [pictures.a, pictures.b]
     train = [_whole(deck, min(most or MOST, MOST)) for deck in decks]
-    test = [to_uint8(deck.held_out(most, 0)) for deck in decks]
+    test = [_held_out(deck, most) for deck in decks]
     edges = np.cumsum(decks[0].channels)[:-1] if paired else decks[-1].channels[:1]  # CartoonGAN's twins lie behind
     if paired:
         train, test = ([np.ascontiguousarray(part) for part in np.split(heap[0], edges, 3)] for heap in (train, test))
@@ -68,6 +69,13 @@ def _whole(deck: Deck, most: int) -> Array:
     else:
         stored = deck.store[rows]
     return resized(stored, deck.size_px, deck.channels)
+
+
+def _held_out(deck: Deck, most: int | None) -> Array:
+    """Up to ``most`` of the held-out pictures, at the deck's size; few as floats at once."""
+    count = min(most or len(deck.kept_rows), len(deck.kept_rows))
+    starts = range(0, max(1, count), _AT_ONCE)
+    return np.concatenate([to_uint8(deck.held_out(min(_AT_ONCE, count - start), start)) for start in starts])
 
 
 def resized(pictures: Array, side_px: int, channels: Sequence[int] | None = None) -> Array:

@@ -76,7 +76,9 @@ def judge_of(pictures: SinglePictures, config: FitConfig | None = None, folder: 
         train[rows], pictures.labels[rows], to_uint8(test), labels.cpu().numpy(), config, folder=folder
     )
     features = made.features(test)
-    alike = made.features(to_tensor(train[rows[: len(test)]]))
+    # Spread over all of them: folders of classes lie one behind the other.
+    spread = rows[np.linspace(0, len(rows) - 1, min(len(test), len(rows))).astype(np.int64)]
+    alike = made.features(to_tensor(train[spread]))
     return Judge(classifier=made, features=features, floor=frechet_distance(features, alike))
 
 

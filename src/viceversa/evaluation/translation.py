@@ -215,7 +215,7 @@ class _Meter:
         return Scores(
             frechet=distances.frechet(reference, found, *how),
             kernel=distances.kernel(reference, found, *how),
-            rate=self._mean(judge.named(judged, target)),
+            rate=bootstrap.share(judge.named(judged, target), self.resamples),
         )
 
     def _kept(self, inputs: Array, outputs: Array) -> dict[str, Figure]:

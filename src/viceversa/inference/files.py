@@ -177,7 +177,7 @@ def _translate_frames(applied: Applied, job: Job, smooth: float, animation: Anim
 def _attempt(translate: Callable[[Job], None], job: Job, summary: Summary) -> None:
     try:
         translate(job)
-    except DataError as error:
+    except (DataError, ConfigError) as error:  # the latter: there are parts of another translation of this film
         summary.failed.append((job.source, str(error).removeprefix(f"{job.source}: ")))
     except OSError as error:
         if error.errno in _FULL:

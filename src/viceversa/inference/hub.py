@@ -11,6 +11,7 @@ from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from viceversa.errors import ConfigError, HubError
 from viceversa.extras import need
@@ -77,8 +78,20 @@ def fetch(address: Path | str) -> Path:
 
 
 def endpoint() -> str:
-    """Where the hub is. The client reads HF_ENDPOINT when it is imported; here it is what it is now."""
-    return (os.environ.get("HF_ENDPOINT") or _DEFAULT).rstrip("/")
+    """Where the hub is. The client reads HF_ENDPOINT when it is imported; here it is what it is now.
+
+    Raises:
+        ConfigError: HF_ENDPOINT is no address.
+    """
+    url = (os.environ.get("HF_ENDPOINT") or _DEFAULT).rstrip("/")
+    try:
+        parts = urlsplit(url)
+        whole = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # its port is none
+        whole = False
+    if not whole:
+        raise ConfigError(f"HF_ENDPOINT is {_line(url)!r}, which is no address; write it like {_DEFAULT}, or unset it.")
+    return url
 
 
 @contextmanager

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from viceversa.data.single import require_classes
+from viceversa.errors import ConfigError
 from viceversa.methods.base import Batch, Iteration, Method, Preview, Update
 from viceversa.methods.noise import (
     ConvolutionalConfig,
@@ -41,6 +42,8 @@ class ConditionalGANConfig(NoiseConfig):
     def fitted(self, pictures: Any) -> Self:
         """With the channels and the classes of the pictures."""
         require_classes(pictures)
+        if self.classes not in (None, len(pictures.classes)):
+            raise ConfigError(f"The data has {len(pictures.classes)} classes, not {self.classes}; leave --classes out.")
         return dataclasses.replace(super().fitted(pictures), classes=len(pictures.classes))
 
 

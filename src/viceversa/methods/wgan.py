@@ -3,8 +3,10 @@
 Arjovsky, Chintala and Bottou: Wasserstein GAN. ICML 2017, arXiv 1701.07875.
 """
 
+import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any, Self
 
 import torch
 from torch import nn
@@ -27,7 +29,8 @@ class WGANConfig(NoiseConfig):
     n_critic: int = 5
     """Steps of the critic, each on pictures of its own, before one of the generator."""
     warm_up: int = 500
-    """Steps of the critic before the generator's first, so that its estimate means something from there on."""
+    """Steps of the critic before the generator's first, so that its estimate means something from there on; at most a
+    tenth of the run."""
     clip: float = 0.01
     """Largest absolute value of a critic's weight."""
 
@@ -38,6 +41,11 @@ class WGANConfig(NoiseConfig):
                 "--n-critic must be at least 1, --warm-up not negative and --clip above 0; got "
                 f"{self.n_critic}, {self.warm_up} and {self.clip}."
             )
+
+    def fitted(self, pictures: Any) -> Self:
+        """With a warm-up that leaves the generator most of a short run."""
+        steps = self.schedule.total_images(pictures.epoch_images) // self.schedule.batch
+        return dataclasses.replace(super().fitted(pictures), warm_up=min(self.warm_up, steps // 10))
 
 
 class WGAN(Method):

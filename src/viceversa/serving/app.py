@@ -17,6 +17,8 @@ _LOADING = b"""<!doctype html><html lang="en"><meta charset="utf-8"><meta http-e
 <title>viceversa</title><style>:root{color-scheme:light dark}
 body{font:16px system-ui,sans-serif;display:grid;place-items:center;min-height:90vh}</style>
 <p>The page is being made; it comes by itself.</p></html>"""
+_FAILED = b"""<!doctype html><html lang="en"><meta charset="utf-8"><title>viceversa</title>
+<p>The page could not be made; the server's log says why. The API works: <a href="/docs">/docs</a>.</p></html>"""
 
 
 class LatePage:
@@ -24,6 +26,7 @@ class LatePage:
 
     def __init__(self) -> None:
         self._app: App | None = None
+        self._failed = False
         self._stack = AsyncExitStack()
 
     async def make(self, build: Callable[[], Any]) -> None:
@@ -33,6 +36,7 @@ class LatePage:
             await self._stack.enter_async_context(app.router.lifespan_context(app))
         except Exception:  # the API goes on without it
             logging.getLogger("uvicorn.error").exception("The page could not be made; --no-page leaves it out.")
+            self._failed = True
             return
         self._app = app
 
@@ -45,9 +49,10 @@ class LatePage:
         if self._app is not None:
             await self._app(scope, receive, send)
             return
-        status, headers = (200, [(b"content-type", b"text/html")]) if scope["path"] == "/" else (404, [])
+        status, body = (404, b"") if scope["path"] != "/" else (500, _FAILED) if self._failed else (200, _LOADING)
+        headers = [(b"content-type", b"text/html")] if body else []
         await send({"type": "http.response.start", "status": status, "headers": headers})
-        await send({"type": "http.response.body", "body": _LOADING if status == 200 else b""})
+        await send({"type": "http.response.body", "body": body})
 
 
 class _Either:

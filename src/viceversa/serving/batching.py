@@ -62,6 +62,8 @@ class Batcher:
         with self._changed:
             if self._closed:
                 raise RuntimeError("The batcher is closed.")
+            # What was given up would keep its picture in memory for as long as the network is at another one.
+            self._jobs = [other for other in self._jobs if not other.answer.cancelled()]
             self._jobs.append(job)
             self._changed.notify()
         return job.answer

@@ -74,7 +74,7 @@ class ServeConfig:
             except OSError as error:
                 raise ConfigError(f"--api-key-file: {source} cannot be read ({error.strerror}).") from None
         elif KEY_VARIABLE in os.environ:
-            source, key = KEY_VARIABLE, os.environb[KEY_VARIABLE.encode()].strip()
+            source, key = KEY_VARIABLE, os.environ[KEY_VARIABLE].encode(errors="surrogateescape").strip()
         else:
             return None
         # A key of more than one line, or with odd characters, could not be put into a header.

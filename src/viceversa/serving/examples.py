@@ -31,7 +31,8 @@ def example_files(service: Service) -> list[Path]:
 
 
 def _of_folder(model: Model) -> list[Path]:
-    for folder in (model.path / "examples", model.path / "translator" / "examples", model.path.parent / "examples"):
+    beside = [model.path.parent] if model.path.is_file() else [model.path, model.path / "translator"]
+    for folder in (place / "examples" for place in beside):
         if folder.is_dir():
             return sorted(file for file in folder.iterdir() if file.suffix.lower() in formats.SUFFIXES)
     return []

@@ -2,7 +2,8 @@
 
 import asyncio
 import importlib.util
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -17,11 +18,21 @@ Progress = Callable[[int, int], None]
 
 _LONGER = 10
 """So many times the seconds of a picture's request may a film take."""
+_MOST_FILMS = 3  # one that runs, and those that wait for it
 
 
 def can_film() -> bool:
     """Whether what reads and writes films is installed."""
     return importlib.util.find_spec("av") is not None
+
+
+@contextmanager
+def _counted(service: Service) -> Generator[None]:
+    service.filming += 1
+    try:
+        yield
+    finally:
+        service.filming -= 1
 
 
 class _Queued(Applied):
@@ -34,9 +45,6 @@ class _Queued(Applied):
 
     def __call__(self, x: Tensor) -> Tensor:
         """``(N, C, H, W)`` to ``(N, C', H, W)``."""
-        most = self._service.config.max_pixels
-        if x.shape[2] * x.shape[3] > most:
-            raise too_large(f"The film's pictures have more than {most / 1e6:.3g} megapixels; make it smaller.")
         waiting = [self._service.batcher.submit(self._applied, picture) for picture in x]
         return torch.stack([one.result() for one in waiting])
 
@@ -48,8 +56,11 @@ async def translate_film(service: Service, name: str, to: str, source: Path, fol
         Problem: It cannot be translated, or it took too long.
     """
     from viceversa.inference.video import translate_video
+    from viceversa.inference.video.reading import survey
 
-    with service.place():
+    if service.filming >= _MOST_FILMS:
+        raise busy(429, "busy", "Other films are waiting already.", 60)
+    with service.place(), _counted(service):
         model = service.models.find(name)
         applied = _Queued(model.applied(to), service)
         made = folder / f"{source.stem[:80]}-{to}.mp4"
@@ -61,14 +72,20 @@ async def translate_film(service: Service, name: str, to: str, source: Path, fol
             progress(done, total)
 
         def work() -> None:
+            film, most = survey(source), service.config.max_pixels
+            if film.width * film.height > most:  # before several of them are decoded ahead
+                raise too_large(f"The film's pictures have more than {most / 1e6:.3g} megapixels; make it smaller.")
             translate_video(applied, source, made, batch_size=service.config.batch, progress=go_on)
 
         try:
             async with asyncio.timeout(_LONGER * service.config.timeout_seconds), service.films:
                 await asyncio.to_thread(work)
         except TimeoutError:
-            gone = True
             raise busy(503, "timeout", "The film took too long; take a shorter one.", 60) from None
         except ViceversaError as error:
             raise Problem(422, "unfit_film", str(error).removeprefix(f"{source}: ")) from error
+        except (OSError, MemoryError) as error:
+            raise busy(503, "no_room", "The server has no room for this film now.", 60) from error
+        finally:
+            gone = True  # whoever asked may have left: the thread must not go on without a place
         return made

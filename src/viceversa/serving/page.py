@@ -65,16 +65,16 @@ class _Page:
                     [one.name for one in models], value=models[0].name, label="Model", visible=len(models) > 1, scale=1
                 )
                 way = gr.Radio(**_ways(models[0]), label="Direction", elem_id="way", scale=2)
-            model.change(self.ways, model, way, **_QUIET)
+            changed = model.change(self.ways, model, way, **_QUIET)
             with gr.Tabs():
                 with gr.Tab("Picture"):
-                    self._picture_tab(model, way)
+                    self._picture_tab(model, way, changed)
                 if can_film():
                     with gr.Tab("Video"):
                         self._film_tab(model, way)
         return page.queue(default_concurrency_limit=self.service.config.queue, max_size=self.service.config.queue)
 
-    def _picture_tab(self, model: Any, way: Any) -> None:
+    def _picture_tab(self, model: Any, way: Any, changed: Any) -> None:
         import gradio as gr
 
         with gr.Row(equal_height=False):
@@ -98,6 +98,8 @@ class _Page:
         given, shown = [picture, model, way, kind, quality], [slider, save, said]
         gr.on([picture.change, way.change, kind.change, quality.release], self.translate, given, shown,
               trigger_mode="always_last", show_progress_on=[slider], **_HIDDEN)  # fmt: skip
+        # Where another model has the same directions nothing else changes, and the old one's result would stay.
+        changed.then(self.translate, given, shown, trigger_mode="always_last", show_progress_on=[slider], **_HIDDEN)
         found = example_files(self.service)
         if found:
             gr.Examples([[str(file)] for file in found], [picture], label="Examples", elem_id="examples")
@@ -141,6 +143,7 @@ class _Page:
 
                 def keep() -> tuple[str, str, str]:
                     folder = self._new_folder()
+                    self._count(folder)
                     (folder / file).write_bytes(done.data)
                     return _preview(done.before, folder, "before"), _preview(done.after, folder, "after"), file
 
@@ -159,19 +162,25 @@ class _Page:
 
         if path is None:
             return None
+        folder = self._new_folder()
         try:
-            return str(await translate_film(self.service, name, to, Path(path), self._new_folder(), tell))
+            return str(await translate_film(self.service, name, to, Path(path), folder, tell))
         except Problem as problem:
             raise _shown(problem) from None
+        finally:
+            self._count(folder)
 
     def _new_folder(self) -> Path:
-        """An empty folder; the oldest one goes for it."""
+        """An empty folder, to be counted when its files are whole."""
         folder = self.service.folder / "results" / token_hex(16)
         folder.mkdir(parents=True)
+        return folder
+
+    def _count(self, folder: Path) -> None:
+        """The oldest folder goes for a new one; never one in which a film is still being made."""
         self._results.append(folder)
         if len(self._results) > _KEPT:
             shutil.rmtree(self._results.popleft(), ignore_errors=True)
-        return folder
 
 
 _QUIET: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}

@@ -1,6 +1,8 @@
 """Pictures from the bytes of a request, and to the bytes of an answer."""
 
 import secrets
+from collections.abc import Generator
+from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
 
@@ -21,23 +23,39 @@ SUFFIXES = {kind: f".{name}" for name, kind in reversed(FORMATS.items())}
 _ANY_SIZE = 2**62
 
 
-def decode(data: bytes, folder: Path, max_pixels: int) -> Picture:
-    """The picture in ``data``, upright, the first of several; ``folder`` is for a file that is gone afterwards.
+def pixels_of(data: bytes, folder: Path, max_pixels: int) -> int:
+    """How many pixels the head of ``data`` tells of; nothing is decoded.
 
     Raises:
-        Problem: 413 more than ``max_pixels``, which its head says; 415 no picture; 422 a damaged one.
+        Problem: As of `decode`.
     """
-    # The readers take files: all their checks of hostile ones are made on files.
-    file = folder / secrets.token_hex(16)
-    try:
-        file.write_bytes(data)
+    with _as_file(data, folder) as file:
         height, width = formats.size_of(file, max_pixels=_ANY_SIZE)
         if height * width > max_pixels:
             raise too_large(
                 f"The picture has {width} x {height} px, and at most {max_pixels / 1e6:.3g} megapixels are taken here; "
                 "make it smaller."
             )
+        return height * width
+
+
+def decode(data: bytes, folder: Path, max_pixels: int) -> Picture:
+    """The picture in ``data``, upright, the first of several; ``folder`` is for a file that is gone afterwards.
+
+    Raises:
+        Problem: 413 more than ``max_pixels``; 415 no picture; 422 a damaged one.
+    """
+    with _as_file(data, folder) as file:
         return formats.read(file, max_pixels=max_pixels)
+
+
+@contextmanager
+def _as_file(data: bytes, folder: Path) -> Generator[Path]:
+    """The readers take files: all their checks of hostile ones are made on files."""
+    file = folder / secrets.token_hex(16)
+    try:
+        file.write_bytes(data)
+        yield file
     except PictureError as error:
         raise _refusal(error, str(error).removeprefix(f"{file}: ")) from error
     finally:

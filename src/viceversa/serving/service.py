@@ -23,10 +23,12 @@ from viceversa.serving.config import ServeConfig
 from viceversa.serving.metrics import Metrics
 from viceversa.serving.models import Model, Models
 from viceversa.serving.problems import Problem, busy, too_large
+from viceversa.serving.room import Room
 
 T = TypeVar("T")
 
 _MOST_SECONDS = 60
+_DECODED_AT_ONCE = 4  # times the largest picture that is taken
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -56,8 +58,11 @@ class Service:
         self.accepted = 0
         self.stopping = False
         self.films = asyncio.Semaphore(1)
+        self.filming = 0
+        """Films that are translated or wait for it."""
         self._labels = {id(one): (model.name, way[-1]) for model in models for way, one in model.ready.items()}
         self.batcher = Batcher(config.batch, self._observe)
+        self.room = Room(_DECODED_AT_ONCE * config.max_pixels)
         self._pool = ThreadPoolExecutor(min(4, (os.cpu_count() or 1) + 1), thread_name_prefix="viceversa-pictures")
         self._folder = tempfile.TemporaryDirectory(prefix="viceversa-serve-", ignore_cleanup_errors=True)
         self.folder = Path(self._folder.name)
@@ -120,20 +125,22 @@ class Service:
             Problem: It cannot be translated, or cannot be written so.
         """
         applied = model.applied(to)
-        before, taken = await self.in_pool(lambda: self._prepare(data, applied))
-        try:
-            answer = await asyncio.wrap_future(self.batcher.submit(applied, taken.tensor))
-        except (MemoryError, RuntimeError) as error:
-            if not _is_out_of_memory(error):
-                raise
-            raise too_large("There is not enough memory for a picture of this size; make it smaller.") from error
-        kind = pictures.kind_for(asked, before)
+        pixels = await self.in_pool(lambda: pictures.pixels_of(data, self.folder, self.config.max_pixels))
+        async with self.room.take(pixels):
+            before, taken = await self.in_pool(lambda: self._prepare(data, applied))
+            try:
+                answer = await asyncio.wrap_future(self.batcher.submit(applied, taken.tensor))
+            except (MemoryError, RuntimeError) as error:
+                if not _is_out_of_memory(error):
+                    raise
+                raise too_large("There is not enough memory for a picture of this size; make it smaller.") from error
+            kind = pictures.kind_for(asked, before)
 
-        def finish() -> Translated:
-            after: Picture = taken.back(answer)
-            return Translated(before=before, after=after, kind=kind, data=pictures.encode(after, kind, quality))
+            def finish() -> Translated:
+                after: Picture = taken.back(answer)
+                return Translated(before=before, after=after, kind=kind, data=pictures.encode(after, kind, quality))
 
-        return await self.in_pool(finish)
+            return await self.in_pool(finish)
 
     async def in_pool(self, work: Callable[[], T]) -> T:
         """Runs what computes in a thread, off the event loop."""

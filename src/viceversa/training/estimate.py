@@ -71,7 +71,7 @@ def trace(trainer: Trainer) -> Cost:
         with torch.nn.utils.stateless._reparametrize_module(method, state):  # pyright: ignore[reportPrivateUsage]
             steps = itertools.chain.from_iterable(
                 method.step(batch, Iteration(0, positions, number=number, images=middle))
-                for number in range(method.period)
+                for number in range(_LATE * method.period, (_LATE + 1) * method.period)
             )
             while True:
                 held: dict[int, int] = {}

@@ -38,7 +38,7 @@ class Evaluator:
         translates = isinstance(pictures, UnpairedPictures | PairedPictures) and set(generators) <= set(DIRECTIONS)
         if not translates:
             raise ConfigError(f"{trainer.method.name} does not translate pictures; leave --evaluate-every out.")
-        if pictures.held_out_count < 2:
+        if pictures.held_out_count < 2 or pictures.held_out_kind == "training":
             raise ConfigError(
                 "--evaluate-every needs two or more held-out pictures of each domain. Add a test folder or more "
                 "pictures, or leave it out."

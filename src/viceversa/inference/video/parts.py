@@ -32,7 +32,7 @@ class Parts:
         """
         self.folder = out.with_name(out.name + ".parts")
         wanted = {"format": _FORMAT, **settings}
-        if self.folder.exists():
+        if self.folder.exists() and not self._is_new():
             there = self._settings()
             differ = sorted(key for key in wanted.keys() | there.keys() if wanted.get(key) != there.get(key))
             if differ and not (overwrite and there):
@@ -56,9 +56,12 @@ class Parts:
         try:
             found: Any = json.loads((self.folder / _SETTINGS).read_text())
         except (OSError, ValueError):
-            # Killed before anything was written: as good as new.
-            return {} if self.folder.is_dir() and any(self.folder.iterdir()) else {"format": None}
+            return {}
         return found if isinstance(found, dict) else {}
+
+    def _is_new(self) -> bool:
+        """An attempt was killed before its settings were whole: as good as if the folder were not there."""
+        return self.folder.is_dir() and all(path == self.beside(_SETTINGS) for path in self.folder.iterdir())
 
     def path(self, index: int) -> Path:
         """The file of a segment."""

@@ -22,6 +22,7 @@ _MATRICES = {1: 1, 4: 4, 5: 5, 6: 5, 7: 7, 9: 9, 10: 9}  # H.273's numbers to th
 _MAY_LACK_SECONDS, _MAY_LACK_SHARE = 1.0, 0.03  # what a whole film may lack of the duration in its head
 _LONGEST_LAST = 10  # frames: what a file says of its end is not believed beyond that
 _USUAL_RATE = Fraction(25)
+_LISTS = ("hls", "dash", "concat")  # kinds that name other files, which whoever sent the list may not be meant to see
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,6 +99,8 @@ def opened(path: Path) -> Generator[tuple[Any, Any]]:
             f"{path}: it cannot be read as a film ({reason}): it is damaged, cut short or of another kind; replace it."
         ) from error
     with container:
+        if any(kind in _LISTS for kind in container.format.name.split(",")):
+            raise DataError(f"{path}: it is a list of other files and no film; give those, or make one film of them.")
         cover = av.stream.Disposition.attached_pic
         streams = [stream for stream in container.streams.video if not stream.disposition & cover]
         if not streams:
@@ -114,7 +117,7 @@ def survey(path: Path) -> Film:
         DataError: It is no film, cannot be decoded, is cut short, or its frames are too large.
     """
     with opened(path) as (container, stream):
-        first = next((frame for frame, _ in _decoded(container, stream)), None)
+        first = next((frame for frame, _ in _decoded(container, stream) if frame is not None), None)
         if first is None:
             raise DataError(f"{path}: none of its frames can be decoded; replace it.")
         if first.width * first.height > PIXEL_LIMIT:
