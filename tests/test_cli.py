@@ -22,6 +22,8 @@ HELP = {
     "evaluate": ["MODEL", "--data ROOT", "--inception FILE", "--resamples", "--out FILE.json", "held-out pictures"],
     "compare": ["RUN...", "--out FILE.html", "--data ROOT", "--pictures", "one standard", "NAME=RUN"],
     "export": ["MODEL", "--out FILE.onnx", "--dtype", "--calibrate FOLDER", "pictures of any size"],
+    "serve": ["MODEL...", "--host", "--port", "--queue", "--max-pixels", "--api-key-file", "a web page", "NAME=PATH"],
+    "push": ["MODEL", "REPO", "--license", "--sample", "--private", "Pictures of the training data are never sent"],
     "import": ["FILE", "--back", "latest_net_G_A.pth", "recognised from its keys"],
     "methods": ["kind of data"],
 }
