@@ -114,7 +114,7 @@ def test_no_page_mentions_a_flag_that_there_is_not(capsys):
     for method in methods.METHODS:
         known |= flags_in(shown("train", method, capsys=capsys))
     for benchmark in Path(__file__).parents[1].glob("benchmarks/*.py"):
-        known |= set(re.findall(r'add_argument\("(--[a-z-]+)"', benchmark.read_text()))
+        known |= set(re.findall(r'add_argument\(\s*"(--[a-z-]+)"', benchmark.read_text()))
     for page in PAGES:
         # The page on adding a method invents one, with flags of its own.
         text = re.sub(r"```python.*?```", "", page.read_text(), flags=re.DOTALL)
