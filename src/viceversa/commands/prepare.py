@@ -17,11 +17,13 @@ def prepare(arguments: list[str]) -> int:
     """Make a data set of films, folders and archives of pictures."""
     from viceversa.preparation.config import PrepareConfig
 
+    defaults = PrepareConfig()
+
     def run(
         sources: Sources,
         /,
         out: Annotated[Path, tyro.conf.arg(metavar="ROOT")],
-        config: Annotated[PrepareConfig, tyro.conf.arg(name="")] = PrepareConfig(),  # noqa: B008
+        config: Annotated[PrepareConfig, tyro.conf.arg(name="")] = defaults,
     ) -> int:
         """Makes a data set of films, folders and archives of pictures; the sources are only read.
 

@@ -15,10 +15,12 @@ def serve(arguments: list[str]) -> int:
     """Offer translators as a web page and an HTTP API."""
     from viceversa.serving.config import ServeConfig
 
+    defaults = ServeConfig()
+
     def run(
         models: Served,
         /,
-        config: Annotated[ServeConfig, tyro.conf.arg(name="")] = ServeConfig(),  # noqa: B008
+        config: Annotated[ServeConfig, tyro.conf.arg(name="")] = defaults,
     ) -> int:
         """Serves a web page at / and an API at /v1/translate, which /docs describes, until Ctrl-C or SIGTERM.
 

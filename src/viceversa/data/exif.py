@@ -42,7 +42,7 @@ def kept(found: Image.Exif | bytes | None, size: tuple[int, int]) -> bytes | Non
             if fields := dict(exif.get_ifd(block)):
                 kept[block] = fields | {tag: side for tag, side in zip(_SIDES, size, strict=True) if tag in fields}
         return kept.tobytes() if len(kept) else None
-    except Exception:
+    except Exception:  # as above
         return None
 
 

@@ -150,7 +150,10 @@ def _part(images: Path, keeping: Keeping) -> Part:
     def make(recipe: Recipe) -> PictureSet:
         recipe = replace(recipe, smallest_px=1)
         about = ["idx", _digest(images)]
-        made = lambda: squares(read_pictures(images), recipe)  # noqa: E731
+
+        def made() -> Iterator[Array]:
+            return squares(read_pictures(images), recipe)
+
         return cache.keep(about, names, recipe, made, keeping.folder, progress=keeping.progress)
 
     return Part(

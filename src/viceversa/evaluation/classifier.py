@@ -175,7 +175,7 @@ def load(path: Path, device: torch.device | str = "cpu") -> Classifier:
             config, accuracy = NetworkConfig(**about["network"]), float(about["accuracy"])
             with torch.device("meta"):  # sizes that the file does not hold end below, before they cost memory
                 network = ClassifierNetwork(config)
-            shapes = {key: tuple(opened.get_slice(key).get_shape()) for key in opened.keys()}  # noqa: SIM118
+            shapes = {key: tuple(opened.get_slice(key).get_shape()) for key in sorted(opened.keys())}
             if shapes != {key: tuple(value.shape) for key, value in network.state_dict().items()}:
                 raise ValueError("it does not hold the weights of the network it tells of")
             network = network.to_empty(device="cpu")

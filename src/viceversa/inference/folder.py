@@ -127,7 +127,7 @@ def read_translator(file: Path) -> tuple[TranslatorConfig, dict[str, nn.Module]]
     """
     try:
         with safe_open(file, framework="pt", device="cpu") as opened:
-            shapes = {key: tuple(opened.get_slice(key).get_shape()) for key in opened.keys()}  # noqa: SIM118
+            shapes = {key: tuple(opened.get_slice(key).get_shape()) for key in sorted(opened.keys())}
             config = config_from_json((opened.metadata() or {}).get(_METADATA_KEY, ""), str(file))
             networks = _build(config, shapes, str(file))
             for direction, network in networks.items():

@@ -98,7 +98,7 @@ class _Pixels:
         if bands.offset is not None:
             self.file = source.open("rb")
             return
-        self.file = tempfile.TemporaryFile(dir=scratch)  # noqa: SIM115
+        self.file = tempfile.TemporaryFile(dir=scratch)  # noqa: SIM115  closed by __exit__
         try:
             for band in bands.read():
                 self.file.write(np.ascontiguousarray(band).data)

@@ -217,7 +217,7 @@ class _File:
         self.dtype = dtype
         self.centre: Tensor | None = None
         # Read and written, not mapped: mapped pages would count as memory of this process.
-        self.file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115
+        self.file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115  closed by `close`
 
     def close(self) -> None:
         self.file.close()

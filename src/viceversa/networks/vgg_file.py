@@ -113,7 +113,7 @@ def _state_of_ours(path: Path) -> dict[str, Tensor]:
                 raise CheckpointError(f"{path} is no VGG of viceversa. {_HELP}")
             if cast("dict[str, Any]", about).get("version") != VERSION:
                 raise CheckpointError(f"{path} was written by another version of viceversa; install that to use it.")
-            return {key: opened.get_tensor(key) for key in opened.keys()}  # noqa: SIM118
+            return {key: opened.get_tensor(key) for key in sorted(opened.keys())}
     except (SafetensorError, OSError, ValueError, RecursionError) as error:
         raise CheckpointError(f"{path} is damaged or cut short ({error}). {_HELP}") from None
 

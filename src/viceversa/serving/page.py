@@ -114,8 +114,10 @@ class _Page:
             with gr.Column():
                 made = gr.Video(label="Translated", interactive=False, height=420, elem_id="made-film")
 
+        tells = gr.Progress()
+
         # The library finds by its default which argument tells of progress.
-        async def translate(path: str | None, name: str, to: str, progress: Any = gr.Progress()) -> str | None:  # noqa: B008
+        async def translate(path: str | None, name: str, to: str, progress: Any = tells) -> str | None:
             return await self.film(path, name, to, progress)
 
         start.click(translate, [film, model, way], made, **_HIDDEN)
