@@ -38,7 +38,7 @@ class TrainConfig(Generic[M]):
     seed: int = 0
     """All randomness is a function of this number and of the position of a sample."""
     precision: PrecisionName = "auto"
-    """bf16-mixed computes in bfloat16 with float32 weights; auto takes it where the processor has it."""
+    """bf16-mixed computes in bfloat16 with float32 weights; auto takes it where the device is faster in it."""
     accumulate: int = 1
     """Batches whose gradients are summed before a step: a larger batch in less memory."""
     ema_images: float = 1000

@@ -13,6 +13,7 @@ import torch
 from PIL import Image
 
 import viceversa
+from viceversa import bfloat16
 from viceversa.cli import main
 from viceversa.errors import ConfigError
 from viceversa.evaluation.bootstrap import Figure
@@ -194,7 +195,7 @@ def test_an_onnx_file_takes_part(bare, root, tmp_path):
         [bare / "resnet", tmp_path / "resnet.onnx"], root / "pairs", out=tmp_path / "page.html", resamples=0
     )
     one, other = (dict(found.sheets[0].columns)[name].astype(int) for name in ("resnet", "resnet.onnx"))
-    assert np.abs(one - other).max() <= 2
+    assert np.abs(one - other).max() <= (12 if bfloat16.pays("cpu") else 2)
     assert [model.generator_weights is None for model in found.models] == [False, True]
 
 

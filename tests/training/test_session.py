@@ -213,6 +213,15 @@ def test_what_may_differ_may(finished, tiny, tmp_path):
     assert train(config, quiet=True).finished
 
 
+def test_auto_goes_on_in_the_precision_that_the_run_has(tiny, tmp_path):
+    """Also where the machine would choose the other one: which one that is does not matter if both are tried."""
+    for precision in ("bf16-mixed", "32-true"):
+        out = tmp_path / precision
+        train(tiny("cyclegan", out, images=2, precision=precision), quiet=True)
+        assert train(tiny("cyclegan", out, images=4, precision="auto"), quiet=True).finished
+        assert json.loads((out / "config.json").read_text())["precision"] == precision
+
+
 def test_a_folder_of_other_things_is_refused(tiny, tmp_path):
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos" / "1.jpg").write_bytes(b"mine")

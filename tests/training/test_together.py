@@ -42,6 +42,7 @@ def ended(tiny, torchrun, tmp_path_factory) -> dict[str, list[dict]]:
 
     def job(name: str, *, full: int | None = None, other=None) -> None:
         config = tiny("cyclegan", folder / name, images=4, samples=1, cache=folder / f"cache of {name}")
+        config = replace(config, precision="32-true")
         configs = [to_json(config), to_json(other(config) if other else config)]
         jobs.append({"out": str(config.out), "configs": configs, "full": full})
 
@@ -53,6 +54,7 @@ def ended(tiny, torchrun, tmp_path_factory) -> dict[str, list[dict]]:
     (folder / "no summary" / "summary.json").mkdir(parents=True)
     (folder / "no summary" / "config.json").write_text(jobs[-1]["configs"][0])
     job("no report", full=0)
+    job("two precisions", other=lambda config: replace(config, precision="bf16-mixed"))
     job("all is well")
     (folder / "worker.py").write_text(WORKER)
     (folder / "jobs.json").write_text(json.dumps(jobs))
@@ -79,6 +81,13 @@ def test_what_only_the_first_process_cannot_write(ended, job, file):
     assert first.startswith("TrainingError: Cannot write ")
     assert f"/{job}/{file} (" in first
     assert second == OTHER
+
+
+def test_processes_that_computed_in_different_precisions_would_not_be_one_run(ended):
+    assert {process["said"] for process in ended["two precisions"]} == {
+        "ConfigError: bfloat16 is faster on one of the machines, and not on another. "
+        "Say --precision 32-true or bf16-mixed."
+    }
 
 
 def test_afterwards_they_still_walk_in_step(ended):

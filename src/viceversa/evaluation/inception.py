@@ -9,7 +9,6 @@ leaves the border out, and in that its last block pools by maxima.
 import hashlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
@@ -18,6 +17,7 @@ from torch import Tensor, nn
 from viceversa.data.cache import user_folder
 from viceversa.errors import CheckpointError
 from viceversa.networks import vgg_file
+from viceversa.networks.pth import read_pth
 
 PUBLISHED = "pt_inception-2015-12-05-6726825d.pth"
 URL = f"https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights/{PUBLISHED}"
@@ -250,20 +250,8 @@ def read(path: Path) -> tuple[InceptionV3, bool]:
 
 
 def _state(path: Path) -> dict[str, Tensor]:
-    try:
-        loaded: Any = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception:  # torch.load raises nearly every kind of error on what is no file of its own
-        raise CheckpointError(f"{path} is no file of PyTorch weights, or is cut short. {_HELP}") from None
-    named = cast("dict[Any, Any]", loaded if isinstance(loaded, dict) else {})
-    dense = {
-        key: value
-        for key, value in named.items()
-        if isinstance(key, str) and isinstance(value, Tensor) and value.layout is torch.strided
-    }
-    floats = {key: value for key, value in dense.items() if value.is_floating_point() and key not in _IGNORED}
-    # A few stored bytes can stand for a tensor of any size, by strides of 0.
-    if sum(value.numel() * value.element_size() for value in floats.values()) > path.stat().st_size:
-        raise CheckpointError(f"{path} tells of more numbers than it holds; it is damaged. {_HELP}")
+    named = read_pth(path, f". {_HELP}")
+    floats = {key: value for key, value in named.items() if value.is_floating_point() and key not in _IGNORED}
     if not all(bool(torch.isfinite(value).all()) for value in floats.values()):
         raise CheckpointError(f"{path} holds numbers that are not finite; it is damaged. {_HELP}")
     return {key: value.to(torch.float32) for key, value in floats.items()}

@@ -20,6 +20,7 @@ from viceversa.errors import CheckpointError, ConfigError
 from viceversa.inference.folder import DIRECTIONS, WEIGHTS_FILE, save_translator
 from viceversa.networks import GENERATORS, PatchGAN, PatchGANConfig, ResNetConfig, UNetConfig
 from viceversa.networks.layers import Norm
+from viceversa.networks.pth import read_pth
 
 State: TypeAlias = dict[str, Tensor]
 NetworkConfig: TypeAlias = ResNetConfig | UNetConfig | PatchGANConfig
@@ -112,28 +113,8 @@ def read_state(path: Path) -> State:
     Raises:
         CheckpointError: It is missing, damaged, or holds anything else.
     """
-    try:
-        loaded: Any = torch.load(path, map_location="cpu", weights_only=True)
-        size = path.stat().st_size
-    except FileNotFoundError:
-        raise CheckpointError(f"There is no file {path}.") from None
-    except IsADirectoryError:
-        raise CheckpointError(f"{path} is a folder; give a .pth file such as latest_net_G_A.pth.") from None
-    except Exception:  # torch.load raises nearly every kind of error on what is no file of its own
-        raise CheckpointError(
-            f"{path} is no file of PyTorch weights, is cut short, or holds more than tensors, which is not loaded; "
-            "give a .pth file that the published code saved, such as latest_net_G_A.pth."
-        ) from None
-    if not isinstance(loaded, dict) or not all(isinstance(key, str) and _is_dense(loaded[key]) for key in loaded):
-        raise CheckpointError(f"{path} holds no weights by name; give a .pth such as latest_net_G_A.pth.")
-    # A few stored bytes can stand for a tensor of any size, by strides of 0.
-    if sum(value.numel() * value.element_size() for value in loaded.values()) > size:
-        raise CheckpointError(f"{path} tells of more numbers than it holds; it is damaged.")
-    return dict(loaded)
-
-
-def _is_dense(value: object) -> bool:
-    return isinstance(value, Tensor) and value.layout is torch.strided and value.device.type == "cpu"
+    advice = "; give a .pth file that the published code saved, such as latest_net_G_A.pth."
+    return read_pth(path, advice, nothing_else=True)
 
 
 def _generator(path: Path) -> Any:

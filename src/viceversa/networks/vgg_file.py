@@ -17,6 +17,7 @@ from torch import Tensor
 
 from viceversa.data.cache import user_folder
 from viceversa.errors import CheckpointError, ConfigError
+from viceversa.networks.pth import read_pth
 from viceversa.networks.vgg import VGG19, ContentFeatures, content_layers, with_unit_content
 
 FORMAT, VERSION = "viceversa-vgg", 1
@@ -90,7 +91,7 @@ def read_content(path: Path) -> ContentFeatures:
             f"{path} is damaged or cut short: its SHA-256 begins with {digest.hexdigest()[:8]}, and by its name it "
             f"should begin with {told[1]}. Fetch it again."
         )
-    state = _state_of_ours(path) if path.suffix == ".safetensors" else _state_of_pth(path)
+    state = _state_of_ours(path) if path.suffix == ".safetensors" else read_pth(path, f". {_HELP}")
     first = state.get("features.0.weight")
     width = first.shape[0] if first is not None and first.dim() else 0
     weights: list[tuple[Tensor, Tensor]] = []
@@ -116,25 +117,6 @@ def _state_of_ours(path: Path) -> dict[str, Tensor]:
             return {key: opened.get_tensor(key) for key in sorted(opened.keys())}
     except (SafetensorError, OSError, ValueError, RecursionError) as error:
         raise CheckpointError(f"{path} is damaged or cut short ({error}). {_HELP}") from None
-
-
-def _state_of_pth(path: Path) -> dict[str, Tensor]:
-    try:
-        loaded: Any = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception:  # torch.load raises nearly every kind of error on what is no file of its own
-        raise CheckpointError(f"{path} is no file of PyTorch weights, or is cut short. {_HELP}") from None
-    if not isinstance(loaded, dict):
-        raise CheckpointError(f"{path} holds no weights by name. {_HELP}")
-    named = cast("dict[Any, Any]", loaded)
-    tensors = {key: value for key, value in named.items() if isinstance(key, str) and _is_dense(value)}
-    # A few stored bytes can stand for a tensor of any size, by strides of 0.
-    if sum(value.numel() * value.element_size() for value in tensors.values()) > path.stat().st_size:
-        raise CheckpointError(f"{path} tells of more numbers than it holds; it is damaged. {_HELP}")
-    return tensors
-
-
-def _is_dense(value: object) -> bool:
-    return isinstance(value, Tensor) and value.layout is torch.strided and value.is_floating_point()
 
 
 def downloaded(folder: Path, *, quiet: bool = True, url: str | None = None, flag: str = "--vgg") -> Path:

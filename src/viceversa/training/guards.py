@@ -5,13 +5,14 @@ import signal
 import threading
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
 from lightning_fabric import Fabric
 
-from viceversa.config import TrainConfig, difference, from_json
+from viceversa.config import PrecisionName, TrainConfig, difference, from_json
 from viceversa.errors import ConfigError, TrainingError, ViceversaError
 from viceversa.training import checkpoint
 from viceversa.training.trainer import agree_on
@@ -20,13 +21,17 @@ T = TypeVar("T")
 
 
 def check_folder(config: TrainConfig[Any]) -> TrainConfig[Any] | None:
-    """Refuses a folder that holds a run of other settings, or something else; returns the config of a run there."""
+    """Refuses a folder that holds a run of other settings, or something else; returns the config of a run there.
+
+    ``--precision auto`` is no other setting: a run goes on in its own.
+    """
     path = config.out / "config.json"
     if config.out.exists() and not config.out.is_dir():
         raise ConfigError(f"{config.out} is a file. Name a new folder with --out.")
     if path.exists():
         former = from_json(path.read_text(), config.out, source=str(path))
-        if changed := difference(former, config):
+        own = former.precision if config.precision == "auto" else config.precision
+        if changed := difference(former, replace(config, precision=own)):
             raise ConfigError(
                 f"{config.out} holds a run of other settings ({'; '.join(changed)}). "
                 "Give the same settings to go on with it, or another folder with --out."
@@ -35,6 +40,14 @@ def check_folder(config: TrainConfig[Any]) -> TrainConfig[Any] | None:
     if config.out.is_dir() and any(entry.name != ".config.json.partial" for entry in config.out.iterdir()):
         raise ConfigError(f"{config.out} holds other things and no run. Name a new folder with --out.")
     return None
+
+
+def check_precision(fabric: Fabric, precision: PrecisionName) -> None:
+    """Refuses processes that have chosen different precisions, each on a machine of its own."""
+    if all(agree_on(fabric, precision == "bf16-mixed", precision != "bf16-mixed")):
+        raise ConfigError(
+            "bfloat16 is faster on one of the machines, and not on another. Say --precision 32-true or bf16-mixed."
+        )
 
 
 def check_length(former: TrainConfig[Any], config: TrainConfig[Any], epoch_images: int) -> str:

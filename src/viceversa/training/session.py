@@ -65,9 +65,11 @@ def train(config: TrainConfig[Any], *, quiet: bool = False) -> Run:
         TrainingError: A loss is no longer finite, or the disk is full.
     """
     device = machine.choose_device(config.device)
-    config = dataclasses.replace(config, precision=machine.choose_precision(config.precision, device))
     former = guards.check_folder(config)
+    wanted = former.precision if former and config.precision == "auto" else config.precision
+    config = dataclasses.replace(config, precision=machine.choose_precision(wanted, device))
     fabric = machine.make_fabric(device, config.precision)
+    guards.check_precision(fabric, config.precision)
     if device == "cpu":
         keep_freed_memory()
     main = fabric.is_global_zero
