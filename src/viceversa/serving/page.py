@@ -11,6 +11,7 @@ from typing import Any
 from viceversa.data import formats
 from viceversa.data.formats import pillow
 from viceversa.data.picture import Picture
+from viceversa.serving.doorway import Doorway
 from viceversa.serving.examples import example_files
 from viceversa.serving.films import can_film, translate_film
 from viceversa.serving.models import Model
@@ -33,11 +34,13 @@ def make_page(service: Service) -> Any:
     from fastapi import FastAPI
     from gradio import themes
 
-    page = _Page(service)
+    page = _Page(service).blocks()
+    page.has_launched = True  # else the library leaves out its own check of what files may be read
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    app.add_middleware(Doorway, folder=service.folder / "page")
     fonts = ("Segoe UI", "Helvetica Neue", "sans-serif")
     return gr.mount_gradio_app(
-        app, page.blocks(), path="/", ssr_mode=False, footer_links=[], show_error=True, pwa=False,
+        app, page, path="/", ssr_mode=False, footer_links=[], show_error=True, pwa=False,
         max_file_size=service.config.max_bytes, css=files("viceversa.serving").joinpath("page.css").read_text(),
         theme=themes.Soft(primary_hue="blue", neutral_hue="slate", font=fonts, font_mono=("monospace",)),
     )  # fmt: skip

@@ -1,0 +1,116 @@
+"""The page in the hands of somebody who means ill: its library's own routes, asked by hand."""
+
+import json
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+pytest.importorskip("gradio", reason="needs pip install 'viceversa[serve]'")
+httpx = pytest.importorskip("httpx", reason="needs pip install 'viceversa[dev]'")
+
+
+@pytest.fixture(scope="module")
+def server(folder):
+    """One server for all: its page takes seconds to import."""
+    from .conftest import Server
+
+    started = Server(folder, "--max-bytes", "200000")
+    try:
+        until = time.monotonic() + 400
+        while "gradio" not in httpx.get(started.url, trust_env=False, timeout=30).text:
+            assert started.process.poll() is None
+            assert time.monotonic() < until
+            time.sleep(0.2)
+        yield started
+        started.process.terminate()
+        assert started.end() == (0, "")  # and its log tells of no fault
+    finally:
+        started.process.kill()
+        started.process.communicate()
+
+
+@pytest.fixture
+def visitor(server):
+    with httpx.Client(base_url=server.url, timeout=60, trust_env=False) as client:
+        yield client
+
+
+def translate(visitor, path: object, session: str = "s") -> httpx.Response:
+    """Asks the page to translate a file, as its own script does."""
+    listeners = visitor.get("/config").json()["dependencies"]
+    number = next(one["id"] for one in listeners if one["api_name"] == "translate")
+    file = {"path": path, "meta": {"_type": "gradio.FileData"}}
+    body = {"data": [file, "swap", "b", "", 95], "fn_index": number, "session_hash": session}
+    return visitor.post("/gradio_api/queue/join", json=body)
+
+
+def result(visitor, session: str = "s") -> dict:
+    """What became of it."""
+    with visitor.stream("GET", "/gradio_api/queue/data", params={"session_hash": session}) as answer:
+        for line in answer.iter_lines():
+            if "process_completed" in line:
+                return json.loads(line.removeprefix("data: "))["output"]
+    raise AssertionError("It never ended.")
+
+
+def upload(visitor, data: bytes, name: str = "portrait.png") -> httpx.Response:
+    return visitor.post("/gradio_api/upload", files={"files": (name, data)})
+
+
+def test_what_was_uploaded_is_translated_and_can_be_fetched(visitor, file):
+    (path,) = upload(visitor, file()).json()
+    assert translate(visitor, path).status_code == 200
+    (before, after), saved, said = result(visitor)["data"]
+    assert "20 × 24 px" in said
+    for shown in (before, after, saved["value"]):
+        assert visitor.get(f"/gradio_api/file={shown['path']}").status_code == 200
+
+
+def test_no_other_file_of_the_machine_is_read(visitor, tmp_path):
+    secret = tmp_path / "secret.png"
+    Image.fromarray(np.zeros((8, 8, 3), np.uint8)).save(secret)
+    for path in (str(secret), f"/proc/self/root{secret}", "pyproject.toml", "a\0b", "x" * 5000, 7, ["/etc/passwd"]):
+        answer = translate(visitor, path)
+        assert (answer.status_code, answer.text) == (403, "The page has no such file; upload it.")
+    (inside,) = upload(visitor, b"x").json()
+    root = Path(inside).parents[1]
+    assert translate(visitor, f"{root}/../../..{secret}").status_code == 403
+    body = {"data": ["swap", {"deep": [{"path": str(secret)}]}], "fn_index": 0, "session_hash": "s"}
+    assert visitor.post("/gradio_api/run/predict", json=body).status_code == 403
+    assert visitor.get(f"/gradio_api/file={secret}").status_code == 403
+    assert visitor.get("/gradio_api/file=/etc/passwd").status_code == 403
+
+
+def test_no_address_is_fetched_for_a_visitor(visitor):
+    for url in ("http://192.0.2.1/x.png", "https://example.org/x.png"):
+        assert translate(visitor, url).status_code == 403
+        assert visitor.get(f"/gradio_api/file={url}").status_code == 403
+        assert visitor.get(f"/gradio_api/proxy={url}").status_code == 404
+
+
+def test_what_the_page_does_not_need_is_closed(visitor):
+    for method, path in (
+        ("POST", "process_recording"), ("GET", "deep_link?session_hash=s"), ("POST", "component_server"),
+        ("POST", "run-history/connect"), ("GET", "vibe-code"), ("GET", "openapi.json"), ("POST", "stream/x"),
+        ("POST", "call/translate"), ("GET", "file/etc/passwd"), ("DELETE", "upload"), ("GET", "../monitoring"),
+    ):  # fmt: skip
+        answer = visitor.request(method, f"/gradio_api/{path}", content=b"{}")
+        assert answer.status_code == 404, path
+        assert "Not Found" in answer.text
+
+
+def test_calls_that_are_none(visitor):
+    for body in (b"{", b"\xff", b"[" * 50_000, b'"\\ud800'):
+        assert visitor.post("/gradio_api/queue/join", content=body).status_code == 422
+    assert visitor.post("/gradio_api/queue/join", content=b" " * 100_000).status_code == 413
+
+
+def test_an_upload_that_promises_less_than_it_sends_is_refused_in_a_sentence(visitor):
+    form = b'--x\r\nContent-Disposition: form-data; name="files"; filename="a"\r\n\r\n' + b"x" * 400_000
+    headers = {"content-type": "multipart/form-data; boundary=x"}
+    answer = visitor.post("/gradio_api/upload", content=iter([form]), headers=headers)
+    assert answer.status_code == 413
+    assert "larger than 0.2 MB" in answer.text
