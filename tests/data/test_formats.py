@@ -319,6 +319,26 @@ def test_kinds_of_tiff_that_pillow_does_not_read(tmp_path: Path) -> None:
         formats.read(path)
 
 
+@pytest.mark.parametrize("tag", ["ImageWidth", "ImageLength"])
+@pytest.mark.parametrize("parts", [{"tile": (32, 32)}, {"rowsperstrip": 8}])
+def test_a_tiff_that_tells_of_another_size_than_its_parts_is_refused(tmp_path: Path, tag: str, parts: Any) -> None:
+    """Also where it tells of none, whose width and height tifffile takes for 0."""
+    tifffile = pytest.importorskip("tifffile")
+    path = tmp_path / "x.tif"
+    tifffile.imwrite(path, np.zeros((64, 64, 3), np.uint16), photometric="rgb", **parts)
+    with tifffile.TiffFile(path, mode="r+b") as file:
+        place = file.pages[0].tags[tag].offset
+        file.pages[0].tags[tag].overwrite(128)
+    with pytest.raises(PictureError, match=r"x\.tif: the file is damaged"):
+        list(in_bands(path).read())
+    data = bytearray(path.read_bytes())
+    data[place : place + 2] = b"\xff\xfe"  # a tag that nobody knows
+    path.write_bytes(data)
+    for attempt in (formats.read, lambda path: list(in_bands(path).read())):
+        with pytest.raises(PictureError, match=r"x\.tif: "):
+            attempt(path)
+
+
 @pytest.mark.parametrize(("name", "package"), [("x.heic", "pillow_heif"), ("x.tif", "tifffile")])
 def test_a_missing_part_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, package: str) -> None:
     save(tmp_path / name, values(3, np.uint16))

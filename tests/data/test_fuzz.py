@@ -1,6 +1,10 @@
-"""Damaged files of every kind: each is read, or refused in one sentence; none crashes, hangs or eats the memory."""
+"""Damaged files of every kind: each is read, or refused in one sentence; none crashes, hangs or eats the memory.
+
+FUZZ_MINUTES=10 pytest tests/data/test_fuzz.py -s    # for so long, instead of for some seconds
+"""
 
 import io
+import os
 import re
 import struct
 import time
@@ -109,7 +113,8 @@ def check(path: Path, data: bytes) -> None:
 
     def bands() -> None:
         found = in_bands(path)
-        assert sum(len(band) for band in found.read()) == found.shape[0]
+        rows = sum(len(band) for band in found.read())
+        assert rows == found.shape[0], data
 
     for attempt in (whole, frames, bands, lambda: images.read(path, 1), lambda: images.read(path, 3, 32)):
         attempted(attempt, path)
@@ -148,4 +153,9 @@ def test_mutated_odd_files(odd_files: dict[str, bytes], tmp_path: Path):
     def run(case: tuple[str, bytes]) -> None:
         check(tmp_path / case[0], case[1])
 
+    begun, tried = time.monotonic(), 40
     run()
+    while time.monotonic() - begun < 60 * float(os.environ.get("FUZZ_MINUTES", "0")):
+        run()
+        tried += 40
+    print(f"{tried} damaged files in {(time.monotonic() - begun) / 60:.1f} minutes")

@@ -53,7 +53,7 @@ def in_bands(path: Path | str, max_pixels: int | None = None) -> Bands:
     if found is None:
         picture = files.read(path, max_pixels=max_pixels)
         return _of_picture(picture)
-    return replace(found, read=lambda: each_named(path, found.read()))
+    return replace(found, read=lambda: each_named(path, _all_rows(found)))
 
 
 def write_bands(
@@ -102,6 +102,18 @@ def _opened(path: Path | str, max_pixels: int | None) -> Bands | None:
     if kind == "TIFF":
         return _of_tiff(path, max_pixels)
     return None
+
+
+def _all_rows(bands: Bands) -> Iterator[NDArray[Any]]:
+    """The bands; a file that has fewer rows than it tells of is damaged."""
+    rows, height = 0, bands.shape[0]
+    for band in bands.read():
+        rows += len(band)
+        yield band
+    if rows != height:
+        raise PictureError(
+            f"the file is damaged or cut short ({rows} of {height} rows are there); replace it or remove it."
+        )
 
 
 def _of_picture(picture: Picture) -> Bands:

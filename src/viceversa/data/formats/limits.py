@@ -12,13 +12,15 @@ _PIXELS_PER_BYTE = 1000
 
 
 def check_pixels(path: Path | str, width: int, height: int, max_pixels: int | None = None, frames: int = 1) -> None:
-    """Refuses what is larger than ``max_pixels``, or without it than `PIXEL_LIMIT`, or is most likely a bomb.
+    """Refuses what is empty, or larger than ``max_pixels`` (else `PIXEL_LIMIT`), or is most likely a bomb.
 
     Above 67 megapixels a photograph has more than a byte for every thousand pixels, in every format; a bomb has not.
 
     Raises:
         PictureError: The text is the rest of a sentence that begins with the file's name.
     """
+    if width < 1 or height < 1:
+        raise PictureError(f"the file is damaged: it tells of {width} x {height} px; replace it or remove it.")
     pixels = width * height * frames
     if pixels > (max_pixels or PIXEL_LIMIT):
         shown = f"{frames} frames of {width} x {height} px" if frames > 1 else f"{width} x {height} px"
