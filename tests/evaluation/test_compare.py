@@ -83,6 +83,7 @@ def bare(tmp_path_factory) -> Path:
         ("unet", "a2b", unet, 12),
         ("resnet", "a2b", resnet, SIDE),
         ("back", "b2a", resnet, SIDE),
+        ("large", "a2b", resnet, 2 * SIDE),
         ("noise", "z2a", noise, SIDE),
     ):
         initialise(network, "normal", 0.1, torch.Generator().manual_seed(1))
@@ -183,6 +184,12 @@ def test_bare_translators_on_pairs(bare, root, tmp_path):
     assert rows(page, "models")["Images seen in training"] == ["5"] * 2
     assert "L1 to the truth ↓" in rows(page, "figures")
     assert "none are known" in page
+
+
+def test_pictures_are_enlarged_for_a_model_that_is_larger_than_the_runs(runs, bare, root, tmp_path):
+    found = viceversa.compare([runs[0], bare / "large"], root, out=tmp_path / "page.html", to="b", resamples=0)
+    assert found.sheets[0].columns[0][1].shape == (8, 2 * SIDE, 2 * SIDE, 3)
+    assert f"first was trained at {SIDE} px, and is used at {2 * SIDE} px." in found.warnings
 
 
 def test_an_onnx_file_takes_part(bare, root, tmp_path):

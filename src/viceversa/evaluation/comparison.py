@@ -191,7 +191,8 @@ def _settings(
         )
     size_px = max(model.translator.size_px for model in models) if size is None else size
     if size_px != known.get("size_px"):
-        known["load_size_px"] = None
+        # Pictures that were large enough for the runs need not be so for the largest model.
+        known |= {"load_size_px": None, "enlarge": known["enlarge"] or size_px > known["size_px"]}
     if paired is None:
         root = known.get("root")
         aside = root is not None and root.is_dir() and not any((root / name).is_dir() for name in ("trainA", "trainB"))
