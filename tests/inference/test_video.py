@@ -212,6 +212,22 @@ def test_ctrl_c_keeps_finished_segments_only(clip: Clip, tmp_path: Path) -> None
     assert through(Pixelwise(), source, out, segment=4, batch_size=2).resumed == 8
 
 
+def test_it_can_be_given_up_while_the_sound_is_copied(clip: Clip, tmp_path: Path) -> None:
+    """Which may last for days where the pictures last for seconds."""
+    source, out = clip(tmp_path / "x.mp4", frames=12), tmp_path / "y.mp4"
+    told: list[int] = []
+
+    def progress(done: int, _: int) -> None:
+        told.append(done)
+        if told.count(12) == 5:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        through(Pixelwise(), source, out, segment=4, batch_size=2, progress=progress)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["x.mp4", "y.mp4.parts"]
+    assert through(Pixelwise(), source, out, segment=4, batch_size=2).resumed == 12
+
+
 def test_parts_of_another_translation_are_not_mixed_in(clip: Clip, tmp_path: Path) -> None:
     source, out = clip(tmp_path / "x.mp4", frames=8, sound=None), tmp_path / "y.mp4"
 

@@ -1,6 +1,9 @@
 """The page in the hands of somebody who means ill: its library's own routes, asked by hand."""
 
+import contextlib
 import json
+import os
+import socket
 import time
 from pathlib import Path
 
@@ -12,12 +15,11 @@ pytest.importorskip("gradio", reason="needs pip install 'viceversa[serve]'")
 httpx = pytest.importorskip("httpx", reason="needs pip install 'viceversa[dev]'")
 
 
-@pytest.fixture(scope="module")
-def server(folder):
-    """One server for all: its page takes seconds to import."""
+@contextlib.contextmanager
+def serving(folder, *options: str):
     from .conftest import Server
 
-    started = Server(folder, "--max-bytes", "200000")
+    started = Server(folder, "--max-bytes", "200000", *options)
     try:
         until = time.monotonic() + 400
         while "gradio" not in httpx.get(started.url, trust_env=False, timeout=30).text:
@@ -30,6 +32,13 @@ def server(folder):
     finally:
         started.process.kill()
         started.process.communicate()
+
+
+@pytest.fixture(scope="module")
+def server(folder):
+    """One server for all: its page takes seconds to import."""
+    with serving(folder) as started:
+        yield started
 
 
 @pytest.fixture
@@ -114,3 +123,54 @@ def test_an_upload_that_promises_less_than_it_sends_is_refused_in_a_sentence(vis
     answer = visitor.post("/gradio_api/upload", content=iter([form]), headers=headers)
     assert answer.status_code == 413
     assert "larger than 0.2 MB" in answer.text
+
+
+def test_a_visitor_cannot_fill_the_disk(folder):
+    options = ("--max-disk-bytes", "2000000")
+    with (
+        serving(folder, *options) as server,
+        httpx.Client(base_url=server.url, timeout=60, trust_env=False) as visitor,
+    ):
+        paths = []
+        while (answer := upload(visitor, os.urandom(180_000))).status_code == 200:
+            paths += answer.json()
+            assert len(paths) < 20
+        assert (answer.status_code, answer.headers["retry-after"]) == (507, "60")
+        assert answer.text == "All room that the page has on disk is in use. Try again in 60 s."
+        # What nobody has used for a minute makes room, the oldest first.
+        for index, path in enumerate(paths):
+            os.utime(path, (time.time() - 1000 + index,) * 2)
+        (new,) = upload(visitor, os.urandom(180_000)).json()
+        kept = [Path(path).exists() for path in [*paths, new]]
+        assert kept == sorted(kept)
+        assert kept[-1]
+        assert not kept[0]
+        # What is gone is said to be gone.
+        assert translate(visitor, paths[0]).status_code == 200
+        assert "not kept here any more; upload it again" in result(visitor)["error"]
+        # Results count too.
+        for path in paths[1:]:
+            with contextlib.suppress(FileNotFoundError):
+                os.utime(path, (time.time(),) * 2)
+        Image.fromarray(np.random.default_rng(0).integers(0, 256, (240, 240, 3), np.uint8)).save(new, "PNG")
+        for _ in range(4):
+            assert translate(visitor, new).status_code == 200
+            answer = result(visitor)
+        assert "All room that the page has on disk is in use" in answer["error"]
+
+
+def test_an_upload_that_breaks_off_leaves_nothing(server, visitor):
+    (path,) = upload(visitor, b"x").json()
+    page = Path(path).parents[1]
+    form = b'--x\r\nContent-Disposition: form-data; name="files"; filename="a"\r\n\r\n' + b"x" * 100_000
+    head = "POST /gradio_api/upload HTTP/1.1\r\nHost: x\r\nContent-Length: 150000\r\n"
+    with socket.create_connection(("127.0.0.1", server.port)) as connection:
+        connection.sendall(f"{head}Content-Type: multipart/form-data; boundary=x\r\n\r\n".encode() + form)
+        until = time.monotonic() + 20
+        while not any(one.is_file() for one in page.iterdir()):
+            assert time.monotonic() < until
+            time.sleep(0.01)
+    while any(one.is_file() for one in page.iterdir()):
+        assert time.monotonic() < until
+        time.sleep(0.01)
+    assert Path(path).exists()

@@ -2,12 +2,14 @@
 
 import asyncio
 import gc
+import time
 from pathlib import Path
 
 import pytest
 
 from viceversa.serving.app import LatePage
 from viceversa.serving.config import ServeConfig
+from viceversa.serving.disk import Disk
 from viceversa.serving.models import Model, Models
 from viceversa.serving.problems import Problem
 from viceversa.serving.service import Service
@@ -36,21 +38,25 @@ def test_another_model_translates_anew_though_its_directions_are_the_same(servic
     assert after[0].startswith("translate")
 
 
-def test_a_film_in_the_making_keeps_its_folder(service, monkeypatch):
+def test_a_film_in_the_making_keeps_its_folder(service, monkeypatch, tmp_path):
     from viceversa.serving import page
 
-    shown = page._Page(service)
+    shown, disk = page._Page(service), Disk(service.folder / "page", 10**6, fresh_seconds=0.0)
+    service.disk = disk
 
     async def slow(service, name, to, source, folder, progress):
-        for _ in range(page._KEPT + 1):  # what others translate meanwhile
-            shown._count(shown._new_folder())
-        (folder / "film.mp4").write_bytes(b"whole")
-        return folder / "film.mp4"
+        (folder / "part.nut").write_bytes(bytes(400_000))
+        for _ in range(5):  # what others translate meanwhile
+            time.sleep(0.01)
+            async with disk.room(400_000):
+                shown._keep({"other.png": bytes(400_000)})
+        return folder / "part.nut"
 
     monkeypatch.setattr(page, "translate_film", slow)
-    made = asyncio.run(shown.film("x.mp4", "swap", "b", None))
-    assert Path(made).read_bytes() == b"whole"
-    assert len(list((service.folder / "results").iterdir())) == page._KEPT
+    (tmp_path / "x.mp4").write_bytes(b"film")
+    made = asyncio.run(shown.film(str(tmp_path / "x.mp4"), "swap", "b", None))
+    assert Path(made).stat().st_size == 400_000
+    assert disk.bytes_in(disk.folder) == 800_000
 
 
 def test_a_film_of_large_pictures_is_refused_before_they_are_decoded(service, tmp_path):
@@ -68,6 +74,26 @@ def test_a_film_of_large_pictures_is_refused_before_they_are_decoded(service, tm
     assert caught.value.status == 413
     assert [path.name for path in tmp_path.iterdir()] == ["x.mp4"]
     assert service.accepted == 0
+
+
+def test_a_film_takes_no_more_of_the_disk_than_its_part(service, tmp_path):
+    av = pytest.importorskip("av")
+    from viceversa.serving.films import translate_film
+
+    with av.open(str(tmp_path / "x.mp4"), "w") as film:
+        stream = film.add_stream("mpeg4", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 32, 16, "yuv420p"
+        for _ in range(20):
+            film.mux(stream.encode(av.VideoFrame(32, 16, "yuv420p")))
+        film.mux(stream.encode(None))
+    service.disk = Disk(service.folder / "page", 400_000)
+    (folder := service.disk.folder / "made").mkdir()
+    told = []
+    with pytest.raises(Problem, match=r"takes more than 0\.1 MB; take a shorter film") as caught:
+        asyncio.run(translate_film(service, "swap", "b", tmp_path / "x.mp4", folder, lambda *done: told.append(done)))
+    assert caught.value.status == 413
+    assert list(service.disk.folder.iterdir()) == []
+    assert (service.accepted, service.disk.promised) == (0, 0)
 
 
 def test_a_page_that_cannot_be_made_says_so():

@@ -10,6 +10,7 @@ import tyro
 from viceversa.errors import ConfigError
 
 KEY_VARIABLE = "VICEVERSA_API_KEY"
+_UPLOADS = 4  # at once, at least
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +35,9 @@ class ServeConfig:
     max_pixels: int = 2**24
     """The most pixels of a picture; the head of the file says how many, before any is decoded."""
 
+    max_disk_bytes: int = 4 * 2**30
+    """The most that the page's visitors may put on disk, uploads and results together; the oldest go for new ones."""
+
     timeout_seconds: Annotated[float, tyro.conf.arg(name="timeout")] = 60.0
     """Seconds that a request may take, from its first byte; after that it is answered with 503."""
 
@@ -56,6 +60,11 @@ class ServeConfig:
         for name in ("batch", "queue", "max_bytes", "max_pixels"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"--{name.replace('_', '-')} must be at least 1; got {getattr(self, name)}.")
+        if self.max_disk_bytes < _UPLOADS * self.max_bytes:
+            raise ConfigError(
+                f"--max-disk-bytes must be at least {_UPLOADS} times --max-bytes, which is "
+                f"{_UPLOADS * self.max_bytes}; got {self.max_disk_bytes}."
+            )
         if not self.timeout_seconds > 0:
             raise ConfigError(f"--timeout must be more than 0 seconds; got {self.timeout_seconds:g}.")
         if not 0 <= self.port <= 65535:

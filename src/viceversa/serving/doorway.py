@@ -5,6 +5,7 @@ it serves, fetches any address that he names, and has routes of its makers that 
 not need is closed, and a request may name no file but those that the page has shown or taken.
 """
 
+import asyncio
 import json
 import re
 from collections.abc import Iterator
@@ -13,8 +14,10 @@ from typing import Any
 
 from starlette.requests import ClientDisconnect
 
+from viceversa.serving.config import ServeConfig
+from viceversa.serving.disk import Disk
 from viceversa.serving.gate import App, Message, Receive, Send
-from viceversa.serving.problems import Problem, too_large
+from viceversa.serving.problems import Problem, busy, too_large
 
 _FILE = "/gradio_api/file="
 _UPLOAD = "/gradio_api/upload"
@@ -29,34 +32,63 @@ _CALL_BYTES = 2**16  # what a call holds are names: pictures are uploaded
 class Doorway:
     """ASGI middleware around the page."""
 
-    def __init__(self, app: App, folder: Path):
-        """``folder`` is where the page's files lie, of which alone visitors may speak."""
+    def __init__(self, app: App, disk: Disk, config: ServeConfig):
+        """``disk`` is where the page's files lie, of which alone visitors may speak."""
         self.app = app
-        self.folder = folder.resolve()
+        self.disk = disk
+        self.config = config
+        self._folder = disk.folder.resolve()
+        self._uploads = 0
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """One request."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        method, path = scope["method"], scope["path"]
+        begun = False
+
+        async def noted(message: Message) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
         try:
-            if method in ("GET", "HEAD") and path.startswith(_FILE):
-                self._check_file(path.removeprefix(_FILE))
-            elif method == "POST" and _CALLS.fullmatch(path):
-                receive = _again(await self._call(receive), receive)
-            elif not (method in ("GET", "HEAD") and _ASKED.fullmatch(path)) and (method, path) != ("POST", _UPLOAD):
-                raise Problem(404, "not_found", f"{method} {path[:200]}: Not Found.")
-            await self._go_on(scope, receive, send)
+            await self._let_in(scope, receive, noted)
         except ClientDisconnect:
             pass  # nobody is there to be answered
         except Problem as problem:
-            await _say(problem, send)
+            if not begun:
+                await _say(problem, send)
+
+    async def _let_in(self, scope: Message, receive: Receive, send: Send) -> None:
+        method, path = scope["method"], scope["path"]
+        if (method, path) == ("POST", _UPLOAD):
+            await self._upload(scope, receive, send)
+            return
+        if method in ("GET", "HEAD") and path.startswith(_FILE):
+            self._check_file(path.removeprefix(_FILE))
+        elif method == "POST" and _CALLS.fullmatch(path):
+            receive = _again(await self._call(receive), receive)
+        elif not (method in ("GET", "HEAD") and _ASKED.fullmatch(path)):
+            raise Problem(404, "not_found", f"{method} {path[:200]}: Not Found.")
+        await self._go_on(scope, receive, send)
+
+    async def _upload(self, scope: Message, receive: Receive, send: Send) -> None:
+        self._uploads += 1
+        try:
+            # As much as it may be, since what its head says of its size need not be so.
+            async with asyncio.timeout(self.config.timeout_seconds), self.disk.room(self.config.max_bytes):
+                await self._go_on(scope, receive, send)
+        except TimeoutError:
+            raise busy(503, "timeout", f"It took more than {self.config.timeout_seconds:g} s.", 1) from None
+        finally:
+            self._uploads -= 1
+            if not self._uploads:
+                self.disk.clear_unfinished()
 
     async def _go_on(self, scope: Message, receive: Receive, send: Send) -> None:
         """The library's turn. It would take a refusal in the middle of a body for a fault of its own."""
         refused: list[Problem] = []
-        begun = False
 
         async def guarded() -> Message:
             try:
@@ -66,17 +98,15 @@ class Doorway:
                 return {"type": "http.disconnect"}
 
         async def unless_refused(message: Message) -> None:
-            nonlocal begun
-            if not refused or begun:
-                begun = True
+            if not refused:
                 await send(message)
 
         try:
             await self.app(scope, guarded, unless_refused)
         except Exception:
-            if not refused or begun:
+            if not refused:
                 raise
-        if refused and not begun:
+        if refused:
             raise refused[0]
 
     async def _call(self, receive: Receive) -> bytes:
@@ -101,7 +131,7 @@ class Doorway:
 
     def _check_file(self, path: Any) -> None:
         try:
-            inside = path is None or (isinstance(path, str) and Path(path).resolve().is_relative_to(self.folder))
+            inside = path is None or (isinstance(path, str) and Path(path).resolve().is_relative_to(self._folder))
         except (ValueError, OSError):  # a zero in it, or longer than a name can be
             inside = False
         if not inside:

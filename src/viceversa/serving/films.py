@@ -2,6 +2,7 @@
 
 import asyncio
 import importlib.util
+import shutil
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +19,8 @@ Progress = Callable[[int, int], None]
 
 _LONGER = 10
 """So many times the seconds of a picture's request may a film take."""
+_SHARE = 4
+"""Such a part of the page's disk may a film take, with what is beside it while it is made."""
 _MOST_FILMS = 3  # one that runs, and those that wait for it
 
 
@@ -64,21 +67,31 @@ async def translate_film(service: Service, name: str, to: str, source: Path, fol
         model = service.models.find(name)
         applied = _Queued(model.applied(to), service)
         made = folder / f"{source.stem[:80]}-{to}.mp4"
+        most_bytes = service.disk.most // _SHARE
         gone = False
 
         def go_on(done: int, total: int) -> None:
             if gone or service.stopping:
                 raise Problem(503, "stopping", "The film was given up.")
+            if service.disk.bytes_in(folder) > most_bytes:
+                raise too_large(f"The translation takes more than {most_bytes / 1e6:.3g} MB; take a shorter film.")
             progress(done, total)
 
         def work() -> None:
             film, most = survey(source), service.config.max_pixels
             if film.width * film.height > most:  # before several of them are decoded ahead
                 raise too_large(f"The film's pictures have more than {most / 1e6:.3g} megapixels; make it smaller.")
-            translate_video(applied, source, made, batch_size=service.config.batch, progress=go_on)
+            try:
+                translate_video(applied, source, made, batch_size=service.config.batch, progress=go_on)
+            except BaseException:
+                shutil.rmtree(folder, ignore_errors=True)  # nobody will go on with its parts
+                raise
 
         try:
-            async with asyncio.timeout(_LONGER * service.config.timeout_seconds), service.films:
+            async with (
+                asyncio.timeout(_LONGER * service.config.timeout_seconds), service.films,
+                service.disk.room(most_bytes),
+            ):  # fmt: skip
                 await asyncio.to_thread(work)
         except TimeoutError:
             raise busy(503, "timeout", "The film took too long; take a shorter one.", 60) from None

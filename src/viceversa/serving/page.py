@@ -1,9 +1,8 @@
 """The web page: drop a picture, see before and after, download. It has the API's queue and limits."""
 
 import os
-import shutil
-from collections import deque
 from importlib.resources import files
+from io import BytesIO
 from pathlib import Path
 from secrets import token_hex
 from typing import Any
@@ -16,11 +15,10 @@ from viceversa.serving.examples import example_files
 from viceversa.serving.films import can_film, translate_film
 from viceversa.serving.models import Model
 from viceversa.serving.pictures import SUFFIXES
-from viceversa.serving.problems import Problem
+from viceversa.serving.problems import Problem, gone
 from viceversa.serving.service import Service
 
 _PREVIEW_PX = 1600
-_KEPT = 64  # results on disk: the page's library copies what it shows, soon after
 _CLEAN_SECONDS, _KEEP_SECONDS = 600, 3600
 _KINDS = [("As the picture", ""), ("PNG", "png"), ("JPEG", "jpg"), ("WebP", "webp"), ("AVIF", "avif"), ("TIFF", "tif")]
 
@@ -29,7 +27,7 @@ def make_page(service: Service) -> Any:
     """An application whose / is the page."""
     # The library reads these when it is imported. What it keeps goes with the server's own files.
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
-    os.environ["GRADIO_TEMP_DIR"] = str(service.folder / "page")
+    os.environ["GRADIO_TEMP_DIR"] = str(service.disk.folder)
     import gradio as gr
     from fastapi import FastAPI
     from gradio import themes
@@ -37,13 +35,15 @@ def make_page(service: Service) -> Any:
     page = _Page(service).blocks()
     page.has_launched = True  # else the library leaves out its own check of what files may be read
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
-    app.add_middleware(Doorway, folder=service.folder / "page")
+    app.add_middleware(Doorway, disk=service.disk, config=service.config)
     fonts = ("Segoe UI", "Helvetica Neue", "sans-serif")
-    return gr.mount_gradio_app(
+    mounted = gr.mount_gradio_app(
         app, page, path="/", ssr_mode=False, footer_links=[], show_error=True, pwa=False,
         max_file_size=service.config.max_bytes, css=files("viceversa.serving").joinpath("page.css").read_text(),
         theme=themes.Soft(primary_hue="blue", neutral_hue="slate", font=fonts, font_mono=("monospace",)),
     )  # fmt: skip
+    service.disk.keep_all()  # its examples
+    return mounted
 
 
 class _Page:
@@ -51,7 +51,6 @@ class _Page:
 
     def __init__(self, service: Service):
         self.service = service
-        self._results: deque[Path] = deque()
 
     def blocks(self) -> Any:
         """The whole page."""
@@ -140,24 +139,22 @@ class _Page:
         service = self.service
         try:
             async with service.request():
-                data = await service.in_pool(Path(path).read_bytes)
+                with service.disk.hold(Path(path)):
+                    data = await service.in_pool(lambda: _read(path))
                 model = service.models.find(name)
                 done = await service.translate(model, data, to, kind or None, int(quality))
                 target = model.translator.domains[to]
                 file = f"{Path(path).stem[:80]}-{_plain(target)}{SUFFIXES[done.kind]}"
-
-                def keep() -> tuple[str, str, str]:
-                    folder = self._new_folder()
-                    self._count(folder)
-                    (folder / file).write_bytes(done.data)
-                    return _preview(done.before, folder, "before"), _preview(done.after, folder, "after"), file
-
-                before, after, _ = await service.in_pool(keep)
+                shown = await service.in_pool(lambda: (_preview(done.before), _preview(done.after)))
+                files = {"before.png": shown[0], "after.png": shown[1], file: done.data}
+                async with service.disk.room(sum(map(len, files.values()))):
+                    folder = await service.in_pool(lambda: self._keep(files))
         except Problem as problem:
             raise _shown(problem) from None
         height, width = done.after.pixels.shape[:2]
         text = f"{width} × {height} px, {done.kind}, {len(done.data) / 1e3:,.0f} kB"
-        return (before, after), gr.DownloadButton(value=str(Path(after).with_name(file)), interactive=True), text
+        before, after, save = (str(folder / name) for name in files)
+        return (before, after), gr.DownloadButton(value=save, interactive=True), text
 
     async def film(self, path: str | None, name: str, to: str, progress: Any) -> str | None:
         """The translated film's file."""
@@ -167,25 +164,28 @@ class _Page:
 
         if path is None:
             return None
-        folder = self._new_folder()
+        source, disk = Path(path), self.service.disk
         try:
-            return str(await translate_film(self.service, name, to, Path(path), folder, tell))
+            if not source.is_file():
+                raise gone()
+            folder = self._new_folder()
+            with disk.hold(source), disk.hold(folder):
+                return str(await translate_film(self.service, name, to, source, folder, tell))
         except Problem as problem:
             raise _shown(problem) from None
-        finally:
-            self._count(folder)
 
-    def _new_folder(self) -> Path:
-        """An empty folder, to be counted when its files are whole."""
-        folder = self.service.folder / "results" / token_hex(16)
-        folder.mkdir(parents=True)
+    def _keep(self, files: dict[str, bytes]) -> Path:
+        """Writes files into a folder of their own."""
+        folder = self._new_folder()
+        for name, data in files.items():
+            (folder / name).write_bytes(data)
         return folder
 
-    def _count(self, folder: Path) -> None:
-        """The oldest folder goes for a new one; never one in which a film is still being made."""
-        self._results.append(folder)
-        if len(self._results) > _KEPT:
-            shutil.rmtree(self._results.popleft(), ignore_errors=True)
+    def _new_folder(self) -> Path:
+        """An empty folder, where the page's library need not copy from what it shows."""
+        folder = self.service.disk.folder / token_hex(16)
+        folder.mkdir()
+        return folder
 
 
 _QUIET: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
@@ -211,13 +211,20 @@ def _path_of(payload: Any) -> str | None:
     return None if payload is None else payload.path
 
 
-def _preview(picture: Picture, folder: Path, name: str) -> str:
+def _read(path: str) -> bytes:
+    try:
+        return Path(path).read_bytes()
+    except OSError:
+        raise gone() from None
+
+
+def _preview(picture: Picture) -> bytes:
     """A PNG that every browser shows, and not larger than a screen."""
     image = pillow.to_image(formats.fitted(picture, "WEBP"))
     image.thumbnail((_PREVIEW_PX, _PREVIEW_PX))
-    file = folder / f"{name}.png"
-    image.save(file, compress_level=1)
-    return str(file)
+    file = BytesIO()
+    image.save(file, "PNG", compress_level=1)
+    return file.getvalue()
 
 
 def _plain(name: str) -> str:

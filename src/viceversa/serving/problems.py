@@ -29,3 +29,8 @@ def busy(status: int, code: str, message: str, retry_seconds: int) -> Problem:
     """A refusal that will pass: 429 or 503, with Retry-After."""
     text = f"{message} Try again in {retry_seconds} s."
     return Problem(status, code, text, {"Retry-After": str(retry_seconds)})
+
+
+def gone() -> Problem:
+    """410, of a file that a visitor has uploaded."""
+    return Problem(410, "gone", "The file is not kept here any more; upload it again.")

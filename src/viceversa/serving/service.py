@@ -20,6 +20,7 @@ from viceversa.inference.conversion import Taken, take
 from viceversa.serving import pictures
 from viceversa.serving.batching import Batcher
 from viceversa.serving.config import ServeConfig
+from viceversa.serving.disk import Disk
 from viceversa.serving.metrics import Metrics
 from viceversa.serving.models import Model, Models
 from viceversa.serving.problems import Problem, busy, too_large
@@ -66,6 +67,8 @@ class Service:
         self._pool = ThreadPoolExecutor(min(4, (os.cpu_count() or 1) + 1), thread_name_prefix="viceversa-pictures")
         self._folder = tempfile.TemporaryDirectory(prefix="viceversa-serve-", ignore_cleanup_errors=True)
         self.folder = Path(self._folder.name)
+        self.disk = Disk(self.folder / "page", config.max_disk_bytes)
+        """Where the page's files lie."""
         self.metrics.watch("accepted", lambda: self.accepted)
         self.metrics.watch("queue_depth", lambda: self.batcher.waiting)
 

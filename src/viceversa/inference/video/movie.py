@@ -156,7 +156,8 @@ def _to_film(work: _Work, out: Path, overwrite: bool) -> Outcome:
         work.smoother.restore(parts.state())
         work.advance(min(resumed, film.frames))
         _write_parts(work, parts, resumed)
-        notes = join(parts.finished, film, work.reader.end, beside, out.suffix.lower())
+        ends = out.suffix.lower()
+        notes = join(parts.finished, film, work.reader.end, beside, ends, lambda: work.advance(0))
         os.replace(beside, out)
     except BaseException:
         parts.leave()

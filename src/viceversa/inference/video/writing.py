@@ -2,7 +2,7 @@
 
 import contextlib
 import heapq
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -86,8 +86,13 @@ def even(side: int) -> int:
     return side + side % 2
 
 
-def join(parts: Sequence[Path], film: Film, end: int, out: Path, suffix: str) -> list[str]:
-    """Puts the parts, which end at ``end``, into ``out`` with the sound of ``film``; gives what is to be said of it."""
+def join(
+    parts: Sequence[Path], film: Film, end: int, out: Path, suffix: str, still: Callable[[], None] = lambda: None
+) -> list[str]:
+    """Puts the parts, which end at ``end``, into ``out`` with the sound of ``film``; gives what is to be said of it.
+
+    ``still`` is called all along: it may raise to give the film up, whose sound may last for days.
+    """
     av = need("av", "video")
     kind = {".mkv": "matroska", ".mov": "mov"}.get(suffix, "mp4")
     options = {} if kind == "matroska" else {"movflags": "+faststart"}
@@ -103,6 +108,7 @@ def join(parts: Sequence[Path], film: Film, end: int, out: Path, suffix: str) ->
         sounds = ((_seconds(packet), packet) for packet in _sound_packets(source, sound, av))
         for _, packet in heapq.merge(pictures, sounds, key=lambda pair: pair[0]):
             made.mux(packet)
+            still()
     return notes
 
 
