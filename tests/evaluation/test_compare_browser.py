@@ -57,7 +57,7 @@ def comparison(*names: str, domain: str = "women", truth: bool = False) -> Compa
     scores = Scores(frechet=Figure(value=1.0, low=0.5, high=1.5), rate=Figure(value=0.5, low=0.4, high=0.6))
     directions = tuple(
         Direction(
-            name=name, source=source, target=target, pictures=3, reference=9,
+            name=name, source=source, target=target, pictures=3, measured=3, reference=9,
             translated=scores, untranslated=scores, real=scores, mean=None,
         )
         for name, source, target in (("a2b", domain, "men"), ("b2a", "men", domain))

@@ -1,5 +1,6 @@
 """Evaluation of translators of which it is known how good they are, from callables up to the command."""
 
+import dataclasses
 import json
 import shutil
 from pathlib import Path
@@ -15,6 +16,7 @@ from viceversa.data.sources import PairedData, UnpairedData
 from viceversa.errors import CheckpointError, ConfigError, DataError
 from viceversa.evaluation import features, translation
 from viceversa.evaluation.evaluate import _settings
+from viceversa.evaluation.frechet import frechet_distance
 from viceversa.evaluation.heaps import Heaps, heaps_of
 from viceversa.evaluation.translation import measure, standard
 
@@ -96,6 +98,40 @@ def test_the_truth_is_far_better_than_nothing(unpaired):
         assert nothing.ssim is None
     assert found.score == pytest.approx(np.mean([direction.translated.frechet.value for direction in found.directions]))
     assert measure({"a2b": same, "b2a": same}, unpaired, resamples=0).score > 10 * found.score
+
+
+def test_heaps_of_unequal_sizes_are_compared_at_equal_ones():
+    """A Frechet distance is the larger the fewer pictures there are: many real ones would look better than a truth."""
+    train = {"a": reddish(200, 0), "b": reddish(200, 1)[..., ::-1].copy()}
+    test = {"a": reddish(16, 2), "b": reddish(160, 3)[..., ::-1].copy()}
+    heaps = Heaps(train=train, test=test, domains={"a": "red", "b": "blue"}, kind="test", paired=False)
+    judge = features.judge_of(heaps)
+    held_to = standard(heaps, judge, features.by_classifier(judge))
+    found = measure({"a2b": swapped, "b2a": swapped}, held_to, resamples=0)
+    assert (
+        frechet_distance(held_to.reference["b"], held_to.test["b"]) < found.directions[0].translated.frechet.value / 3
+    )
+    for direction, pictures in zip(found.directions, (16, 160), strict=True):
+        assert (direction.pictures, direction.measured) == (pictures, 16)
+        assert 0.4 < direction.translated.frechet.value / direction.real.frechet.value < 2.5
+    assert any("16 pictures of each column" in note for note in found.notes)
+    # Of what is no distance all pictures are taken.
+    (one,) = measure({"b2a": swapped}, held_to).directions
+    assert one.translated.rate.high - one.translated.rate.low < 0.15
+    equal = standard(dataclasses.replace(heaps, test={"a": test["a"], "b": test["b"][:16]}), judge, held_to.extractor)
+    assert not any("of each column" in note for note in measure({"a2b": same}, equal, resamples=0).notes)
+
+
+@pytest.mark.parametrize("paired", [False, True])
+def test_where_nothing_is_held_out_real_pictures_are_not_compared_with_themselves(root, paired):
+    data = (PairedData if paired else UnpairedData)(a=root / "trainA", b=root / "trainB", size_px=SIDE, hold_out=0)
+    heaps = heaps_of(data.open(0, "cpu"))
+    assert heaps.kind == "training"
+    for domain in "ab":
+        (train, test) = ({each.tobytes() for each in heap[domain]} for heap in (heaps.train, heaps.test))
+        assert not train & test
+        assert (len(train), len(test)) == (20, 20)
+    assert [len(heap) for heap in heaps_of(data.open(0, "cpu"), 5).test.values()] == [5, 5]
 
 
 def test_one_way_models_have_no_way_back(unpaired):

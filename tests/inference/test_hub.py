@@ -164,7 +164,7 @@ def test_the_card_of_an_evaluation(tmp_path: Path) -> None:
     """What `viceversa evaluate --out` writes, made here of its own dataclasses."""
     nothing = Scores()
     direction = Direction(
-        name="a2b", source="women", target="m|en", pictures=81, reference=459, real=nothing, mean=None,
+        name="a2b", source="women", target="m|en", pictures=81, measured=81, reference=459, real=nothing, mean=None,
         translated=Scores(frechet=Figure(value=9.4308, low=5.941, high=13.808), ssim=Figure(value=0.876)),
         untranslated=Scores(frechet=Figure(value=51.3)),
     )  # fmt: skip

@@ -1,10 +1,11 @@
 """The pictures that an evaluation needs: of both domains those that were trained on, and those held out."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from viceversa.data.images import Array, resize, to_uint8
 from viceversa.data.pictures import Deck, HeldOutKind, PairedPictures, UnpairedPictures
@@ -22,7 +23,8 @@ class Heaps:
     train: dict[str, Array]
     """Pictures for training; none of them is held out."""
     test: dict[str, Array]
-    """Held-out pictures: what is translated, and what real ones look like."""
+    """Held-out pictures: what is translated, and what real ones look like. Where nothing is held out (``kind``), those
+    are pictures that the translator was trained on; they are not in ``train`` all the same."""
     domains: dict[str, str]
     """Names for people."""
     kind: HeldOutKind
@@ -43,6 +45,8 @@ def heaps_of(pictures: UnpairedPictures | PairedPictures, most: int | None = Non
     """
     paired = isinstance(pictures, PairedPictures)
     decks = [pictures.pairs] if paired else [pictures.a, pictures.b]
+    if pictures.held_out_kind == "training":
+        decks = [_halved(deck) for deck in decks]
     train = [_whole(deck, min(most or MOST, MOST)) for deck in decks]
     test = [_held_out(deck, most) for deck in decks]
     edges = np.cumsum(decks[0].channels)[:-1] if paired else decks[-1].channels[:1]  # CartoonGAN's twins lie behind
@@ -61,14 +65,24 @@ def heaps_of(pictures: UnpairedPictures | PairedPictures, most: int | None = Non
     )
 
 
+def _halved(deck: Deck) -> Deck:
+    """Every second picture is kept from the others: else real ones would be measured against themselves."""
+    return replace(deck, rows=deck.rows[::2], kept_rows=deck.rows[1::2], weights=None)
+
+
 def _whole(deck: Deck, most: int) -> Array:
     """Up to ``most`` of the pictures that are trained on, spread evenly over them all, at the deck's size."""
-    rows = deck.rows[np.unique(np.linspace(0, len(deck.rows) - 1, min(most, len(deck.rows))).astype(np.int64))]
+    rows = deck.rows[spread(len(deck.rows), most)]
     if isinstance(deck.store, torch.Tensor):
         stored: Array = deck.store[torch.from_numpy(rows).to(deck.device)].cpu().numpy()
     else:
         stored = deck.store[rows]
     return resized(stored, deck.size_px, deck.channels)
+
+
+def spread(count: int, most: int) -> NDArray[np.int64]:
+    """Up to ``most`` of the numbers below ``count``, spread evenly over them all."""
+    return np.unique(np.linspace(0, count - 1, min(most, count)).astype(np.int64))
 
 
 def _held_out(deck: Deck, most: int | None) -> Array:

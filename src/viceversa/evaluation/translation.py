@@ -12,7 +12,7 @@ from viceversa.data.pictures import HeldOutKind
 from viceversa.evaluation import bootstrap, content, distances
 from viceversa.evaluation.bootstrap import Figure
 from viceversa.evaluation.features import Extractor, Judge
-from viceversa.evaluation.heaps import Heaps
+from viceversa.evaluation.heaps import Heaps, spread
 
 FORMAT, VERSION = "viceversa-evaluation", 1
 _POOR_JUDGE = 0.75  # of the held-out pictures
@@ -58,6 +58,9 @@ class Direction:
     target: str
     pictures: int
     """Held-out pictures that were translated."""
+    measured: int
+    """Pictures of each heap (translated, untranslated, real) that distances are measured of: those of the domain with
+    fewer, since a Frechet distance is the larger the fewer pictures there are."""
     reference: int
     """Training pictures of the target domain that distances are measured to."""
     translated: Scores
@@ -190,6 +193,7 @@ class _Meter:
             source=heaps.domains[source],
             target=heaps.domains[target],
             pictures=len(inputs),
+            measured=_fewest(heaps),
             reference=len(heaps.train[target]),
             translated=replace(
                 self._scores(outputs, target),
@@ -212,9 +216,10 @@ class _Meter:
         found = extractor.features(pictures) if features is None else features
         judged = found if extractor.features == judge.features else judge.features(pictures)
         reference, how = self.standard.reference[target], (self.resamples, self.seed)
+        alike = found[spread(len(found), _fewest(self.standard.heaps))]
         return Scores(
-            frechet=distances.frechet(reference, found, *how),
-            kernel=distances.kernel(reference, found, *how),
+            frechet=distances.frechet(reference, alike, *how),
+            kernel=distances.kernel(reference, alike, *how),
             rate=bootstrap.share(judge.named(judged, target), self.resamples),
         )
 
@@ -233,6 +238,10 @@ class _Meter:
 
     def _mean(self, values: content.Floats) -> Figure:
         return bootstrap.mean(values, self.resamples, self.seed)
+
+
+def _fewest(heaps: Heaps) -> int:
+    return min(len(heap) for heap in heaps.test.values())
 
 
 def _translated(translate: Translate, pictures: Array) -> Array:
@@ -258,6 +267,12 @@ def _notes(standard: Standard) -> list[str]:
         f"Distances are by {extractor.about}. Compare them only with those by the same features "
         f"({extractor.digest}), of as many pictures; they are to {counts} training pictures of the target."
     ]
+    if len({len(heap) for heap in heaps.test.values()}) > 1:
+        few, many = sorted(heaps.test, key=lambda domain: len(heaps.test[domain]))
+        notes.append(
+            f"Distances are of {len(heaps.test[few])} pictures of each column, as many as {heaps.domains[few]} has "
+            f"held out ({heaps.domains[many]} has {len(heaps.test[many])}): unequal ones cannot be compared."
+        )
     if fewest <= extractor.dimensions:
         notes.append(
             f"The Frechet distance is unstable here: {fewest} pictures are too few for {extractor.dimensions} "
