@@ -49,15 +49,7 @@ RECIPES: dict[str, Recipe] = {
     "photo-anime": Recipe(
         method="cyclegan",
         about="photographs into pictures of an anime film, and back, at 128 px",
-        settings={
-            "name_a": "photos",
-            "name_b": "anime",
-            "size_px": 128,
-            "width": 16,
-            "blocks": 6,
-            "discriminator_width": 16,
-            "epochs": 20,
-        },
+        settings={**_SMALL_UNETS, "name_a": "photos", "name_b": "anime", "size_px": 128, "images": 4000},
     ),
     "photo-anime-cartoongan": Recipe(
         method="cartoongan",
@@ -68,23 +60,16 @@ RECIPES: dict[str, Recipe] = {
             "size_px": 128,
             "width": 16,
             "blocks": 6,
+            "upsample": "resize",
             "discriminator_width": 16,
-            "epochs": 20,
+            "images": 4000,
             "init_epochs": 2.0,
         },
     ),
     "portrait-painting": Recipe(
         method="cyclegan",
         about="photographs into paintings, and back, at 128 px",
-        settings={
-            "name_a": "photos",
-            "name_b": "paintings",
-            "size_px": 128,
-            "width": 16,
-            "blocks": 6,
-            "discriminator_width": 16,
-            "epochs": 20,
-        },
+        settings={**_SMALL_UNETS, "name_a": "photos", "name_b": "paintings", "size_px": 128, "images": 4000},
     ),
     "labels-facade": Recipe(
         method="pix2pix",

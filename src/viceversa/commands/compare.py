@@ -37,8 +37,8 @@ def compare(arguments: list[str]) -> int:
         All are held to one standard: the same pictures, the same size, the same judge.
 
         Args:
-            models: Two or more: the folder of a run or of a translator, RUN/best, or an exported .onnx file; with a
-                name for its column: NAME=RUN.
+            models: Two or more: the folder of a run or of a translator, RUN/best, hf://user/name, or an exported
+                .onnx file; with a name for its column: NAME=RUN.
             out: The page; it needs no other file and no network.
             data: A data set with training and test pictures. Left out: the one that the runs were trained on.
             a: Instead of --data: the folder of domain A.

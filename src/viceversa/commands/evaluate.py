@@ -30,7 +30,7 @@ def evaluate(arguments: list[str]) -> int:
         """Measures a translator on held-out pictures: do they look like the target domain, and what did they keep?
 
         Args:
-            model: The folder of a run or of a translator, RUN/best, or an exported .onnx file.
+            model: The folder of a run or of a translator, RUN/best, hf://user/name, or an exported .onnx file.
             data: A data set with training and test pictures. Left out: the one that the run was trained on.
             a: Instead of --data: the folder of domain A.
             b: The folder of domain B.

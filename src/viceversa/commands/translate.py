@@ -41,7 +41,7 @@ def translate(arguments: list[str]) -> int:
         The exit code is 0 if all went well, 1 if some inputs failed, 2 if all failed or the command is mistaken.
 
         Args:
-            model: The folder of a run or of a translator, or an exported .onnx file.
+            model: The folder of a run or of a translator, hf://user/name, or an exported .onnx file.
             inputs: Pictures, films, folders and patterns such as "photos/*.jpg".
             out: The folder to write to; for a single input also a file's name, such as new.png or new.mp4.
             to: The domain to translate to: a, b, or its name. Left out: b, or the only one there is.

@@ -9,6 +9,7 @@ from viceversa.serving.service import Service
 
 _MOST = 8
 _AVATARS = {"women": (3, 8, 14, 21), "men": (5, 11, 17, 26), "photo": (2, 9, 12, 20), "anime": (4, 7, 15, 23)}
+_OTHER_NAMES = {"photos": "photo"}
 _SIZE_PX = 256
 
 
@@ -19,7 +20,8 @@ def example_files(service: Service) -> list[Path]:
         return own[:_MOST]
     folder = service.folder / "examples"
     folder.mkdir()
-    domains = {source for model in service.models for source, _ in model.directions().values()}
+    sources = {source for model in service.models for source, _ in model.directions().values()}
+    domains = {_OTHER_NAMES.get(name, name) for name in sources}
     names = sorted(domains & _AVATARS.keys(), reverse=True) or ["photo"]
     made: list[Path] = []
     for name in names:

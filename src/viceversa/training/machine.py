@@ -1,6 +1,7 @@
 """The machine that a run computes on: device, precision, processes."""
 
 import atexit
+import logging
 import os
 import platform
 
@@ -42,13 +43,19 @@ def make_fabric(device: str, precision: PrecisionName) -> Fabric:
     processes = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
     nodes = int(os.environ.get("GROUP_WORLD_SIZE", "1"))
     many = int(os.environ.get("WORLD_SIZE", "1")) > 1
-    fabric = Fabric(
-        accelerator=device,
-        devices=processes,
-        num_nodes=nodes,
-        strategy="ddp" if many else "auto",
-        precision=precision,  # pyright: ignore[reportArgumentType]
-    )
+    log = logging.getLogger("lightning_fabric.utilities.rank_zero")
+    heard = log.level
+    log.setLevel(logging.WARNING)  # the run's first line tells the precision
+    try:
+        fabric = Fabric(
+            accelerator=device,
+            devices=processes,
+            num_nodes=nodes,
+            strategy="ddp" if many else "auto",
+            precision=precision,  # pyright: ignore[reportArgumentType]
+        )
+    finally:
+        log.setLevel(heard)
     if os.environ.get("LT_CLI_USED") != "1":  # under `fabric run` the processes are joined already
         fabric.launch()
     if many:
