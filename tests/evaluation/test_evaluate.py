@@ -12,6 +12,7 @@ from PIL import Image
 
 import viceversa
 from viceversa.cli import main
+from viceversa.data.images import fit_square
 from viceversa.data.sources import PairedData, UnpairedData
 from viceversa.errors import CheckpointError, ConfigError, DataError
 from viceversa.evaluation import features, translation
@@ -223,14 +224,29 @@ def test_its_own_pictures_named_once_more_are_held_out_as_in_training(run, root)
     assert (other.hold_out, given) == (10**9, True)
 
 
-def test_held_out_pictures_are_decoded_a_few_at_once(root, monkeypatch):
-    opened = UnpairedData(root=root, size_px=SIDE, enlarge=True).open(0, "cpu")
-    for most in (None, 7):
-        whole = heaps_of(opened, most).test["b"]
-        with monkeypatch.context() as patch:
-            patch.setattr("viceversa.evaluation.heaps._AT_ONCE", 5)
-            assert np.array_equal(heaps_of(opened, most).test["b"], whole)
-        assert len(whole) == (most or 24)
+@pytest.mark.parametrize("kind", ["test", "held out"])
+@pytest.mark.parametrize("paired", [False, True])
+def test_reference_and_translated_pictures_go_one_way_to_the_features(tmp_path, kind, paired):
+    """Resized once: what is resized twice, to be cut in between, loses what is fine, and a distance would tell so."""
+    drawn = np.random.default_rng(0).integers(0, 256, (24, 40, 30, 3), dtype=np.uint8)
+    for domain in "AB":
+        for part in ("train", "test") if kind == "test" else ("train",):
+            (tmp_path / f"{part}{domain}").mkdir()
+            for index, picture in enumerate(drawn):
+                Image.fromarray(picture).save(tmp_path / f"{part}{domain}" / f"{index:02}.png")
+    opened = (PairedData if paired else UnpairedData)(root=tmp_path, size_px=SIDE, load_size_px=18).open(0, "cpu")
+    heaps = heaps_of(opened)
+    assert heaps.kind == kind
+    files = [fit_square(picture, SIDE) for picture in drawn]
+    for heap in (*heaps.train.values(), *heaps.test.values()):
+        assert {picture.tobytes() for picture in heap} <= {picture.tobytes() for picture in files}
+    if kind == "test":
+        judge = features.judge_of(heaps)
+        held_to = standard(heaps, judge, features.by_classifier(judge))
+        translated = judge.features(translation._translated(same, heaps.test["a"]))
+        assert torch.equal(translated, held_to.reference["b"])
+        (direction,) = measure({"a2b": same}, held_to, resamples=0).directions
+        assert direction.translated.frechet.value == pytest.approx(0, abs=1e-6)
 
 
 def test_mistakes_are_sentences(run, root, tmp_path, capsys):

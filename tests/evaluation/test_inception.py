@@ -9,9 +9,13 @@ import hashlib
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
+from viceversa.data.sources import UnpairedData
 from viceversa.errors import CheckpointError
 from viceversa.evaluation import features, inception
+from viceversa.evaluation.heaps import heaps_of
+from viceversa.evaluation.translation import _translated
 from viceversa.networks import vgg_file
 
 EVERY_400TH = [
@@ -70,6 +74,24 @@ def test_as_an_extractor_it_says_that_its_weights_are_others(file):
     with torch.inference_mode():
         direct = network(torch.from_numpy(grey.repeat(3, axis=3)).permute(0, 3, 1, 2) / 255)
     np.testing.assert_allclose(found, direct, rtol=1e-3, atol=1e-3)
+
+
+def test_training_pictures_and_translations_are_seen_as_pytorch_fid_sees_their_files(file, tmp_path):
+    """Which opens them with Pillow and divides by 255."""
+    drawn = np.random.default_rng(3).integers(0, 256, (2, 20, 20, 3), dtype=np.uint8)
+    for folder in ("trainA", "trainB", "testA", "testB"):
+        (tmp_path / folder).mkdir()
+        for index, picture in enumerate(drawn):
+            Image.fromarray(picture).save(tmp_path / folder / f"{index}.png")
+    heaps = heaps_of(UnpairedData(root=tmp_path, size_px=20, cache=tmp_path / "cache").open(0, "cpu"))
+    extractor = features.by_inception(file)
+    network, _ = inception.read(file)
+    files = np.stack([np.asarray(Image.open(tmp_path / "trainB" / f"{index}.png")) for index in range(2)])
+    with torch.inference_mode():
+        direct = network(torch.from_numpy(files).permute(0, 3, 1, 2).float() / 255)
+    reference = extractor.features(heaps.train["b"])
+    assert torch.equal(reference, extractor.features(_translated(lambda x: x, heaps.test["a"])))
+    np.testing.assert_allclose(reference, direct, rtol=1e-3, atol=1e-3)
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 import functools
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol, TypeAlias
 
@@ -110,6 +110,10 @@ class Deck:
 
     weights: NDArray[np.float64] | None = None
     """How often each of the rows is shown, with mean 1; None: all alike."""
+
+    at_size: Callable[[NDArray[np.int64]], Array] | None = None
+    """Pictures of the store by their rows, decoded from their files at ``size_px``, ``(N, S, S, C)`` uint8, a second
+    picture of C left out: those of the store were resized to be cut, and would be resized a second time."""
 
     def draw(self, positions: Tensor) -> Tensor:
         """``(N, C, S, S)`` float32 in [-1, 1]: the picture that is at ``positions`` in an endless row of epochs."""

@@ -1,5 +1,6 @@
 """The kinds of data that methods take, as settings; `open` turns them into pictures to train on."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Literal, get_args
@@ -7,12 +8,13 @@ from typing import Annotated, Literal, get_args
 import numpy as np
 import torch
 import tyro
+from numpy.typing import NDArray
 
 from viceversa.data import balance, cache, folders
 from viceversa.data.balance import Balance
 from viceversa.data.cache import PictureSet, Progress, Skipped
 from viceversa.data.folders import Domain, Item
-from viceversa.data.images import Fit
+from viceversa.data.images import Array, Fit
 from viceversa.data.pictures import Deck, HeldOutKind, PairedPictures, UnpairedPictures, hold_out, place
 from viceversa.data.recipe import Recipe
 from viceversa.errors import ConfigError, DataError
@@ -59,7 +61,7 @@ class PictureData:
     """How pictures become square: "crop" takes their middle, undistorted; "stretch" takes all of them."""
 
     hold_out: int = 8
-    """Without a test folder: pictures of each domain, at most a tenth, kept for samples and metrics; 0 for none."""
+    """Of a domain without a test folder: pictures, at most a tenth, kept for samples and metrics; 0 for none."""
 
     strict: bool = False
     """Stop at a file that cannot be used, instead of skipping it."""
@@ -131,6 +133,9 @@ class UnpairedData(PictureData):
         """
         parts = self.parts(progress)
         held_out = _held_out_count(self, parts)
+        kind = _held_out_kind(parts, held_out)
+        if kind == "training":  # one domain has nothing else to show: then the other shows no better
+            parts = [replace(part, test=None) for part in parts]
         names = self._names()
         a_deck, b_deck = (
             _deck(self, part, held_out, seed, side, torch.device(device))
@@ -146,7 +151,7 @@ class UnpairedData(PictureData):
             b=b_deck,
             domains={"a": names[0], "b": names[1]},
             skipped=parts[0].skipped + parts[1].skipped,
-            held_out_kind=_held_out_kind(parts[0], held_out),
+            held_out_kind=kind,
         )
 
     def parts(self, progress: Progress | None) -> list["Decoded"]:
@@ -188,7 +193,7 @@ class PairedData(PictureData):
             backwards=self.direction == "b2a",
             domains={"a": names[0], "b": names[1]},
             skipped=part.skipped,
-            held_out_kind=_held_out_kind(part, held_out),
+            held_out_kind=_held_out_kind([part], held_out),
         )
 
 
@@ -202,6 +207,8 @@ class Decoded:
     """To train on."""
     test: PictureSet | None
     """From the test folder, if there is one."""
+    at_size: Callable[[NDArray[np.int64]], Array]
+    """See `Deck.at_size`."""
 
     @property
     def skipped(self) -> tuple[Skipped, ...]:
@@ -226,22 +233,30 @@ def _decode(
             else ""
         )
         raise DataError(f"{domain.folder}/ holds only one picture to train on, {only}; it takes two or more{lost}.")
-    return Decoded(channels=channels, train=train, test=build(domain.test, data.size_px) if domain.test else None)
+    items = {item.name: item for item in domain.train}
+
+    def at_size(rows: NDArray[np.int64]) -> Array:
+        return build(tuple(items[train.names[row]] for row in rows), data.size_px).pictures
+
+    test = build(domain.test, data.size_px) if domain.test else None
+    return Decoded(channels=channels, train=train, test=test, at_size=at_size)
 
 
 def _held_out_count(data: PictureData, parts: list[Decoded]) -> int:
-    """Of each domain, how many are kept out of training for want of a test folder."""
-    if parts[0].test is not None:
-        return 0
-    return min(data.hold_out, *(len(part.train.names) // _HELD_OUT_SHARE for part in parts))
+    """Of each domain without a test folder, how many are kept out of training."""
+    without = [len(part.train.names) for part in parts if part.test is None]
+    return min(data.hold_out, *(count // _HELD_OUT_SHARE for count in without)) if without else 0
 
 
-def _held_out_kind(part: Decoded, held_out: int) -> HeldOutKind:
-    return "test" if part.test is not None else "held out" if held_out else "training"
+def _held_out_kind(parts: list[Decoded], held_out: int) -> HeldOutKind:
+    """Of the domain that is worse off."""
+    if all(part.test is not None for part in parts):
+        return "test"
+    return "held out" if held_out else "training"
 
 
 def _deck(data: PictureData, part: Decoded, held_out: int, seed: int, stream: str, device: torch.device) -> Deck:
-    apart = hold_out(part.train.names, held_out)
+    apart = hold_out(part.train.names, held_out if part.test is None else 0)
     rows = np.flatnonzero(~apart)
     if part.test is not None:
         kept, kept_rows = part.test.pictures, np.arange(len(part.test.names))
@@ -258,4 +273,5 @@ def _deck(data: PictureData, part: Decoded, held_out: int, seed: int, stream: st
         seed=seed,
         stream=stream,
         device=device,
+        at_size=part.at_size,
     )

@@ -201,7 +201,9 @@ def _settings(
     made = (PairedData if paired else UnpairedData)(**known)
     # What any of the runs has trained on is not held out.
     held_out = [data.hold_out for data in runs.values() if places(data) == places(made)]
-    return replace(made, hold_out=min(held_out, default=_ALL))
+    if not held_out:
+        return replace(made, hold_out=_ALL, load_size_px=size_px)
+    return replace(made, hold_out=min(held_out))
 
 
 def _channels(models: Sequence[Compared], names: Sequence[str]) -> dict[str, int]:

@@ -121,7 +121,7 @@ def _settings(
         known |= there
         given = run is None or places(dataclasses.replace(run, **there)) != places(run)
         if given:  # of its own pictures, named once more, a run was trained on all but those that it held out
-            known["hold_out"] = _ALL
+            known |= {"hold_out": _ALL, "load_size_px": known["size_px"]}
     if paired is None:
         paired = isinstance(run, PairedData) if run is not None else _side_by_side(known["root"])
     return (PairedData if paired else UnpairedData)(**known), given

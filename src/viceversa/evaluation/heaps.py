@@ -1,19 +1,17 @@
 """The pictures that an evaluation needs: of both domains those that were trained on, and those held out."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from viceversa.data.images import Array, resize, to_uint8
+from viceversa.data.images import Array, resize
 from viceversa.data.pictures import Deck, HeldOutKind, PairedPictures, UnpairedPictures
 from viceversa.errors import DataError
 
 MOST = 4000
 """Training pictures of a domain that an evaluation looks at; more make it slower and hardly better."""
-_AT_ONCE = 64
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,11 +71,9 @@ def _halved(deck: Deck) -> Deck:
 def _whole(deck: Deck, most: int) -> Array:
     """Up to ``most`` of the pictures that are trained on, spread evenly over them all, at the deck's size."""
     rows = deck.rows[spread(len(deck.rows), most)]
-    if isinstance(deck.store, torch.Tensor):
-        stored: Array = deck.store[torch.from_numpy(rows).to(deck.device)].cpu().numpy()
-    else:
-        stored = deck.store[rows]
-    return resized(stored, deck.size_px, deck.channels)
+    if isinstance(deck.store, torch.Tensor) and deck.store.shape[1] == deck.size_px:
+        return deck.store[torch.from_numpy(rows).to(deck.device)].cpu().numpy()
+    return _at_size(deck, deck.store, rows)
 
 
 def spread(count: int, most: int) -> NDArray[np.int64]:
@@ -86,20 +82,24 @@ def spread(count: int, most: int) -> NDArray[np.int64]:
 
 
 def _held_out(deck: Deck, most: int | None) -> Array:
-    """Up to ``most`` of the held-out pictures, at the deck's size; few as floats at once."""
-    count = min(most or len(deck.kept_rows), len(deck.kept_rows))
-    starts = range(0, max(1, count), _AT_ONCE)
-    return np.concatenate([to_uint8(deck.held_out(min(_AT_ONCE, count - start), start)) for start in starts])
+    """Up to ``most`` of the held-out pictures, at the deck's size."""
+    return _at_size(deck, deck.kept, deck.kept_rows[:most])
 
 
-def resized(pictures: Array, side_px: int, channels: Sequence[int] | None = None) -> Array:
-    """``(N, L, L, C)`` uint8 at ``side_px``; ``channels`` says how C is made up, where it is of several pictures."""
+def _at_size(deck: Deck, pictures: Array | torch.Tensor, rows: NDArray[np.int64]) -> Array:
+    """Resized once, as a test folder's are and as a translator is given them, so that all go one way to the features.
+
+    Held-out pictures of another size are the store's own, for want of a test folder.
+    """
+    if not isinstance(pictures, torch.Tensor) and pictures.shape[1] == deck.size_px:
+        return pictures[rows]
+    if deck.at_size is None:
+        raise DataError("These pictures cannot be decoded at the size that they are trained at.")
+    return np.array(deck.at_size(rows))
+
+
+def resized(pictures: Array, side_px: int) -> Array:
+    """``(N, L, L, 1 or 3)`` uint8 at ``side_px``."""
     if pictures.shape[1] == side_px:
         return pictures
-    edges = np.cumsum(channels or [pictures.shape[3]])[:-1]
-    return np.stack(
-        [
-            np.concatenate([resize(part, (side_px, side_px)) for part in np.split(picture, edges, axis=2)], axis=2)
-            for picture in pictures
-        ]
-    )
+    return np.stack([resize(picture, (side_px, side_px)) for picture in pictures])
