@@ -66,12 +66,18 @@ def test_unpaired_from_a_root(tmp_path: Path):
     assert [names(part) for part in (a.train, a.test, b.train, b.test)] == [["1.jpg"], ["3.jpg"], ["2.jpg"], ["4.jpg"]]
 
 
+def test_one_domain_alone_may_have_a_test_folder(tmp_path: Path):
+    """`prepare` makes none of a domain with only one scene."""
+    fill(tmp_path, "trainA/1.jpg", "trainB/2.jpg", "testB/4.jpg")
+    a, b = folders.unpaired(tmp_path, None, None)
+    assert [names(part) for part in (a.train, a.test, b.train, b.test)] == [["1.jpg"], [], ["2.jpg"], ["4.jpg"]]
+
+
 @pytest.mark.parametrize(
     ("files", "sentence"),
     [
         (["trainA/1.jpg"], r"holds trainA/ but no trainB/\. Add it"),
         (["trainB/1.jpg"], r"holds trainB/ but no trainA/\. Add it"),
-        (["trainA/1.jpg", "trainB/1.jpg", "testB/1.jpg"], r"holds testB/ but no testA/"),
         (["train/1.jpg"], r"holds neither trainA/ nor trainB/ \(train/ is the layout of pairs"),
         (["trainA/1.jpg", "trainB/notes.txt"], r"trainB/ holds no pictures"),
     ],
@@ -144,6 +150,7 @@ def test_paired_roots(tmp_path: Path, files: list[str], train: list[str], test: 
         (["trainA/1.jpg"], "holds trainA/ but no trainB/"),
         (["train/1.txt"], "train/ holds no pictures"),
         (["trainA/1.jpg", "trainB/2.jpg"], r"1 of the pictures of .*trainA/ have no partner"),
+        (["trainA/1.jpg", "trainB/1.jpg", "testB/1.jpg"], r"holds testB/ but no testA/"),
     ],
 )
 def test_paired_roots_that_lack_something(tmp_path: Path, files: list[str], sentence: str):

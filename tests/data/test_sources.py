@@ -167,6 +167,22 @@ def test_a_test_folder_is_held_out(tmp_path: Path, fill: Fill):
     assert pictures.domains == {"a": "A", "b": "B"}
 
 
+@pytest.mark.parametrize(("count", "kind"), [(30, "held out"), (9, "training")])
+def test_a_test_folder_of_one_domain_alone(tmp_path: Path, fill: Fill, count: int, kind: str):
+    """The other holds out some of its own, or where they are too few neither claims to show more than training."""
+    for name, pictures in ("trainA", count), ("trainB", 20), ("testB", 4):
+        fill(name, pictures, width=30 if "test" in name else 20)
+    pictures = data(UnpairedData, tmp_path, root=tmp_path).open(0, "cpu")
+    a, b = pictures.held_out(8)
+    assert pictures.held_out_kind == kind
+    if kind == "training":
+        assert (pictures.counts, len(a), len(b)) == ({"a": 9, "b": 20}, 8, 8)
+        assert (images.to_uint8(b)[..., 2] == 20).all(), "from trainB"
+    else:
+        assert (pictures.counts, len(a), len(b)) == ({"a": 27, "b": 20}, 3, 4)
+        assert (images.to_uint8(b)[..., 2] == 30).all(), "from testB"
+
+
 @pytest.mark.parametrize("direction", ["a2b", "b2a"])
 def test_pairs_stay_pairs(tmp_path: Path, direction: str):
     side_by_side(tmp_path / "data/train", 6)

@@ -125,6 +125,22 @@ def test_the_manifest_tells_where_each_picture_is_from(whole, planted, sources, 
     assert len(found) == summary.pictures
 
 
+def test_a_clip_of_one_scene_beside_photographs_is_inspected_and_trained_on(film_writer, make_view, tmp_path, capsys):
+    """A domain of one scene has no test folder, where the other has one."""
+    wide, root, photos = make_view(60, 120, 1200), tmp_path / "set", tmp_path / "photos"
+    clip = film_writer(tmp_path / "clip.mp4", [wide[:, 40 * step : 40 * step + 160] for step in range(24)])
+    photos.mkdir()
+    for number in range(12):
+        Image.fromarray(make_view(70 + number, 120, 160)).save(photos / f"{number}.png")
+    run([photos], root, test_share=0.25)
+    run([clip], root, test_share=0.25, domain="B", per_scene=12, duplicates=0)
+    assert sorted(path.name for path in root.glob("t*")) == ["testA", "trainA", "trainB"]
+    assert main(["inspect", str(root)]) in (0, 1), capsys.readouterr().err
+    small = "--size 24 --width 4 --blocks 1 --discriminator-width 4 --batch 1 --images 4 --samples 1 --device cpu"
+    train = ["train", "cyclegan", "--data", str(root), "--out", str(tmp_path / "run"), *small.split()]
+    assert main([*train, "--cache", str(tmp_path / "cache")]) == 0, capsys.readouterr().err
+
+
 def test_no_frame_of_a_test_scene_is_in_training(whole):
     root, summary = whole
     sides: dict[str, set[str]] = {}

@@ -56,16 +56,15 @@ def find_pictures(folder: Path, flag: str = "--data") -> list[Path]:
 
 
 def unpaired(root: Path | None, a: Path | None, b: Path | None) -> tuple[Domain, Domain]:
-    """Domains A and B from two folders, or from ``root`` with trainA/ trainB/ and, if there, testA/ testB/.
+    """Domains A and B from two folders, or from ``root`` with trainA/ trainB/ and, of each if there, testA/ testB/.
 
     Raises:
         ConfigError: The folders are given in no way or in two.
         DataError: A folder is missing or empty.
     """
     if root is not None:
-        _complete(root, "trainA", "trainB")
-        with_test = _complete(root, "testA", "testB", optional=True)
-        return _domain(root, "A", with_test), _domain(root, "B", with_test)
+        complete(root, "trainA", "trainB")
+        return _domain(root, "A"), _domain(root, "B")
     a, b = _two_folders(a, b)
     return (
         Domain(folder=a, train=_singles(a, "--a"), test=()),
@@ -86,8 +85,8 @@ def paired(root: Path | None, a: Path | None, b: Path | None) -> Domain:
     if root is None:
         a, b = _two_folders(a, b)
         return Domain(folder=a, train=_partners(a, b, "--a", "--b"), test=())
-    if _complete(root, "trainA", "trainB", optional=True):
-        with_test = _complete(root, "testA", "testB", optional=True)
+    if complete(root, "trainA", "trainB", optional=True):
+        with_test = complete(root, "testA", "testB", optional=True)
         test = _partners(root / "testA", root / "testB") if with_test else ()
         return Domain(folder=root, train=_partners(root / "trainA", root / "trainB"), test=test)
     if not (root / "train").is_dir():
@@ -97,6 +96,28 @@ def paired(root: Path | None, a: Path | None, b: Path | None) -> Domain:
     kept = next((root / name for name in ("test", "val") if (root / name).is_dir()), None)
     test = _singles(kept, "--data") if kept else ()
     return Domain(folder=root / "train", train=_singles(root / "train", "--data"), test=test)
+
+
+def complete(root: Path, first: str, second: str, *, optional: bool = False) -> bool:
+    """Whether ``root`` has both folders; one alone, or none where they are needed, is an error.
+
+    Raises:
+        DataError: The other one, or both, or ``root`` itself are missing.
+    """
+    there = [name for name in (first, second) if (root / name).is_dir()]
+    if len(there) == 1:
+        missing = second if there == [first] else first
+        raise DataError(f"{root}/ holds {there[0]}/ but no {missing}/. Add it, or name the folders with --a and --b.")
+    if there or optional:
+        return bool(there)
+    if not root.is_dir():
+        raise DataError(
+            f"{root} {'is not a folder' if root.exists() else 'does not exist'}. Point --data at a data set."
+        )
+    hint = " (train/ is the layout of pairs, for pix2pix)" if (root / "train").is_dir() else ""
+    raise DataError(
+        f"{root}/ holds neither {first}/ nor {second}/{hint}. Add them, or name the folders by --a and --b."
+    )
 
 
 def _walk(folder: Path) -> Iterator[Path]:
@@ -116,9 +137,9 @@ def _singles(folder: Path, flag: str = "--data") -> tuple[Item, ...]:
     return tuple(Item(name=file.relative_to(folder).as_posix(), files=(file,)) for file in files)
 
 
-def _domain(root: Path, letter: str, with_test: bool) -> Domain:
-    train = root / f"train{letter}"
-    return Domain(folder=train, train=_singles(train), test=_singles(root / f"test{letter}") if with_test else ())
+def _domain(root: Path, letter: str) -> Domain:
+    train, test = root / f"train{letter}", root / f"test{letter}"
+    return Domain(folder=train, train=_singles(train), test=_singles(test) if test.is_dir() else ())
 
 
 def _partners(a: Path, b: Path, flag_a: str = "--data", flag_b: str = "--data") -> tuple[Item, ...]:
@@ -155,21 +176,3 @@ def _two_folders(a: Path | None, b: Path | None) -> tuple[Path, Path]:
         relation = "are the same folder" if here == there else "lie inside one another"
         raise ConfigError(f"--a {a} and --b {b} {relation}. Give each domain a folder of its own.")
     return a, b
-
-
-def _complete(root: Path, first: str, second: str, *, optional: bool = False) -> bool:
-    """Whether ``root`` has both folders; one alone, or none where they are needed, is an error."""
-    there = [name for name in (first, second) if (root / name).is_dir()]
-    if len(there) == 1:
-        missing = second if there == [first] else first
-        raise DataError(f"{root}/ holds {there[0]}/ but no {missing}/. Add it, or name the folders with --a and --b.")
-    if there or optional:
-        return bool(there)
-    if not root.is_dir():
-        raise DataError(
-            f"{root} {'is not a folder' if root.exists() else 'does not exist'}. Point --data at a data set."
-        )
-    hint = " (train/ is the layout of pairs, for pix2pix)" if (root / "train").is_dir() else ""
-    raise DataError(
-        f"{root}/ holds neither {first}/ nor {second}/{hint}. Add them, or name the folders by --a and --b."
-    )

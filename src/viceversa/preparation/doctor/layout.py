@@ -111,7 +111,7 @@ def _two_heaps(domains: tuple[folders.Domain, folders.Domain], kind: Kind, root:
 def _of_pairs(a: Path, b: Path, root: Path | None = None) -> Layout:
     """Pairs of two folders by equal names, whatever has no partner set apart."""
     jobs, lonely = _partners(a, b, "train", root)
-    if root and (root / "testA").is_dir():
+    if root and folders.complete(root, "testA", "testB", optional=True):
         more, apart = _partners(root / "testA", root / "testB", "test", root)
         jobs, lonely = jobs + more, lonely + apart
     if not jobs:
