@@ -1,11 +1,15 @@
 """Pictures as they are: whatever a file is, its translation is too."""
 
+import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image, ImageCms
 from torch import Tensor, nn
 
@@ -13,8 +17,8 @@ from viceversa.cli import main
 from viceversa.data import formats
 from viceversa.data.picture import About, Picture
 from viceversa.inference.files import translate_files
-from viceversa.inference.translator import Translator
-from viceversa.networks import ResNetConfig
+from viceversa.inference.translator import Translator, save_translator
+from viceversa.networks import ResNetConfig, ResNetGenerator, initialise
 
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 BROKEN = {
@@ -210,3 +214,29 @@ def test_every_odd_file_in_one_call(
         assert before.pixels.shape == after.pixels.shape, name
         assert before.pixels.dtype == after.pixels.dtype, name
         assert (before.about.kind, before.about.mode) == (after.about.kind, after.about.mode), name
+
+
+def test_the_largest_odd_files_take_less_than_a_gibibyte(tmp_path: Path, shared_data: Path) -> None:
+    """In a process of its own, with all that torch takes, and a network of which the whole photograph takes more."""
+    network = initialised(ResNetGenerator(ResNetConfig(width=8, blocks=1)))
+    domains = {"a": "day", "b": "night"}
+    save_translator(tmp_path / "t", {"a2b": network}, method="cyclegan", domains=domains, size_px=64, images=1)
+    large = ["iphone.HEIC", "exif_orient3_landscape.jpg", "exif_orient6_landscape.jpg", "animated_42fr.gif"]
+    refused = ["bomb_30000x30000.png", "huge_17000x17000.avif"]
+    program = (
+        "import json, resource, sys; from viceversa.cli import main; "
+        "code = main(['translate', *sys.argv[1:]]); peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss; "
+        "print(json.dumps([code, peak * (1 if sys.platform == 'darwin' else 1024)]))"
+    )
+    inputs = [str(shared_data / "odd" / name) for name in (*large, *refused)]
+    command = [sys.executable, "-c", program, str(tmp_path / "t"), *inputs, "--out", str(tmp_path / "out"), "--to", "b"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    code, peak = json.loads(done.stdout.splitlines()[-1])
+    assert code == 1, done.stderr
+    assert sorted(path.stem for path in (tmp_path / "out").iterdir()) == sorted(Path(name).stem for name in large)
+    assert peak < 2**30
+
+
+def initialised(network: nn.Module) -> nn.Module:
+    initialise(network, "kaiming", 1.0, torch.Generator().manual_seed(0))
+    return network.eval()

@@ -276,6 +276,9 @@ def test_large_pictures_are_tiled_when_memory_is_short(resnet: Make, monkeypatch
     monkeypatch.setattr(memory, "available_bytes", lambda device: bytes_whole(last) * 2 - 2)
     assert applied.tile_px(2048, 2048) == tiling.TILE_PX
     assert applied.tile_px(500, 500) == 0
+    monkeypatch.setattr(memory, "available_bytes", lambda device: 2**50)
+    assert applied.tile_px(2048, 2048) == 0
+    assert applied.tile_px(4096, 4096) == tiling.TILE_PX, "however much is free"
     assert one_way(network).applied(tile=100).tile_px(10, 10) == 100
     assert one_way(Plain(lambda x: torch.softmax(x, 1))).applied().tile_px(9000, 9000) == 0
     monkeypatch.undo()

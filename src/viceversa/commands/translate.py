@@ -49,7 +49,7 @@ def translate(arguments: list[str]) -> int:
             format: Write only this kind, such as png. Left out: each picture keeps its own.
             noise: Keep dropout on, which is pix2pix's only source of variety.
             tile: Side in pixels of the tiles in which pictures are computed, 0 for none; there are no seams. Left out:
-                512 for pictures that do not fit into half of the free memory.
+                512 for pictures that do not fit into half of the free memory or, on the CPU, into 512 MiB.
             max_pixels: Refuse pictures of more pixels, all frames together. Left out: 268 million, and what looks like
                 a decompression bomb.
             device: Where to compute: auto, cpu, cuda or mps.

@@ -1,5 +1,6 @@
 """How much memory there is to compute in, and whether a picture fits into it as a whole."""
 
+import math
 import os
 from pathlib import Path
 
@@ -12,19 +13,28 @@ from viceversa.inference.tracing import trace
 
 _SURE_PIXELS = 2**20
 _SHARE = 0.5  # of the free memory; the rest is for what libraries take beside the maps, and for other programs
+# On the CPU maps take no more, however much is free: a telephone's photograph in tiles took 17 s instead of 15 s, and
+# 0.56 GiB instead of 1.24 GiB with a network only 8 wide.
+_CPU_BYTES = 2**29
 
 
 def fits(network: nn.Module, channels: int, height: int, width: int, device: torch.device) -> bool:
-    """Whether a picture can be given to ``network`` as a whole, as far as that is known."""
+    """Whether a picture can be given to ``network`` as a whole, as far as that is known.
+
+    Its maps may take half of the memory that is free on ``device``, and on the CPU not more than 512 MiB.
+    """
     if height * width <= _SURE_PIXELS:
         return True
     free = available_bytes(device)
-    if free is None:
+    if free is None and device.type != "cpu":
         return True
+    room = math.inf if free is None else _SHARE * free
+    if device.type == "cpu":
+        room = min(room, _CPU_BYTES)
     multiple = int(network.multiple)  # pyright: ignore[reportArgumentType]
     shape = (channels, -(-height // multiple) * multiple, -(-width // multiple) * multiple)
     try:
-        return bytes_whole(trace(network, Given(shape, lambda window: torch.empty(0)))) <= _SHARE * free
+        return bytes_whole(trace(network, Given(shape, lambda window: torch.empty(0)))) <= room
     except ConfigError:  # a network that cannot be applied in tiles has no choice
         return True
 

@@ -172,7 +172,8 @@ class Translator:
                 own generator; ``torch.manual_seed`` makes it repeat.
             batch_size: The most pictures of a batch or a list that go through the network at once.
             tile: The side in pixels of the tiles in which a picture is computed; 0 is the whole at once. Left out:
-                the whole, unless it would take more than half of the free memory. Tiles leave no seams: see
+                the whole, unless it would take more than half of the free memory or, on the CPU, 512 MiB. Tiles leave
+                no seams: see
                 :mod:`viceversa.inference.tiling`.
 
         Raises:
