@@ -7,7 +7,7 @@ import torch
 
 from viceversa.evaluation.diversity import diversity
 from viceversa.methods import Preview
-from viceversa.training.record import findings
+from viceversa.training.findings import findings
 
 VARIED = torch.rand(8, 3, 16, 16, generator=torch.Generator().manual_seed(1)) * 2 - 1
 SAME = VARIED[:1].expand(8, -1, -1, -1)

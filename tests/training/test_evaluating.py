@@ -9,7 +9,8 @@ import torch
 
 from viceversa import load, train
 from viceversa.errors import ConfigError
-from viceversa.training.record import KEPT_BY, charts, read
+from viceversa.training.charts import charts
+from viceversa.training.record import KEPT_BY, read
 from viceversa.training.report import write_report
 
 

@@ -14,8 +14,10 @@ import pytest
 from PIL import Image
 
 from viceversa.errors import TrainingError
+from viceversa.training.charts import charts
+from viceversa.training.findings import findings
 from viceversa.training.progress import MetricsLog
-from viceversa.training.record import charts, findings, read, thin_evenly
+from viceversa.training.record import read, thin_evenly
 from viceversa.training.report import write_report
 
 

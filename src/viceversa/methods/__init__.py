@@ -39,6 +39,7 @@ def make(config: MethodConfig, pictures: Any, seed: int) -> Method:
         # For whatever `initialise` does not draw: it has the value that it was constructed with.
         torch.manual_seed(seeding.derive(seed, "construction"))
         method = of(config)(config.fitted(pictures))
+    method.names = method.class_names(pictures)
     method.initialise(seed)
     return method
 

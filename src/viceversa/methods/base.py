@@ -96,6 +96,8 @@ class Method(nn.Module, ABC):
     def __init__(self, config: Any):
         super().__init__()
         self.config = config
+        self.names: tuple[str, ...] = ()
+        """What :meth:`class_names` says of the pictures that it was made for."""
 
     @abstractmethod
     def groups(self) -> dict[str, list[nn.Module]]:

@@ -96,4 +96,4 @@ class ConditionalGAN(Method):
 
     def preview(self, generators: dict[str, nn.Module], batch: Batch) -> Preview:
         """A column a class, a row a latent."""
-        return sheet_of_classes(generators["z2a"], batch[0])
+        return sheet_of_classes(generators["z2a"], batch[0], self.names)

@@ -155,4 +155,4 @@ class InfoGAN(Method):
 
     def preview(self, generators: dict[str, nn.Module], batch: Batch) -> Preview:
         """A column a value of the categorical code, a row a latent."""
-        return sheet_of_classes(generators["z2a"], batch[0])
+        return sheet_of_classes(generators["z2a"], batch[0], self.names)

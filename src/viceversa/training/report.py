@@ -20,8 +20,10 @@ from typing import Any
 
 from PIL import Image
 
+from viceversa.training.charts import charts
+from viceversa.training.findings import findings
 from viceversa.training.progress import replace_file
-from viceversa.training.record import RunRecord, charts, findings, items, mapping, number, read, series, thin_evenly
+from viceversa.training.record import RunRecord, items, mapping, number, read, series, thin_evenly
 from viceversa.training.units import count, duration, size
 
 _MOST_SAMPLES = 60
