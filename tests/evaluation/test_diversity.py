@@ -41,5 +41,23 @@ def test_the_report_warns_of_collapse_in_words(last, said):
     assert not said or "only 5% as much" in found[0]
 
 
+def alike(images: int, *, total: int, best: float = 0.01) -> str:
+    values = [0.01, best, *[0.01] * 10]
+    lines = [{"images": images * k // 12, "metrics": {"diversity": v}} for k, v in enumerate(values, 1)]
+    (found,) = findings(lines, total)
+    return found
+
+
+def test_outputs_that_never_varied_are_a_collapse_only_late_in_a_run():
+    for images, total in (640, 640), (640, 100_000), (40_000, 100_000):
+        assert alike(images, total=total).startswith("Not varied yet: the outputs differ from one another only 1%")
+    late = alike(60_000, total=100_000)
+    assert late.startswith("Collapse")
+    assert "earlier checkpoint" not in late, "none of them is better"
+    fallen = alike(640, total=640, best=0.7)
+    assert fallen.startswith("Collapse")
+    assert "Take an earlier checkpoint" in fallen
+
+
 def test_outputs_that_are_alike_at_the_start_only_are_no_collapse():
     assert not findings([{"images": k, "metrics": {"diversity": 0.01}} for k in range(5)])

@@ -365,6 +365,7 @@ def test_finding_of_a_discriminator_that_wins(run):
     assert findings(fine + lost[:5]) == []
     assert findings(lost[:5]) == [], "too early to tell"
     assert findings(lines_of(50, d=-0.001)) == [], "a critic's loss may be anything"
+    assert findings(lines_of(50, d_real=-0.4, d_fake=0.409)) == [], "0.009 is what a critic may well lose"
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, None])

@@ -10,10 +10,16 @@ _TROUBLE_LINES = 10
 _NEAR_ZERO = 0.02
 _GROWN = 2.0
 _COLLAPSED = 0.3  # of the distance that pictures should have
+_EARLY_IMAGES = 10_000  # until then outputs may well be alike still
 
 
-def findings(lines: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Trouble that the lines of metrics.jsonl show, each in words with a remedy."""
+def findings(lines: Sequence[Mapping[str, Any]], total_images: int = 0) -> list[str]:
+    """Trouble that the lines of metrics.jsonl show, each in words with a remedy.
+
+    Args:
+        lines: The log.
+        total_images: How many images are to be seen; 0 where nobody said.
+    """
     logged = [line for line in lines if mapping(line.get("losses"))]
     _, terms = series(logged, "losses")
     found: list[str] = []
@@ -26,19 +32,13 @@ def findings(lines: Sequence[Mapping[str, Any]]) -> list[str]:
                 f"Not a number: the term {name} was NaN or infinite at {int(broken['images']):,} images. Go on from a "
                 "checkpoint before that with a lower learning rate, or train with precision 32-true."
             )
-    _, metrics = series(lines, "metrics")
-    varied = [value for value in metrics.get("diversity", []) if value is not None]
-    if len(varied) >= _TROUBLE_LINES and max(varied[-3:]) < _COLLAPSED:  # early outputs are all alike
-        found.append(
-            f"Collapse: the outputs differ from one another only {varied[-1]:.0%} as much as they should, so the "
-            "generator makes nearly the same picture of everything. Take an earlier checkpoint, and train with a lower "
-            "learning rate, a larger batch, or another objective."
-        )
+    found += _alike(lines, total_images)
     if len(logged) < _TROUBLE_LINES:
         return found
+    critics = kinds.critics(terms)
     for name, values in kinds.discriminators(terms).items():
         last = _last_fifth(values)
-        if last and all(0 <= value < _NEAR_ZERO for value in last):
+        if last and name not in critics and all(0 <= value < _NEAR_ZERO for value in last):
             found.append(
                 f"The discriminator wins: {name} stayed below {_NEAR_ZERO} in the last fifth of the log, so the "
                 "generator has little left to learn from. Use more pictures, or a discriminator of fewer layers or "
@@ -51,6 +51,28 @@ def findings(lines: Sequence[Mapping[str, Any]]) -> list[str]:
                 "and train with a lower learning rate."
             )
     return found
+
+
+def _alike(lines: Sequence[Mapping[str, Any]], total_images: int) -> list[str]:
+    """Whether outputs are all alike: again, where they once were not or should no longer be; or still."""
+    images, metrics = series(lines, "metrics")
+    rows = zip(images, metrics.get("diversity", ()), strict=False)
+    varied = [(seen, value) for seen, value in rows if value is not None]
+    if len(varied) < _TROUBLE_LINES or (now := max(value for _, value in varied[-3:])) >= _COLLAPSED:
+        return []
+    seen, last = varied[-1]
+    best = max(value for _, value in varied)
+    fallen = best >= _COLLAPSED and now < best / 2
+    share = f"the outputs differ from one another only {last:.0%} as much as they should"
+    if not fallen and seen < max(_EARLY_IMAGES, total_images / 2):
+        return [
+            f"Not varied yet: {share}, as may be at the start of a training. Train on, with more --images if need be."
+        ]
+    remedy = "Take an earlier checkpoint, and train" if fallen else "Train anew"
+    return [
+        f"Collapse: {share}, so the generator makes nearly the same picture of everything. {remedy} with a lower "
+        "learning rate, a larger batch, or another objective."
+    ]
 
 
 def _last_fifth(values: Sequence[float | None]) -> list[float]:

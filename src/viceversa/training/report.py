@@ -66,7 +66,7 @@ def write_report(run: Path) -> Path:
         "script": script,
         "data": _json_for_html(data),
         "header": _header(record, live),
-        "findings": "".join(f"<li>{escape(text)}</li>" for text in findings(record.lines)),
+        "findings": "".join(f"<li>{escape(text)}</li>" for text in findings(record.lines, record.total_images)),
         "samples_hidden": "" if pictures else "hidden",
         "charts_hidden": "" if data["charts"] else "hidden",
         "results": _results(record),
