@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import io
+import json
 import re
 import shutil
 from pathlib import Path
@@ -141,6 +142,25 @@ def test_what_the_runs_recorded_is_told(page):
     assert all("B" in cell for cell in facts["Most memory in training"])
     assert all(cell.endswith("ms") for cell in facts["Translating one picture, here"])
     assert "not known" not in str(facts)
+
+
+def test_speed_in_training_leaves_evaluations_out(tiny, root, runs, tmp_path):
+    settings = {"root": root, "a": None, "b": None, "load_size_px": SIDE, "images": 24, "evaluate_every": 12}
+    assert viceversa.train(tiny("cyclegan", tmp_path / "run", **settings), quiet=True).finished
+    model = open_all([tmp_path / "run", runs[0]], "cpu")[0]
+    clock = [json.loads(line) for line in (tmp_path / "run" / "timing.jsonl").read_text().splitlines()]
+    steps = np.diff([line["seconds"] for line in clock]) / np.diff([line["images"] for line in clock])
+    assert steps.max() > 2 * np.median(steps), "an evaluation is between two lines"
+    assert model.images_per_second == pytest.approx(1 / np.median(steps))
+    assert model.images_per_second > 24 / model.training_seconds
+
+
+def test_speed_in_training_is_of_cartoongans_second_phase(tiny, runs, tmp_path):
+    assert viceversa.train(tiny("cartoongan", tmp_path / "run", init_images=8), quiet=True).finished
+    clock = [{"images": images, "seconds": images if images <= 8 else 8 + 5 * (images - 8)} for images in range(1, 13)]
+    (tmp_path / "run" / "timing.jsonl").write_text("".join(json.dumps(line) + "\n" for line in clock))
+    model = open_all([tmp_path / "run", runs[0]], "cpu")[0]
+    assert model.images_per_second == pytest.approx(1 / 5)
 
 
 def test_only_settings_that_differ_are_listed(page):

@@ -1,9 +1,11 @@
 """A model among others in a comparison: the translator, and what its run folder tells of its training."""
 
 import dataclasses
+import statistics
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -66,11 +68,26 @@ class Compared:
 
     @property
     def images_per_second(self) -> float | None:
-        """In training, over all of it."""
-        if not self.run or not self.run.timing or not self.training_seconds:
+        """Of training steps alone, without the judge, evaluations and sample sheets; of the last phase, if it has two.
+
+        The median over the log, and of a log of one line all that there is.
+        """
+        clock = _clock(self.run) if self.run else []
+        if not self.run or not clock:
             return None
-        last = next(line for line in reversed(self.run.timing) if number(line.get("seconds")) is not None)
-        return float(last["images"]) / self.training_seconds or None
+        terms = {number(line.get("images")): set(found) for line in self.run.lines if (found := _losses(line))}
+        last = next(reversed(terms.values()), set[str]())
+        steps = [
+            (after[1] - before[1]) / (after[0] - before[0])
+            for before, after in pairwise(clock)
+            # CartoonGAN's first phase has fewer terms, and is cheap.
+            if after[0] > before[0]
+            and after[1] > before[1]
+            and all(terms.get(images, last) == last for images, _ in (before, after))
+        ]
+        images, seconds = clock[-1]
+        step = statistics.median(steps) if steps else seconds / images if images else 0.0
+        return 1 / step if step > 0 else None
 
     @property
     def epoch_images(self) -> float | None:
@@ -149,6 +166,16 @@ def plain(value: Any) -> str:
 
 def _comparable(value: Any) -> str:
     return str(value.resolve()) if isinstance(value, Path) else plain(value)
+
+
+def _losses(line: Mapping[str, Any]) -> dict[str, Any]:
+    return record.mapping(line.get("losses"))
+
+
+def _clock(run: RunRecord) -> list[tuple[float, float]]:
+    """Images seen, and seconds of training by then."""
+    read = [(number(line.get("images")), number(line.get("seconds"))) for line in run.timing]
+    return [(images, seconds) for images, seconds in read if images is not None and seconds is not None]
 
 
 def _named(model: Path | str) -> tuple[str, Path]:

@@ -1,7 +1,6 @@
 """`compare`: several translators held to one standard, on one page beside each other."""
 
 import os
-import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
@@ -25,7 +24,7 @@ from viceversa.inference.translator import Translator
 from viceversa.training import machine
 
 _ALL = 10**9  # pictures to hold out: as many as may be, a tenth
-_CALLS, _CALLS_SECONDS = 7, 30.0  # of each model, and of all together, to find the time that a picture takes
+_CALLS, _CALLS_SECONDS = 25, 30.0  # of each model, and of all together, to find the time that a picture takes
 _NO_NAMES = ("A", "B")
 
 
@@ -239,7 +238,10 @@ def _sheet(models: Sequence[Compared], name: str, heaps: Heaps, most: int) -> Sh
 
 
 def _seconds(models: Sequence[Compared], name: str, heaps: Heaps) -> tuple[float, ...]:
-    """The median of some calls with one picture, taken in turns: what slows the machine down slows all of them."""
+    """The fastest of some calls with one picture, taken in turns: what slows the machine down slows all of them.
+
+    Other programs only ever add to the time, so the least is what the same network comes back to.
+    """
     picture = to_tensor(heaps.test[name[0]][:1])
     calls = [_leading(model.translator, name[-1]) for model in models]
     for call in calls:
@@ -253,7 +255,7 @@ def _seconds(models: Sequence[Compared], name: str, heaps: Heaps) -> tuple[float
             found.append(time.perf_counter() - before)
         if time.perf_counter() - start > _CALLS_SECONDS:
             break
-    return tuple(map(statistics.median, taken))
+    return tuple(map(min, taken))
 
 
 def _machine(translator: Translator) -> str:
