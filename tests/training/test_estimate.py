@@ -1,14 +1,16 @@
 """The estimate before the first step, and what the machine is said to be."""
 
+import re
 import time
 
 import numpy as np
 import pytest
 import torch
 
-from viceversa import bfloat16
+from viceversa import bfloat16, train
 from viceversa.errors import ConfigError
-from viceversa.training import estimate, machine
+from viceversa.inference.memory import available_bytes
+from viceversa.training import estimate, guards, machine
 from viceversa.training.trainer import Trainer
 
 
@@ -54,6 +56,35 @@ def test_the_estimate_grows_with_the_work(tiny, tmp_path, make_trainer):
     assert larger.flops == pytest.approx(4 * plain.flops, rel=0.15)
     assert 2 < larger.saved_bytes / plain.saved_bytes < 4.1
     assert cost(objective="wgan-gp").flops > plain.flops
+
+
+def test_a_batch_that_cannot_fit_is_refused_before_it_is_tried(tiny, tmp_path, capsys):
+    """Trying it would have the system end the process without a word, and the run's folder would be settled by it."""
+    with pytest.raises(ConfigError) as refused:
+        train(tiny("cyclegan", tmp_path / "run", batch=10**8))
+    said = capsys.readouterr().err.splitlines()
+    assert said[0].startswith("cyclegan on ")
+    assert len(said) == 1
+    words = r"--batch 100000000 at --size 16 takes about .* are free\. Take a smaller --batch, --size or --width"
+    assert re.match(words, str(refused.value))
+    assert not (tmp_path / "run").exists(), "a smaller batch may go there"
+
+
+def test_memory_that_just_suffices_is_remarked_on(tiny, tmp_path):
+    config, free = tiny("cyclegan", tmp_path), available_bytes(torch.device("cpu"))
+    expected = estimate.Estimate(1.0, 10**9, round(0.9 * free))
+    assert "smaller --batch" in guards.check_memory(config, expected, torch.device("cpu"))
+    assert not guards.check_memory(config, estimate.Estimate(1.0, 10**9, 10**6), torch.device("cpu"))
+
+
+@pytest.mark.parametrize("method", ["cyclegan", "wgan-gp"])
+def test_the_cost_of_a_large_batch_is_that_of_each_image(method, tiny, tmp_path, make_trainer, monkeypatch):
+    trainer = make_trainer(tiny(method, tmp_path, batch=8))
+    whole = estimate.trace(trainer)
+    monkeypatch.setattr(estimate, "_TRACED", 4)
+    found = estimate._whole(trainer)
+    assert found.flops == pytest.approx(whole.flops, rel=0.001)
+    assert found.saved_bytes == pytest.approx(whole.saved_bytes, rel=0.01)
 
 
 def test_the_machine_is_what_it_says(tmp_path):

@@ -38,7 +38,14 @@ def test_each_part_has_its_bar(pictures: Path, tmp_path: Path, capsys: pytest.Ca
 @pytest.mark.parametrize("quiet", [True, False])
 def test_a_run_shows_it_unless_it_is_quiet(quiet, tiny, tmp_path, capsys):
     train(tiny("pix2pix", tmp_path / "run", images=1, cache=tmp_path / "cache"), quiet=quiet)
-    assert ("preparing pictures" in capsys.readouterr().err) == (not quiet)
+    said = capsys.readouterr().err
+    assert ("preparing pictures" in said) == (not quiet)
+    if not quiet:
+        first, second, *_ = said.splitlines()
+        assert first.startswith("pix2pix on ")
+        assert "32-true" in first
+        assert second.startswith("preparing pictures")
+        assert said.count("pix2pix on") == 1
 
 
 def test_what_takes_but_a_moment_shows_no_bar(tiny, tmp_path, capsys, monkeypatch):

@@ -78,6 +78,12 @@ def complete(folder: Path) -> list[str]:
     return sorted((entry.name for entry in folder.iterdir() if entry.name.isdecimal() and entry.is_dir()), key=int)
 
 
+def images_in(folder: Path) -> int:
+    """Images seen by the newest checkpoint in ``folder``; 0 where there is none."""
+    names = complete(folder)
+    return int(names[-1]) if names else 0
+
+
 def load_newest(trainer: Trainer, folder: Path) -> float | None:
     """Brings ``trainer`` to the newest checkpoint in ``folder``: all its state. Returns the seconds trained till then.
 

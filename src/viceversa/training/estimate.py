@@ -15,6 +15,8 @@ from viceversa.training.trainer import Trainer
 
 _LATE = 10**6  # far into the run, when what is done only at its start is over
 _BACKWARD = 1.2  # a step's operations take so much longer each than those of a forward pass alone
+_TRACED = 64  # images; beyond, cost grows by the same amount with each, and pools look at each by itself
+_PROBE_BYTES = 2**27  # of activations that a probe may ask for: nobody knows yet whether a batch fits into memory
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,8 @@ class Estimate:
 
     seconds_per_step: float
     memory_bytes: int
+    further_bytes: int
+    """Of these, what the process does not have yet before the first iteration."""
 
 
 def of(trainer: Trainer) -> Estimate | None:
@@ -42,32 +46,49 @@ def of(trainer: Trainer) -> Estimate | None:
     """
     device = trainer.fabric.device
     try:
-        cost = trace(trainer)
+        cost = _whole(trainer)
     except DataDependentOutputException:  # a method that looks at its tensors cannot be traced without their content
         return None
-    seconds = cost.flops * _seconds_per_flop(trainer) * _BACKWARD
+    probe = max(1, min(trainer.batch_images, _PROBE_BYTES * trainer.batch_images // max(cost.saved_bytes, 1)))
+    seconds = cost.flops * _seconds_per_flop(trainer, probe) * _BACKWARD
     weights = sum(p.numel() * p.element_size() for params in trainer.parameters.values() for p in params)
     averaged = sum(p.numel() * p.element_size() for p in trainer.averaged.parameters())
     buffers = sum(b.numel() * b.element_size() for b in trainer.method.buffers())
     program = 600 * 2**20 if device.type == "cpu" else 800 * 2**20  # Python, torch and their libraries
     memory = program + 4 * weights + averaged + buffers + cost.saved_bytes  # weights, gradients, Adam's two means
-    return Estimate(seconds, memory)
+    return Estimate(seconds, memory, 3 * weights + cost.saved_bytes)
 
 
-def trace(trainer: Trainer) -> Cost:
-    """Counts an iteration's operations on tensors without content: nothing is computed, no state changes."""
+def _whole(trainer: Trainer) -> Cost:
+    """The cost of an iteration; that of a large batch follows from two smaller ones."""
+    images = trainer.batch_images
+    if images <= _TRACED:
+        return trace(trainer)
+    less, more = trace(trainer, _TRACED // 2), trace(trainer, _TRACED)
+    beyond = (images - _TRACED) / (_TRACED - _TRACED // 2)
+    return Cost(
+        more.flops + round((more.flops - less.flops) * beyond),
+        more.saved_bytes + round((more.saved_bytes - less.saved_bytes) * beyond),
+    )
+
+
+def trace(trainer: Trainer, images: int | None = None) -> Cost:
+    """Counts an iteration's operations on tensors without content: nothing is computed, no state changes.
+
+    ``images`` instead of the batch's own number.
+    """
     method, parts = trainer.method, trainer.config.accumulate
     middle = trainer.total_images // 2  # the first images may be another phase's
     example = [trainer.cast(side) for side in trainer.pictures.batch(torch.zeros(1, dtype=torch.int64))]
-    device, images = trainer.fabric.device, trainer.batch_images
+    device, count = trainer.fabric.device, images or trainer.batch_images
     saved: list[int] = [0]
     calls = _Calls()
     with FakeTensorMode(allow_non_fake_inputs=True) as mode, calls:
         state: dict[str, Tensor] = {
             name: mode.from_tensor(value) for name, value in [*method.named_parameters(), *method.named_buffers()]
         }
-        batch = tuple(torch.empty(images, *side.shape[1:], device=device, dtype=side.dtype) for side in example)
-        positions = torch.zeros(images, dtype=torch.int64, device=device)
+        batch = tuple(torch.empty(count, *side.shape[1:], device=device, dtype=side.dtype) for side in example)
+        positions = torch.zeros(count, dtype=torch.int64, device=device)
         with torch.nn.utils.stateless._reparametrize_module(method, state):  # pyright: ignore[reportPrivateUsage]
             steps = itertools.chain.from_iterable(
                 method.step(batch, Iteration(0, positions, number=number, images=middle))
@@ -91,9 +112,9 @@ def trace(trainer: Trainer) -> Cost:
     return Cost(calls.flops * parts // method.period, max(saved))
 
 
-def _seconds_per_flop(trainer: Trainer) -> float:
-    """What an operation of the generators takes here, at these sizes: their preview of a batch, timed."""
-    batch = tuple(trainer.cast(side) for side in trainer.pictures.batch(torch.arange(trainer.batch_images)))
+def _seconds_per_flop(trainer: Trainer, images: int) -> float:
+    """What an operation of the generators takes here, at these sizes: their preview of ``images``, timed."""
+    batch = tuple(trainer.cast(side) for side in trainer.pictures.batch(torch.arange(images)))
     generators, device = trainer.averaged.generators(), trainer.fabric.device
 
     def preview() -> float:

@@ -14,10 +14,14 @@ from lightning_fabric import Fabric
 
 from viceversa.config import PrecisionName, TrainConfig, difference, from_json
 from viceversa.errors import ConfigError, TrainingError, ViceversaError
+from viceversa.inference.memory import available_bytes
 from viceversa.training import checkpoint
+from viceversa.training.estimate import Estimate
 from viceversa.training.trainer import agree_on
+from viceversa.training.units import size
 
 T = TypeVar("T")
+_CLOSE = 0.8  # of the free memory: estimates are a tenth or two off
 
 
 def check_folder(config: TrainConfig[Any]) -> TrainConfig[Any] | None:
@@ -53,8 +57,7 @@ def check_precision(fabric: Fabric, precision: PrecisionName) -> None:
 def check_length(former: TrainConfig[Any], config: TrainConfig[Any], epoch_images: int) -> str:
     """Refuses a plan that ends before where the run stands; where it is a new one, what follows from that, in words."""
     before, now = (each.method.schedule.total_images(epoch_images) for each in (former, config))
-    names = checkpoint.complete(config.out / "checkpoints")
-    seen = int(names[-1]) if names else 0
+    seen = checkpoint.images_in(config.out / "checkpoints")
     if now == before or not seen:
         return ""
     if now < before and now < seen:
@@ -85,6 +88,20 @@ def check_pictures(out: Path, counts: dict[str, int]) -> None:
             f"{out} was trained on {former} pictures and now there are {counts}. "
             "Put them back as they were to go on, or start anew with another --out."
         )
+
+
+def check_memory(config: TrainConfig[Any], expected: Estimate, device: torch.device) -> str:
+    """Refuses a step for which there is no memory: a system would end the run without a word; words if it is close."""
+    free = available_bytes(device)
+    if free is None or expected.further_bytes <= _CLOSE * free:
+        return ""
+    words = (
+        f"--batch {config.method.schedule.batch} at --size {config.method.data.size_px} takes about "
+        f"{size(expected.further_bytes)} more of memory (estimated), and {size(free)} are free"
+    )
+    if expected.further_bytes <= free:
+        return f"{words}: should the run be ended for it, take a smaller --batch, --size or --width"
+    raise ConfigError(f"{words}. Take a smaller --batch, --size or --width, or end other programs.")
 
 
 class Together:

@@ -1,6 +1,7 @@
 """The pictures of a run, decoded once for all processes, with a bar where that takes more than a moment."""
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 from lightning_fabric import Fabric
@@ -13,17 +14,20 @@ from viceversa.training.progress import ProgressBar
 _MOMENT_SECONDS = 1.0
 
 
-def open_pictures(config: TrainConfig[Any], fabric: Fabric, together: Together, *, quiet: bool) -> Pictures:
+def open_pictures(
+    config: TrainConfig[Any], fabric: Fabric, together: Together, *, quiet: bool, greet: Callable[[], None]
+) -> Pictures:
     """Decodes the pictures, or finds them in the cache. All processes call it.
 
-    The first process of each machine decodes, and the others, which wait for it, find what it made.
+    The first process of each machine decodes, and the others, which wait for it, find what it made. ``greet`` is called
+    before a bar is shown, and not before there is something to decode: a mistake in the folders is told alone.
 
     Raises:
         DataError: They cannot be trained on; where that is found in one process, all raise an error.
     """
     done: list[Pictures] = []
     # An error must not pass through the barrier: the others would wait there for ever.
-    with fabric.rank_zero_first(local=True), together.kept(), PreparingBar(quiet=quiet) as bar:
+    with fabric.rank_zero_first(local=True), together.kept(), PreparingBar(quiet=quiet, greet=greet) as bar:
         config.method.prepare(quiet=quiet)
         done.append(config.method.data.open(config.seed, fabric.device, bar))
     together.meet()
@@ -36,8 +40,9 @@ class PreparingBar:
     It is itself what `viceversa.data.cache.build` takes as ``progress``.
     """
 
-    def __init__(self, *, quiet: bool) -> None:
-        self._quiet = quiet
+    def __init__(self, *, quiet: bool, greet: Callable[[], None] = lambda: None) -> None:
+        """``greet`` is called before the first bar is shown."""
+        self._quiet, self._greet = quiet, greet
         self._bar: ProgressBar | None = None
         self._started = time.monotonic()
         self._done = 0
@@ -55,6 +60,7 @@ class PreparingBar:
             self._started = time.monotonic()
         self._done = done
         if self._bar is None and done < total and time.monotonic() - self._started > _MOMENT_SECONDS:
+            self._greet()
             self._bar = ProgressBar(total, done=done, title="preparing pictures", quiet=self._quiet).__enter__()
         if self._bar is not None:
             self._bar.update(done, {})

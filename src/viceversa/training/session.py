@@ -1,6 +1,7 @@
 """A training run from its config to its last checkpoint: folders, logs, samples, signals around the trainer's loop."""
 
 import dataclasses
+import functools
 import json
 import time
 from contextlib import ExitStack, suppress
@@ -75,19 +76,27 @@ def train(config: TrainConfig[Any], *, quiet: bool = False) -> Run:
     main = fabric.is_global_zero
     together = guards.Together(fabric)
     with guards.deterministic(device), guards.out_of_memory(config), ExitStack() as stack:
-        pictures = open_pictures(config, fabric, together, quiet=quiet or not main)
+        silent = quiet or not main
+        where = machine.describe(device, config.precision, fabric.world_size)
+        first_line = f"{methods.of(config.method).name} on {where}"
+        greet = functools.cache(lambda: ProgressBar(0, quiet=silent).say(first_line))
+        pictures = open_pictures(config, fabric, together, quiet=silent, greet=greet)
 
         def prepare() -> Session:
             method = methods.make(config.method, pictures, config.seed)
             trainer = Trainer(config, method, pictures, fabric)
-            config.out.mkdir(parents=True, exist_ok=True)
             guards.check_pictures(config.out, pictures.counts)
             plan = guards.check_length(former, config, pictures.epoch_images) if former else ""
+            greet()
+            over = checkpoint.images_in(config.out / "checkpoints") >= trainer.total_images
+            expected = None if over else estimate.of(trainer)
+            close = guards.check_memory(config, expected, fabric.device) if expected else ""
+            config.out.mkdir(parents=True, exist_ok=True)
             if main:
                 replace_file(config.out / "config.json", to_json(config).encode())
             seconds = checkpoint.load_newest(trainer, config.out / "checkpoints") or 0.0
-            session = Session(trainer, pictures, seconds, together, stack, quiet=quiet or not main)
-            session.announce(machine.describe(device, config.precision, fabric.world_size), plan)
+            session = Session(trainer, pictures, seconds, together, stack, quiet=silent)
+            session.announce(where, expected, plan, close)
             return session
 
         session = together.each(prepare)
@@ -133,14 +142,12 @@ class Session:
         """Seconds of training in all sessions."""
         return self.seconds_before + time.monotonic() - self.started
 
-    def announce(self, where: str, plan: str) -> None:
-        """Says on what, with what, how long and in how much memory, and writes it to summary.json."""
+    def announce(self, where: str, expected: estimate.Estimate | None, *remarks: str) -> None:
+        """Says with what, how long and in how much memory, and writes it to summary.json."""
         trainer, pictures = self.trainer, self.pictures
         weights = {group: sum(p.numel() for p in params) for group, params in trainer.parameters.items()}
         left = max(0, trainer.total_images - trainer.images_seen)
-        expected = estimate.of(trainer) if left else None
         per_image = expected.seconds_per_step / trainer.images_per_step if expected else 0.0
-        self._say(f"{trainer.method.name} on {where}")
         self._say(
             f"{' and '.join(f'{number} {pictures.domains[side]}' for side, number in pictures.counts.items())} "
             f"at {self.config.method.data.size_px} px to train on, {pictures.held_out_count}"
@@ -151,8 +158,8 @@ class Session:
             self._say(f"skipped {lost.path}: {lost.reason}")
         if len(pictures.skipped) > 5:
             self._say(f"and {len(pictures.skipped) - 5} more skipped; the report lists them")
-        if plan:
-            self._say(plan)
+        for remark in filter(None, remarks):
+            self._say(remark)
         seen = f"{trainer.total_images:,} images to see, {trainer.images_seen:,} seen"
         if expected:
             seen += f"; about {duration(per_image * left)} and {size(expected.memory_bytes)} of memory (estimated)"
