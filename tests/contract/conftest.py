@@ -23,7 +23,7 @@ SETTINGS: dict[str, dict[str, dict[str, Any]]] = {
     "pix2pix": {
         "dropout": {"size_px": 64, "width": 1, "discriminator_width": 1},  # deep enough for a U-Net to have dropout
         "resnet": {"generator": "resnet", "direction": "b2a", "norm": "instance", "channels_b": 1},
-        "wgan-gp": {"objective": "wgan-gp"},
+        "wgan-gp": {"objective": "wgan-gp", "discriminator_norm": "instance"},
     },
 }
 VARIANTS = {

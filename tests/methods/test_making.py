@@ -7,7 +7,8 @@ import pytest
 import torch
 from torch import nn
 
-from viceversa import methods
+from viceversa import configure, methods
+from viceversa.errors import ConfigError
 from viceversa.methods import METHODS, Method
 from viceversa.methods.pix2pix import Pix2Pix, Pix2PixConfig
 from viceversa.methods.settings import NetworksConfig
@@ -43,3 +44,27 @@ def test_weights_that_nobody_draws_follow_from_the_seed_too(odd):
     assert all(torch.equal(first[name], same[name]) for name in first)
     for name in ("g.constant", "g.memory.weight_ih_l0"):
         assert not torch.equal(first[name], other[name])
+
+
+@pytest.mark.parametrize(
+    ("method", "settings", "asked"),
+    [
+        ("pix2pix", {"objective": "wgan-gp"}, "--objective wgan-gp"),
+        ("pix2pix", {"r1_gamma": 1.0}, "--r1-gamma"),
+        ("cyclegan", {"objective": "wgan-gp", "norm": "batch"}, "--objective wgan-gp"),
+        ("cyclegan", {"r1_gamma": 1.0, "discriminator_norm": "batch"}, "--r1-gamma"),
+    ],
+)
+def test_a_penalty_on_slopes_does_not_go_with_batch_norm_in_the_discriminator(method, settings, asked):
+    with pytest.raises(ConfigError) as refused:
+        configure(method, out="x", **settings)
+    assert f"The penalty of {asked} is" in str(refused.value)
+    assert str(refused.value).endswith("Pass --discriminator-norm instance.")
+
+
+def test_batch_norm_in_the_generator_alone(tiny, make_trainer, tmp_path):
+    settings = {"objective": "wgan-gp", "norm": "batch", "discriminator_norm": "instance"}
+    for method, generators in ("pix2pix", ["g"]), ("cyclegan", ["a2b", "b2a"]):
+        made = make_trainer(tiny(method, tmp_path / method, **settings)).method
+        normed = {name.partition(".")[0] for name, part in made.named_modules() if isinstance(part, nn.BatchNorm2d)}
+        assert normed == set(generators)

@@ -38,6 +38,7 @@ class CycleGANConfig(MethodConfig):
                 f"--lambda-cycle, --lambda-identity and --pool must not be negative; got {self.lambda_cycle}, "
                 f"{self.lambda_identity}, {self.pool}."
             )
+        self.adversarial.check(self.networks)
         if self.lambda_identity and self.data.channels_a != self.data.channels_b:
             raise ConfigError(
                 f"The identity loss needs equal channels on both sides; got {self.data.channels_a} and "

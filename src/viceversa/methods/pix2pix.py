@@ -32,6 +32,7 @@ class Pix2PixConfig(MethodConfig):
     def __post_init__(self) -> None:
         if self.lambda_l1 < 0:
             raise ConfigError(f"--lambda-l1 must not be negative; got {self.lambda_l1}.")
+        self.adversarial.check(self.networks)
 
 
 class Pix2Pix(Method):

@@ -129,6 +129,8 @@ class NetworksConfig:
     """U-Net: how often the size is halved; left out: down to 1 px, at most 8 times."""
     norm: Norm = "instance"
     """Normalisation, in generators and discriminators."""
+    discriminator_norm: Norm | None = None
+    """Normalisation in discriminators, where it is to be another; with a gradient penalty it cannot be batch."""
     dropout: bool = False
     """Dropout of 0.5 in the generator."""
     upsample: Literal["transposed", "resize"] = "transposed"
@@ -187,7 +189,12 @@ class NetworksConfig:
                 f"{size_px}. Choose fewer --discriminator-layers."
             )
         return PatchGAN(
-            PatchGANConfig(in_channels=in_channels, width=self.discriminator_width, layers=layers, norm=self.norm)
+            PatchGANConfig(
+                in_channels=in_channels,
+                width=self.discriminator_width,
+                layers=layers,
+                norm=self.discriminator_norm or self.norm,
+            )
         )
 
 
@@ -206,6 +213,15 @@ class AdversarialConfig:
         for name in ("lambda_gradient_penalty", "r1_gamma"):
             if getattr(self, name) < 0:
                 raise ConfigError(f"--{name.replace('_', '-')} must not be negative; got {getattr(self, name)}.")
+
+    def check(self, networks: NetworksConfig) -> None:
+        """Refuses a penalty on each picture's slope where pictures of a batch are tied together (WGAN-GP, Sec. 4)."""
+        asked = "--objective wgan-gp" if self.objective == "wgan-gp" else "--r1-gamma" if self.r1_gamma else ""
+        if asked and (networks.discriminator_norm or networks.norm) == "batch":
+            raise ConfigError(
+                f"The penalty of {asked} is on each picture's slope by itself, which a discriminator with batch "
+                "normalisation does not have. Pass --discriminator-norm instance."
+            )
 
     def generator(self, fake_logits: Tensor) -> Tensor:
         """What a generator minimises."""
