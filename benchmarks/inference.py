@@ -39,7 +39,8 @@ def main() -> None:
     torch.set_num_threads(options.threads)
     network = _network(options)
     pictures = [_tensor(picture, network.multiple) for picture in _pictures(options)]
-    learned, shown = pictures[: options.calibrate], pictures[options.calibrate :]
+    count = min(options.calibrate, len(pictures) - max(1, len(pictures) // 3))  # of few a third is left to compare on
+    learned, shown = pictures[:count], pictures[count:]
     runs = _runs(network, learned, options.imitate)
     times = _times(runs, shown[0].numpy(), options.rounds)
     wall, busy = (statistics.median(column) for column in zip(*times["torch"], strict=True))
