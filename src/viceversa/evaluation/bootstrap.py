@@ -79,8 +79,21 @@ def between(
     for index in range(resamples):
         rows = (torch.from_numpy(random.integers(0, len(heap), len(heap))) for heap in (real, fake))
         found[index] = again(*(heap[row] for heap, row in zip((real, fake), rows, strict=True)))
+    return about(value, found, least)
+
+
+def about(value: float, found: NDArray[np.float64], least: float = -np.inf) -> Figure:
+    """The interval of `between`, of the distances ``found`` ``(R,)`` of resampled heaps."""
+    if not len(found):
+        return Figure(value=value)
     low, high = (max(least, value + end - found.mean()) for end in np.percentile(found, _TAILS))
     return Figure(value=value, low=float(low), high=float(high))
+
+
+def times(count: int, resamples: int, seed: int, what: str) -> NDArray[np.float64]:
+    """``(R, N)``: how often each of ``count`` pictures is drawn, as often as there are pictures, in each of R draws."""
+    drawn = _random(seed, what).multinomial(count, np.full(count, 1 / count), resamples)
+    return drawn.astype(np.float64)
 
 
 def _random(seed: int, what: str) -> np.random.Generator:
