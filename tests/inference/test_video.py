@@ -3,6 +3,7 @@ import json
 import shutil
 import struct
 import subprocess
+import sys
 import threading
 import time
 import tracemalloc
@@ -424,6 +425,44 @@ def test_the_real_films(shared_data: Path, tmp_path: Path) -> None:
         assert judged(tmp_path / "y.mp4") == judged(source)
         assert np.array_equal(samples(tmp_path / "y.mp4")[1], samples(source)[1])
     assert duration(tmp_path / "y.mp4") == duration(source)
+
+
+def test_the_whole_film_of_people_in_flat_memory(shared_data: Path, tmp_path: Path) -> None:
+    """Each of 285 frames, each sample of sound; the process takes for all of it what it takes for the first half."""
+    source = shared_data / "video" / "people_walk_540x960_9s.mp4"
+    whole, half = tmp_path / "whole.mp4", tmp_path / "half.mp4"
+    with av.open(str(source)) as film, av.open(str(half), "w") as made:
+        streams = {stream.index: made.add_stream_from_template(stream) for stream in film.streams}
+        for packet in film.demux():
+            if packet.dts is not None and packet.dts * packet.time_base < 4.77:
+                packet.stream = streams[packet.stream.index]
+                made.mux(packet)
+    peaks = {path: peak_bytes(path, path.with_suffix(".new.mp4")) for path in (half, shutil.copy(source, whole))}
+    assert peaks[whole] < peaks[half] + 32 * 2**20, "a frame is 1.5 MB, so half of the film is 220 MB"
+    made = whole.with_suffix(".new.mp4")
+    assert frame_times(made) == frame_times(source)
+    assert len(frame_times(made)) == 285
+    heard = samples(source)[1]
+    assert heard.shape[1] == 417_792
+    assert np.array_equal(samples(made)[1], heard)
+    assert duration(made) == duration(source)
+
+
+def frame_times(path: Path) -> list[float]:
+    with av.open(str(path)) as film:
+        return [frame.time for frame in film.decode(video=0)]
+
+
+def peak_bytes(source: Path, out: Path) -> int:
+    """The most memory that a process takes that translates a film by a network that costs next to nothing."""
+    program = (
+        "import resource, sys, torch; from pathlib import Path; torch.set_num_threads(1); "
+        "from test_video import Pixelwise, through; through(Pixelwise(), *map(Path, sys.argv[1:])); "
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == 'darwin' else 1024))"
+    )
+    command = [sys.executable, "-c", program, str(source), str(out)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=Path(__file__).parent)
+    return int(done.stdout)
 
 
 def judged(path: Path) -> Any:
