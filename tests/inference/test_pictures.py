@@ -187,6 +187,9 @@ def test_limits_of_pixels(tmp_path: Path) -> None:
     summary = translate_files(negative(), sorted(tmp_path.iterdir()), tmp_path / "out", max_pixels=400, progress=False)
     assert [path.name for path, _ in summary.failed] == ["21.png", "x.gif"]
     assert "5 frames of 10 x 10 px" in summary.failed[1][1]
+    assert all(
+        words.endswith("let it through with --max-pixels (in Python: max_pixels).") for _, words in summary.failed
+    )
 
 
 def test_every_odd_file_in_one_call(

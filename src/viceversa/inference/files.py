@@ -22,6 +22,7 @@ from rich.progress import (
 from rich.text import Text
 
 from viceversa.data import formats
+from viceversa.data.formats.limits import TooManyPixels
 from viceversa.data.picture import Animation, Picture
 from viceversa.errors import ConfigError, DataError, PictureError
 from viceversa.inference.applied import Applied, at_once
@@ -178,7 +179,10 @@ def _attempt(translate: Callable[[Job], None], job: Job, summary: Summary) -> No
     try:
         translate(job)
     except (DataError, ConfigError) as error:  # the latter: there are parts of another translation of this film
-        summary.failed.append((job.source, str(error).removeprefix(f"{job.source}: ")))
+        said = str(error).removeprefix(f"{job.source}: ")
+        if isinstance(error, TooManyPixels) and not job.film:
+            said = f"{said.removesuffix('.')}, or let it through with --max-pixels (in Python: max_pixels)."
+        summary.failed.append((job.source, said))
     except OSError as error:
         if error.errno in _FULL:
             raise DataError(

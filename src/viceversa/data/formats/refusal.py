@@ -9,6 +9,7 @@ from typing import TypeVar
 from PIL import Image, UnidentifiedImageError
 
 from viceversa.data.formats.kinds import KINDS
+from viceversa.data.formats.limits import TooManyPixels
 from viceversa.errors import MissingExtra, PictureError
 
 T = TypeVar("T")
@@ -22,7 +23,8 @@ def named(path: Path | str) -> Generator[None]:
     try:
         yield
     except Exception as error:  # the decoders raise nearly every kind of error on damaged files
-        raise PictureError(f"{path}: {_reason(path, error)}") from error
+        kind = TooManyPixels if isinstance(error, TooManyPixels) else PictureError
+        raise kind(f"{path}: {_reason(path, error)}") from error
 
 
 def each_named(path: Path | str, parts: Iterator[T]) -> Iterator[T]:
