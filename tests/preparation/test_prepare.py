@@ -141,6 +141,18 @@ def test_a_clip_of_one_scene_beside_photographs_is_inspected_and_trained_on(film
     assert main([*train, "--cache", str(tmp_path / "cache")]) == 0, capsys.readouterr().err
 
 
+@pytest.mark.parametrize("name", ["logo.svg", "x.rar", "x.7z", "notes"])
+def test_what_is_taken_is_said_of_what_is_not(name, tmp_path, capsys):
+    """In one line, without a bar that nothing came of."""
+    svg = '<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"><rect width="5" height="5"/></svg>'
+    (tmp_path / name).write_text(svg if name == "logo.svg" else "Rar!\x1a\x07")
+    assert main(["prepare", str(tmp_path / name), "--out", str(tmp_path / "set")]) == 2
+    assert capsys.readouterr().err == (
+        f"viceversa: {tmp_path / name} is no film, folder, zip or tar archive, or picture that can be read; unpack or "
+        "convert it first.\n"
+    )
+
+
 def test_no_frame_of_a_test_scene_is_in_training(whole):
     root, summary = whole
     sides: dict[str, set[str]] = {}

@@ -54,18 +54,21 @@ def prepare(
         need(module, "prepare")
     paths = [Path(source) for source in ([sources] if isinstance(sources, str | Path) else sources)]
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    bar = Progress(*columns, console=Console(stderr=True), disable=not progress)
-    with bar, team(config.workers) as workers:
-        task = bar.add_task("opening the sources", total=None)
-        found = find(paths, root, workers)
-        bar.remove_task(task)
+    console = Console(stderr=True)
+    # Transient: nothing of it is left above the sentence that a mistake ends in.
+    opening = Progress(*columns, console=console, transient=True, disable=not (progress and console.is_terminal))
+    with team(config.workers) as workers:
+        with opening:
+            opening.add_task("opening the sources", total=None)
+            found = find(paths, root, workers)
         assemble.finish_interrupted(root)
         root.check()
         _refuse_other_settings(root, found)
         if (like := root.like) is not None:
             find_pictures(like, "--like")
         try:
-            done = _harvested(root, found, workers, bar)
+            with Progress(*columns, console=console, disable=not progress) as bar:
+                done = _harvested(root, found, workers, bar)
             new = [(name, record) for name, record in done if name not in root.placed()]
             if new:
                 assemble.place(root, new, workers)

@@ -61,7 +61,21 @@ def _sources(path: Path, single: list[Path], team: Team) -> Iterator[Source]:
     elif _is_picture(path):
         single.append(path)
     else:
-        yield Film(path, _key(path))
+        yield _film(path)
+
+
+def _film(path: Path) -> Film:
+    """A film; what is not called one and is none may be anything, so all that is taken is named."""
+    try:
+        return Film(path, _key(path))
+    except PictureError:
+        raise
+    except DataError:
+        if path.name.lower().endswith((*FILM_SUFFIXES, *SUFFIXES)):
+            raise
+        raise DataError(
+            f"{path} is no film, folder, zip or tar archive, or picture that can be read; unpack or convert it first."
+        ) from None
 
 
 def _folder(folder: Path, team: Team) -> Iterator[Source]:
