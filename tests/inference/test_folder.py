@@ -1,4 +1,5 @@
 import json
+import shutil
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 
 from viceversa.errors import CheckpointError, ConfigError
 from viceversa.inference.sampler import Sampler, load_sampler
+from viceversa.inference.sampler import load as load_either
 from viceversa.inference.translator import Translator, load, save_translator
 
 DOMAINS = {"a": "women", "b": "men"}
@@ -110,6 +112,20 @@ def test_a_folder_without_translator_says_what_is_missing(tmp_path: Path) -> Non
         load(tmp_path / "net_G.pth")
     with pytest.raises(CheckpointError, match="could not be written"):
         save_translator(tmp_path / "net_G.pth", {}, method="m", domains=DOMAINS, size_px=8, images=1)
+
+
+def test_a_run_of_train_vgg_is_no_translator(small_vgg: Path, tmp_path: Path) -> None:
+    shutil.copy(small_vgg, tmp_path)
+    (tmp_path / "metrics.jsonl").touch()
+    for opening in (load, load_either, load_sampler):
+        with pytest.raises(CheckpointError, match=r"run of train vgg, a classifier .* train cartoongan --vgg"):
+            opening(tmp_path)
+
+
+def test_an_engine_is_for_onnx_files_alone(folder: Path) -> None:
+    for opening in (load, load_either):
+        with pytest.raises(ConfigError, match=r"--engine openvino is for \.onnx files.*viceversa export"):
+            opening(folder, engine="openvino")
 
 
 @pytest.mark.parametrize("keep", [0, 4, 50, 0.5, -1])

@@ -15,7 +15,7 @@ from viceversa.errors import CheckpointError, ConfigError, PictureError
 from viceversa.inference import latents as spaces
 from viceversa.inference.folder import FROM_NOISE, TranslatorConfig, read_translator
 from viceversa.inference.latents import How
-from viceversa.inference.translator import Translator, choose_device, find_weights
+from viceversa.inference.translator import Translator, check_engine, choose_device, find_weights
 from viceversa.networks import LatentConfig
 
 __all__ = ["Label", "Sampler", "load", "load_sampler"]
@@ -46,6 +46,7 @@ def load(
         from viceversa.inference.onnx.engines import load_onnx
 
         return load_onnx(Path(path), device, engine)
+    check_engine(path, engine)
     config, networks = read_translator(find_weights(Path(path)))
     if FROM_NOISE in networks:
         return _sampler(config, networks, device)

@@ -17,6 +17,7 @@ from viceversa.inference import hub
 from viceversa.inference.applied import Applied, pad_to_multiple
 from viceversa.inference.folder import FROM_NOISE, WEIGHTS_FILE, read_translator, save_translator
 from viceversa.inference.tiling import SMALLEST_TILE_PX
+from viceversa.networks import vgg_file
 
 if TYPE_CHECKING:
     from viceversa.inference.video import Outcome
@@ -34,13 +35,14 @@ def load(path: Path | str, device: str | torch.device = "auto", engine: str = "a
 
     Raises:
         CheckpointError: There is no translator, or it is damaged or of a newer version; or it is a sampler.
-        ConfigError: There is no such device.
+        ConfigError: There is no such device, or an ``engine`` is named for what is no .onnx file.
         HubError: The hub has no such model, or it cannot be reached.
     """
     if Path(path).suffix == ".onnx":
         from viceversa.inference.onnx.engines import load_onnx
 
         return load_onnx(Path(path), device, engine)
+    check_engine(path, engine)
     config, networks = read_translator(find_weights(Path(path)))
     if FROM_NOISE in networks:
         raise CheckpointError(
@@ -269,6 +271,14 @@ def choose_device(name: str | torch.device) -> torch.device:
     return device
 
 
+def check_engine(path: Path | str, engine: str) -> None:
+    """ConfigError where an engine is named for what is no .onnx file: it would have no effect."""
+    if engine != "auto":
+        raise ConfigError(
+            f"--engine {engine} is for .onnx files, and {path} is none; export it first: viceversa export {path}"
+        )
+
+
 def find_weights(path: Path) -> Path:
     """The model.safetensors of a run folder or a translator folder, of hf://user/name, or that file itself."""
     if hub.is_address(path):
@@ -286,6 +296,11 @@ def find_weights(path: Path) -> Path:
     for file in (path / WEIGHTS_FILE, path / "translator" / WEIGHTS_FILE):
         if file.is_file():
             return file
+    if (path / vgg_file.FILE).is_file():
+        raise CheckpointError(
+            f"{path} is a run of train vgg, a classifier that CartoonGAN compares contents by, and makes no pictures; "
+            f"use: viceversa train cartoongan --vgg {path}"
+        )
     if (path / "metrics.jsonl").exists() or (path / "checkpoints").exists():
         raise CheckpointError(
             f"{path} is a run that has no translator yet: it is written with the first checkpoint; train it further."
