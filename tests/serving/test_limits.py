@@ -186,13 +186,32 @@ def test_many_at_once_each_get_their_own(serve_here, translator, file):
     assert len(set(alone)) == 6
 
 
-@pytest.mark.parametrize("settings", [{"batch": 0}, {"queue": 0}, {"timeout_seconds": 0.0}, {"port": 70000}])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"batch": 0},
+        {"queue": 0},
+        {"timeout_seconds": 0.0},
+        {"port": 70000},
+        {"cors": ("foo",)},
+        {"cors": ("*", "https://x.org/")},
+        {"cors": ("ftp://x.org",)},
+        {"cors": ("",)},
+    ],
+)
 def test_settings_that_cannot_be(settings):
     from viceversa.errors import ConfigError
     from viceversa.serving.config import ServeConfig
 
     with pytest.raises(ConfigError, match="must be"):
         ServeConfig(**settings)
+
+
+def test_origins_that_can_be():
+    from viceversa.serving.config import ServeConfig
+
+    origins = ("*", "https://example.org", "http://localhost:3000", "http://127.0.0.1:8080", "http://[::1]:80")
+    assert ServeConfig(cors=origins).cors == origins
 
 
 def test_where_the_key_comes_from(tmp_path, monkeypatch):

@@ -1,6 +1,7 @@
 """All settings of `serve`; the command line is a view of them."""
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
@@ -11,6 +12,7 @@ from viceversa.errors import ConfigError
 
 KEY_VARIABLE = "VICEVERSA_API_KEY"
 _UPLOADS = 4  # at once, at least
+_ORIGIN = re.compile(r"https?://([a-z0-9_.-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +69,12 @@ class ServeConfig:
             )
         if not self.timeout_seconds > 0:
             raise ConfigError(f"--timeout must be more than 0 seconds; got {self.timeout_seconds:g}.")
+        for origin in self.cors:
+            if origin != "*" and not _ORIGIN.fullmatch(origin):
+                raise ConfigError(
+                    f"--cors must be * or an origin as browsers send it, such as https://example.org or "
+                    f"http://localhost:3000, in small letters and without a path; got {origin!r}."
+                )
         if not 0 <= self.port <= 65535:
             raise ConfigError(f"--port must be 0 to 65535; got {self.port}.")
 
