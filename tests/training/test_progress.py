@@ -70,6 +70,23 @@ def test_bar_on_a_terminal_shows_progress_speed_rest_and_losses(monkeypatch):
     assert shown.endswith("\x1b[?25h"), "the cursor must be shown again"
 
 
+@pytest.mark.parametrize("terminal", [True, False])
+def test_the_last_batch_does_not_go_beyond_the_whole(terminal, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "120")
+    monkeypatch.setenv("TERM", "xterm")
+
+    def work(stream):
+        with ProgressBar(200, title="vgg", stream=stream) as bar:
+            time.sleep(0.05)
+            bar.update(224, LOSSES)
+
+    plain = io.StringIO()
+    shown = on_terminal(work) if terminal else work(plain) or plain.getvalue()
+    assert "100.0 %" in shown
+    assert "200/200 images" in shown
+    assert UNKNOWN_TIME not in shown
+
+
 def test_speed_counts_this_session_only(monkeypatch):
     stream = io.StringIO()
     with ProgressBar(10_000, done=9_000, stream=stream) as bar:

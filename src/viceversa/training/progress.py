@@ -23,6 +23,7 @@ from rich.console import Console, RenderableType
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from rich.text import Text
 
+from viceversa import replacing
 from viceversa.errors import TrainingError
 from viceversa.training.units import count, duration, peak_memory_bytes, size
 
@@ -126,7 +127,7 @@ class ProgressBar:
             return
         self._due = now + _DRAW_EVERY_SECONDS
         self._display.second_line = "  ".join(part for part in (rest, compact(self._losses)) if part)
-        self._display.update(self._task, completed=self._done, done=self._numbers())
+        self._display.update(self._task, completed=self._shown, done=self._numbers())
         self._display.refresh()
 
     def _speed_and_rest(self, now: float) -> str:
@@ -136,13 +137,18 @@ class ProgressBar:
             self._marks.popleft()
         if speed <= 0:
             return ""
-        return f"{speed:.3g} images/s · {duration((self._total - self._done) / speed)} left"
+        return f"{speed:.3g} images/s · {duration((self._total - self._shown) / speed)} left"
 
     def _numbers(self) -> str:
-        return f"{self._done:,}/{self._total:,} images"
+        return f"{self._shown:,}/{self._total:,} images"
 
     def _share(self) -> float:
-        return 100 * self._done / self._total if self._total else 100.0
+        return 100 * self._shown / self._total if self._total else 100.0
+
+    @property
+    def _shown(self) -> int:
+        """Images seen, but not those of the last batch that are beyond what was asked for."""
+        return min(self._done, self._total)
 
     def _print(self, text: str) -> None:
         print(text, file=self._stream, flush=True)
@@ -246,14 +252,9 @@ class Board:
 
 
 def replace_file(path: Path, content: bytes) -> None:
-    """Write ``content`` beside ``path``, then put it in its place: a reader sees the old file or the new one, whole."""
-    beside = path.with_name(f".{path.name}.partial")  # what a kill leaves is overwritten by the next attempt
+    """Puts ``content`` in the place of ``path`` in one go; what cannot be written is a TrainingError."""
     with _writing(path):
-        try:
-            beside.write_bytes(content)
-            os.replace(beside, path)
-        finally:
-            beside.unlink(missing_ok=True)
+        replacing.replace_file(path, content)
 
 
 def compact(losses: Mapping[str, float]) -> str:
