@@ -23,7 +23,6 @@ from rich.console import Console, RenderableType
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from rich.text import Text
 
-from viceversa import replacing
 from viceversa.errors import TrainingError
 from viceversa.training.units import count, duration, peak_memory_bytes, size
 
@@ -252,9 +251,14 @@ class Board:
 
 
 def replace_file(path: Path, content: bytes) -> None:
-    """Puts ``content`` in the place of ``path`` in one go; what cannot be written is a TrainingError."""
+    """Write ``content`` beside ``path``, then put it in its place: a reader sees the old file or the new one, whole."""
+    beside = path.with_name(f".{path.name}.partial")  # what a kill leaves is overwritten by the next attempt
     with _writing(path):
-        replacing.replace_file(path, content)
+        try:
+            beside.write_bytes(content)
+            os.replace(beside, path)
+        finally:
+            beside.unlink(missing_ok=True)
 
 
 def compact(losses: Mapping[str, float]) -> str:
