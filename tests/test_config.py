@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from viceversa import configure, methods
-from viceversa.config import TrainConfig, difference, from_json, to_json
+from viceversa.config import TrainConfig, difference, from_json, read_config, to_json
 from viceversa.errors import ConfigError
 
 OUT = Path("runs/x")
@@ -123,6 +123,22 @@ def test_no_number_of_any_method_may_be_infinite_or_none(name, value):
     for key in numbers:
         with pytest.raises(ConfigError, match=rf"--{key.replace('_', '-')}\b.*; got .*{value}"):
             configure(name, out=OUT, **{key: value})
+
+
+@pytest.mark.parametrize("name", methods.METHODS)
+def test_no_weights_can_be_drawn_with_a_negative_deviation(name):
+    with pytest.raises(ConfigError, match=r"--init-gain must not be negative; got -1\.0"):
+        configure(name, out=OUT, init_gain=-1.0)
+    assert configure(name, out=OUT, init_gain=0.0)
+
+
+def test_a_file_that_is_no_text_is_refused_by_name(tmp_path):
+    (tmp_path / "config.json").write_bytes(b'{"format": "\xff"}')
+    with pytest.raises(ConfigError, match=r"config\.json is no training config: it is no text in UTF-8\."):
+        read_config(tmp_path / "config.json", tmp_path)
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(ConfigError, match=r"folder cannot be read \("):
+        read_config(tmp_path / "folder", tmp_path)
 
 
 @pytest.mark.parametrize("key", ["format", "method"])

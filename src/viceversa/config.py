@@ -64,6 +64,8 @@ class TrainConfig(Generic[M]):
         for part, value in _settings(self):
             if isinstance(value, float) and not math.isfinite(value):
                 raise ConfigError(f"{flag(part)} must be a finite number; got {value}.")
+            if part.name == "init_gain" and value < 0:  # here once: several methods have it in groups of their own
+                raise ConfigError(f"--init-gain must not be negative; got {value}.")
         at_least = {"accumulate": 1, "ema_images": 0, "keep": 1, "samples": 1, "sample_pictures": 1}
         at_least |= {"evaluate_every": 1, "log_every": 1}
         for name, least in at_least.items():
@@ -101,6 +103,21 @@ def from_json(text: str, out: Path, *, source: str = "config.json") -> TrainConf
     except (ValueError, KeyError, AttributeError, TypeError, IndexError) as error:
         reason = f"lacks {error}" if isinstance(error, KeyError) else str(error)
         raise ConfigError(f"{source} is no training config: {reason}.") from None
+
+
+def read_config(path: Path, out: Path) -> TrainConfig[Any]:
+    """The config in the file ``path``, of a run in ``out``.
+
+    Raises:
+        ConfigError: It is no such config, or cannot be read.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise ConfigError(f"{path} is no training config: it is no text in UTF-8.") from None
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read ({error.strerror or error}); mend that, and try again.") from None
+    return from_json(text, out, source=str(path))
 
 
 def difference(old: TrainConfig[Any], new: TrainConfig[Any]) -> list[str]:
