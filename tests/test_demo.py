@@ -85,3 +85,12 @@ def test_several_processes_are_refused(tmp_path, capsys, monkeypatch):
     assert main(["demo", "--out", str(tmp_path / "demo")]) == 2
     assert "The demo runs in one process. Start it without torchrun." in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
+
+
+def test_portraits_of_another_seed_are_refused_with_both_ways_out(tmp_path, capsys):
+    avatars.write_dataset(tmp_path / "demo-avatars", count=2, test=1, size_px=16, seed=0)
+    assert main(["demo", "--out", str(tmp_path / "demo"), "--seed", "1"]) == 2
+    said = capsys.readouterr().err
+    assert f"{tmp_path / 'demo-avatars'} holds something else than the portraits of --seed 1" in said
+    assert said.endswith("Give that seed to go on with it, or another folder with --out.\n")
+    assert not (tmp_path / "demo").exists()

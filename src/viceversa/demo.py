@@ -11,10 +11,10 @@ import numpy as np
 import torch
 
 from viceversa import methods
-from viceversa.config import TrainConfig, configure, from_json
+from viceversa.config import TrainConfig, configure, read_config
 from viceversa.data import avatars
 from viceversa.data.images import grid, save
-from viceversa.errors import ConfigError
+from viceversa.errors import ConfigError, DataError
 from viceversa.evaluation.truth import TruthReport, measure
 from viceversa.inference.translator import load
 from viceversa.training import machine
@@ -61,6 +61,7 @@ def run_demo(out: Path, *, minutes: float, seed: int) -> int:
 
     Raises:
         ConfigError: ``minutes`` is no number above 0.
+        DataError: The portraits' folder holds others, or something else.
     """
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         raise ConfigError("The demo runs in one process. Start it without torchrun.")
@@ -68,10 +69,16 @@ def run_demo(out: Path, *, minutes: float, seed: int) -> int:
         raise ConfigError(f"--minutes must be above 0; got {minutes}.")
     data = out.with_name(f"{out.name}-avatars")
     print(f"Drawing portraits of women and men into {data} ...", flush=True)
-    avatars.write_dataset(data, count=300, test=16, size_px=SIZE_PX, seed=seed)
+    try:
+        avatars.write_dataset(data, count=300, test=16, size_px=SIZE_PX, seed=seed)
+    except DataError:
+        raise DataError(
+            f"{data} holds something else than the portraits of --seed {seed}: an earlier demo's of another seed, "
+            "perhaps. Give that seed to go on with it, or another folder with --out."
+        ) from None
     former = out / "config.json"
     if former.exists():  # going on: as many images as were planned then
-        images = from_json(former.read_text(), out).method.schedule.images or _FEWEST
+        images = read_config(former, out).method.schedule.images or _FEWEST
     else:
         images = _affordable(recipe(out, data, images=_MOST, seed=seed), seconds=60 * minutes)
     run = train(recipe(out, data, images=images, seed=seed))
