@@ -12,15 +12,16 @@ from typing import Any, TypeVar
 import torch
 from lightning_fabric import Fabric
 
-from viceversa.config import PrecisionName, TrainConfig, difference, from_json
+from viceversa.config import PrecisionName, TrainConfig, difference, read_config
 from viceversa.errors import ConfigError, TrainingError, ViceversaError
 from viceversa.inference.memory import available_bytes
-from viceversa.training import checkpoint
+from viceversa.training import checkpoint, lock
 from viceversa.training.estimate import Estimate
 from viceversa.training.trainer import agree_on
 from viceversa.training.units import size
 
 T = TypeVar("T")
+_NOTHING = (".config.json.partial", lock.FILE)  # what a run leaves that was killed before its first file
 _CLOSE = 0.8  # of the free memory: estimates are a tenth or two off
 
 
@@ -33,7 +34,7 @@ def check_folder(config: TrainConfig[Any]) -> TrainConfig[Any] | None:
     if config.out.exists() and not config.out.is_dir():
         raise ConfigError(f"{config.out} is a file. Name a new folder with --out.")
     if path.exists():
-        former = from_json(path.read_text(), config.out, source=str(path))
+        former = read_config(path, config.out)
         own = former.precision if config.precision == "auto" else config.precision
         if changed := difference(former, replace(config, precision=own)):
             raise ConfigError(
@@ -41,7 +42,7 @@ def check_folder(config: TrainConfig[Any]) -> TrainConfig[Any] | None:
                 "Give the same settings to go on with it, or another folder with --out."
             )
         return former
-    if config.out.is_dir() and any(entry.name != ".config.json.partial" for entry in config.out.iterdir()):
+    if config.out.is_dir() and any(entry.name not in _NOTHING for entry in config.out.iterdir()):
         raise ConfigError(f"{config.out} holds other things and no run. Name a new folder with --out.")
     return None
 
@@ -74,7 +75,7 @@ def check_length(former: TrainConfig[Any], config: TrainConfig[Any], epoch_image
 def former_summary(out: Path) -> dict[str, Any]:
     """summary.json of an earlier session; empty where there is none."""
     try:
-        summary = json.loads((out / "summary.json").read_text())
+        summary = json.loads((out / "summary.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
     return summary if isinstance(summary, dict) else {}

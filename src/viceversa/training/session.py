@@ -20,7 +20,7 @@ from viceversa.data.pictures import Pictures
 from viceversa.errors import ViceversaError
 from viceversa.evaluation.diversity import diversity
 from viceversa.inference.folder import save_translator
-from viceversa.training import checkpoint, estimate, guards, machine
+from viceversa.training import checkpoint, estimate, guards, lock, machine
 from viceversa.training.evaluating import Evaluator
 from viceversa.training.opening import open_pictures
 from viceversa.training.progress import (
@@ -60,7 +60,8 @@ def train(config: TrainConfig[Any], *, quiet: bool = False) -> Run:
     SIGINT and SIGTERM save a checkpoint and end the run in good order; the same call goes on.
 
     Raises:
-        ConfigError: A setting cannot be, or ``config.out`` holds a run of other settings.
+        ConfigError: A setting cannot be, or ``config.out`` holds a run of other settings, or one that another process
+            is training.
         DataError: The pictures cannot be trained on.
         CheckpointError: The newest checkpoint is damaged.
         TrainingError: A loss is no longer finite, or the disk is full.
@@ -93,6 +94,8 @@ def train(config: TrainConfig[Any], *, quiet: bool = False) -> Run:
             close = guards.check_memory(config, expected, fabric.device) if expected else ""
             config.out.mkdir(parents=True, exist_ok=True)
             if main:
+                stack.enter_context(lock.held(config.out))
+                guards.check_folder(config)  # another process may have been here since
                 replace_file(config.out / "config.json", to_json(config).encode())
             seconds = checkpoint.load_newest(trainer, config.out / "checkpoints") or 0.0
             session = Session(trainer, pictures, seconds, together, stack, quiet=silent)
