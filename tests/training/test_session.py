@@ -242,9 +242,10 @@ def test_a_run_that_was_killed_before_its_first_file_is_none(tiny, tmp_path):
 
 def test_a_damaged_config_is_refused(finished, tiny, tmp_path):
     shutil.copytree(finished, tmp_path / "run")
-    (tmp_path / "run" / "config.json").write_text("{")
-    with pytest.raises(ConfigError, match=r"config\.json is no training config"):
-        train(tiny("cyclegan", tmp_path / "run"), quiet=True)
+    for damaged in b"{", b'{"format": "\xff\xfe"}':
+        (tmp_path / "run" / "config.json").write_bytes(damaged)
+        with pytest.raises(ConfigError, match=r"config\.json is no training config"):
+            train(tiny("cyclegan", tmp_path / "run"), quiet=True)
 
 
 def test_a_finished_run_says_so_and_stays(finished, pictures, tmp_path, capsys):

@@ -153,7 +153,7 @@ def _key(items: Sequence[Item], recipe: Recipe, folder: Path, pool: ThreadPoolEx
     stamps = [_stamp(file) for file in files]
     known = folder / "known" / _hash([*head, [str(file.absolute()) for file in files], stamps])
     with suppress(OSError):
-        if len(key := known.read_text()) == _HEX_DIGITS:
+        if len(key := known.read_text(encoding="utf-8")) == _HEX_DIGITS:
             return key
     key = _hash([*head, [len(item.files) for item in items], list(pool.map(_contents, files))])
     youngest = max((max(stamp[1:3]) for stamp in stamps), default=0)
@@ -161,7 +161,7 @@ def _key(items: Sequence[Item], recipe: Recipe, folder: Path, pool: ThreadPoolEx
         with suppress(OSError):  # without this note the next start is slower, no more
             known.parent.mkdir(parents=True, exist_ok=True)
             beside = known.with_name(f".{known.name}.{secrets.token_hex(4)}")
-            beside.write_text(key)
+            beside.write_text(key, encoding="utf-8")
             beside.replace(known)
     return key
 
@@ -190,7 +190,7 @@ def _hash(value: object) -> str:
 def _open(entry: Path, items: Sequence[Item]) -> PictureSet | None:
     """What lies in ``entry``; None if it is not there, damaged or cut short."""
     try:
-        about = json.loads((entry / "entry.json").read_text())
+        about = json.loads((entry / "entry.json").read_text(encoding="utf-8"))
         shape = tuple(about["shape"])
         file = entry / "pictures.u8"
         if file.stat().st_size != math.prod(shape):
@@ -241,7 +241,8 @@ def _write(making: Path, items: Sequence[Item], recipe: Recipe, decoded: Iterato
         index, half, reason = skipped[0]
         raise DataError(f"None of {len(items)} pictures can be used; the first is {items[index].files[half]}: {reason}")
     shape = (len(kept), recipe.side_px, recipe.side_px, sum(recipe.channels))
-    (making / "entry.json").write_text(json.dumps({"shape": shape, "kept": kept, "skipped": skipped}))
+    about = {"shape": shape, "kept": kept, "skipped": skipped}
+    (making / "entry.json").write_text(json.dumps(about), encoding="utf-8")
 
 
 def _decoded(

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from viceversa import methods
-from viceversa.config import flag, from_json
+from viceversa.config import flag, read_config
 from viceversa.data.sources import PictureData
 from viceversa.errors import ConfigError
 from viceversa.inference.translator import Translator, load
@@ -226,8 +226,8 @@ def _open(name: str, path: Path, device: str) -> Compared:
     )
     file = folder.parent / "config.json"
     try:
-        config = from_json(file.read_text(), folder.parent, source=str(file))
-    except (OSError, UnicodeDecodeError, ConfigError):  # no run, or one of another version: less is known, and no more
+        config = read_config(file, folder.parent)
+    except ConfigError:  # no run, or one of another version: less is known, and no more
         return known
     data = config.method.data
     return dataclasses.replace(

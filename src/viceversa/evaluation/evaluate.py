@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import Tensor
 
-from viceversa.config import from_json
+from viceversa.config import read_config
 from viceversa.data.sources import PairedData, PictureData, UnpairedData
 from viceversa.errors import ConfigError
 from viceversa.evaluation import features
@@ -137,7 +137,7 @@ def _of_run(path: Path) -> PictureData | None:
         return None
     if not isinstance(tree, dict) or "method" not in tree or "directions" in tree:  # a translator's own
         return None
-    data = from_json(file.read_text(), folder, source=str(file)).method.data
+    data = read_config(file, folder).method.data
     return data if isinstance(data, PictureData) else None
 
 

@@ -243,7 +243,7 @@ def _settings(sampler: Sampler, wanted: Wanted) -> dict[str, Any]:
 
 def _read_settings(folder: Path) -> Any:
     try:
-        return json.loads((folder / SETTINGS_FILE).read_text())
+        return json.loads((folder / SETTINGS_FILE).read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
         return None
 

@@ -39,7 +39,7 @@ def make_page(service: Service) -> Any:
     fonts = ("Segoe UI", "Helvetica Neue", "sans-serif")
     mounted = gr.mount_gradio_app(
         app, page, path="/", ssr_mode=False, footer_links=[], show_error=True, pwa=False,
-        max_file_size=service.config.max_bytes, css=files("viceversa.serving").joinpath("page.css").read_text(),
+        max_file_size=service.config.max_bytes, css=files("viceversa.serving").joinpath("page.css").read_text("utf-8"),
         theme=themes.Soft(primary_hue="blue", neutral_hue="slate", font=fonts, font_mono=("monospace",)),
     )  # fmt: skip
     service.disk.keep_all()  # its examples

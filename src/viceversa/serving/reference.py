@@ -18,7 +18,7 @@ def reference_page(schema: dict[str, Any], root: str = "http://localhost:8000") 
         for path, methods in schema["paths"].items()
         for method, route in methods.items()
     ]
-    page = files("viceversa.serving").joinpath("reference.html").read_text()
+    page = files("viceversa.serving").joinpath("reference.html").read_text("utf-8")
     page = page.replace("<!--about-->", escape(schema["info"].get("description", "")))
     return page.replace("<!--routes-->", "\n".join(routes))
 

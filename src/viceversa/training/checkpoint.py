@@ -181,7 +181,7 @@ def _seal(folder: Path, trainer: Trainer, seconds: float) -> None:
         "files": files,
     }
     path = folder / "progress.json"
-    path.write_text(json.dumps(progress, indent=2) + "\n")
+    path.write_text(json.dumps(progress, indent=2) + "\n", encoding="utf-8")
     _sync(path)
     _sync(folder)
 
@@ -191,7 +191,7 @@ def _verified(folder: Path, older: str | None) -> dict[str, Any]:
     way_out = f"go on from {older}" if older else "start anew"
     advice = f"Delete that folder to {way_out}."
     try:
-        progress = json.loads((folder / "progress.json").read_text())
+        progress = json.loads((folder / "progress.json").read_text(encoding="utf-8"))
         if progress["format"] != FORMAT:
             raise CheckpointError(f"{folder} was written by another version of viceversa; install that to go on.")
         files = {name: (said["bytes"], said["blake2b"]) for name, said in progress["files"].items()}

@@ -46,7 +46,7 @@ class Parts:
         self.folder.mkdir(parents=True, exist_ok=True)
         if not (self.folder / _SETTINGS).exists():
             beside = self.beside(_SETTINGS)
-            beside.write_text(json.dumps(wanted, indent=2))
+            beside.write_text(json.dumps(wanted, indent=2), encoding="utf-8")
             os.replace(beside, self.folder / _SETTINGS)
         self.finished: list[Path] = []
         while (path := self.path(len(self.finished))).exists():
@@ -54,7 +54,7 @@ class Parts:
 
     def _settings(self) -> dict[str, Any]:
         try:
-            found: Any = json.loads((self.folder / _SETTINGS).read_text())
+            found: Any = json.loads((self.folder / _SETTINGS).read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return {}
         return found if isinstance(found, dict) else {}
