@@ -130,7 +130,7 @@ def settings(config: Any) -> dict[str, Any]:
     return found
 
 
-CHOICES = {"builtin": "digits", "channels": "1", "discriminator_norm": "none"}  # of settings that have no default and do not take any number
+CHOICES = {"builtin": "digits", "channels": "1", "discriminator_norm": "none"}  # no default, not any number
 
 
 @pytest.mark.parametrize("method", methods.METHODS)

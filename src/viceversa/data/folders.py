@@ -46,7 +46,7 @@ def find_pictures(folder: Path, flag: str = "--data") -> list[Path]:
     advice = f"Point {flag} at a folder of pictures."
     if not folder.is_dir():
         raise DataError(f"{folder} {'is not a folder' if folder.exists() else 'does not exist'}. {advice}")
-    files = list(_walk(folder))
+    files = list(walk(folder))
     pictures = [file for file in files if file.suffix.lower() in SUFFIXES]
     if not pictures:
         kinds = Counter(file.suffix or "without suffix" for file in files).most_common(3)
@@ -120,7 +120,8 @@ def complete(root: Path, first: str, second: str, *, optional: bool = False) -> 
     )
 
 
-def _walk(folder: Path) -> Iterator[Path]:
+def walk(folder: Path) -> Iterator[Path]:
+    """Every file below ``folder`` but hidden ones; links are followed, each folder once."""
     seen: set[tuple[int, int]] = set()
     for place, folders, files in os.walk(folder, followlinks=True):
         status = os.stat(place)

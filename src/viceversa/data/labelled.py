@@ -40,3 +40,7 @@ class LabelledData(SingleData):
             return super()._source(keeping)
         a, b = folders.unpaired(None, self.a, self.b)
         return in_domains(a, b, keeping)
+
+    def _places(self) -> list[Path]:
+        """The folders that pictures are taken from."""
+        return [*super()._places(), *(folder for folder in (self.a, self.b) if folder is not None)]

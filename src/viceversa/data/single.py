@@ -15,6 +15,7 @@ from viceversa.data.cache import PictureSet, Progress, Skipped
 from viceversa.data.digits import digits
 from viceversa.data.idx import in_idx
 from viceversa.data.images import Fit
+from viceversa.data.others import passed_over
 from viceversa.data.parts import Keeping, Part, Source, in_folders
 from viceversa.data.pictures import Deck, HeldOutKind, hold_out, place
 from viceversa.data.recipe import Recipe
@@ -121,6 +122,10 @@ class SingleData:
             )
         return portraits(keeping) if self.builtin == "avatars" else digits(keeping)
 
+    def _places(self) -> list[Path]:
+        """The folders that pictures are taken from; those of idx files hold no pictures by suffix."""
+        return [] if self.root is None else [self.root]
+
     def _recipe(self, side_px: int, channels: Literal[1, 3]) -> Recipe:
         smallest_px = 1 if self.enlarge else self.size_px
         return Recipe(side_px=side_px, smallest_px=smallest_px, fit=self.fit, channels=(channels,))
@@ -152,7 +157,7 @@ class SingleData:
             labels=labels,
             kept_labels=kept_labels,
             source=source,
-            skipped=train.skipped + (test.skipped if test else ()),
+            skipped=passed_over(self._places()) + train.skipped + (test.skipped if test else ()),
             held_out_kind="test" if test else "held out" if held_out else "training",
         )
 

@@ -15,6 +15,7 @@ from viceversa.data.balance import Balance
 from viceversa.data.cache import PictureSet, Progress, Skipped
 from viceversa.data.folders import Domain, Item
 from viceversa.data.images import Array, Fit
+from viceversa.data.others import passed_over, places
 from viceversa.data.pictures import Deck, HeldOutKind, PairedPictures, UnpairedPictures, hold_out, place
 from viceversa.data.recipe import Recipe
 from viceversa.errors import ConfigError, DataError
@@ -150,7 +151,7 @@ class UnpairedData(PictureData):
             a=a_deck,
             b=b_deck,
             domains={"a": names[0], "b": names[1]},
-            skipped=parts[0].skipped + parts[1].skipped,
+            skipped=passed_over(places(self.root, self.a, self.b)) + parts[0].skipped + parts[1].skipped,
             held_out_kind=kind,
         )
 
@@ -192,7 +193,7 @@ class PairedData(PictureData):
             pairs=_deck(self, part, held_out, seed, "pairs", torch.device(device)),
             backwards=self.direction == "b2a",
             domains={"a": names[0], "b": names[1]},
-            skipped=part.skipped,
+            skipped=passed_over(places(self.root, self.a, self.b)) + part.skipped,
             held_out_kind=_held_out_kind([part], held_out),
         )
 

@@ -184,12 +184,19 @@ def _details(record: RunRecord) -> str:
             f"<li><code>{escape(str(entry.get('path', '?')))}</code> {escape(str(entry.get('reason', '')))}</li>"
             for entry in skipped
         )
-        title = "1 file was skipped" if len(skipped) == 1 else f"{len(skipped):,} files were skipped"
+        files = sum(_files(str(entry.get("reason", ""))) for entry in skipped)
+        title = "1 file was skipped" if files == 1 else f"{files:,} files were skipped"
         html += f'<details id="skipped"><summary>{title}</summary><ul>{lines}</ul></details>'
     if record.config:
         table = _table(_flat(record.config), name_of=str)
         html += f'<details id="config"><summary>Configuration</summary>{table}</details>'
     return html
+
+
+def _files(reason: str) -> int:
+    """How many files one entry of the skipped ones stands for: those of other kinds share one (`data.others`)."""
+    match = re.match(r"holds (\d+) files? of ", reason)
+    return int(match[1]) if match else 1
 
 
 def _estimate(record: RunRecord) -> dict[str, dict[str, str]]:
