@@ -264,6 +264,15 @@ def test_replacing_a_file_in_a_folder_that_is_gone_is_told_and_leaves_nothing(tm
     assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("report.html", b"new")]
 
 
+def test_what_is_replaced_is_on_the_disk_before_it_has_its_name(tmp_path, monkeypatch):
+    """Else a power cut could leave an empty summary.json, or a config.json with which no run goes on."""
+    done, sync, replace = [], os.fsync, os.replace
+    monkeypatch.setattr(os, "fsync", lambda descriptor: (done.append("sync"), sync(descriptor)))
+    monkeypatch.setattr(os, "replace", lambda *paths: (done.append("name"), replace(*paths)))
+    replace_file(tmp_path / "summary.json", b"{}")
+    assert done == ["sync", "name"]
+
+
 def board_values(run: Path, name: str) -> list[tuple[int, float]]:
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 

@@ -61,7 +61,7 @@ def _report(model: Path, out: Path | None, **settings: object) -> int:
 
     from viceversa.evaluation.evaluate import evaluate as measured
     from viceversa.evaluation.table import as_tables
-    from viceversa.inference.folder import replace_file
+    from viceversa.replacing import replace_file
 
     found = measured(model, **settings, say=lambda text: print(text, file=sys.stderr))  # pyright: ignore[reportArgumentType]
     Console().print(as_tables(found))

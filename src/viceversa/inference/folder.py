@@ -10,7 +10,6 @@ it is for people and for other programs.
 import dataclasses
 import importlib.metadata
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +32,7 @@ from viceversa.networks import (
     ResNetConfig,
     UNetConfig,
 )
+from viceversa.replacing import replace_file
 
 FORMAT, VERSION = "viceversa-translator", 1
 CONFIG_FILE, WEIGHTS_FILE, CARD_FILE = "config.json", "model.safetensors", "README.md"
@@ -273,16 +273,3 @@ def _plain(tensor: Tensor) -> Tensor:
     """On the CPU, in float32 unless it counts, in dense memory; safetensors keeps no strides."""
     dtype = torch.float32 if tensor.is_floating_point() else tensor.dtype
     return tensor.detach().to("cpu", dtype).contiguous()
-
-
-def replace_file(path: Path, content: bytes) -> None:
-    """Writes beside ``path`` and renames: a reader sees the old file or the new one, whole."""
-    beside = path.with_name(f".{path.name}.partial")  # what a kill leaves is overwritten by the next attempt
-    try:
-        with beside.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())  # else a power cut could leave an empty file under the final name
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)

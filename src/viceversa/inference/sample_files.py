@@ -20,9 +20,9 @@ from viceversa.data import images
 from viceversa.errors import ConfigError
 from viceversa.inference import latents as spaces
 from viceversa.inference.animation import FRAMES_PER_SECOND, MOVING, write_animation
-from viceversa.inference.folder import replace_file
 from viceversa.inference.latents import How
 from viceversa.inference.sampler import Sampler
+from viceversa.replacing import replace_file
 
 __all__ = ["Wanted", "sample_files"]
 

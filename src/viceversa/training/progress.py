@@ -23,6 +23,7 @@ from rich.console import Console, RenderableType
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from rich.text import Text
 
+from viceversa import replacing
 from viceversa.errors import TrainingError
 from viceversa.training.units import count, duration, peak_memory_bytes, size
 
@@ -251,14 +252,9 @@ class Board:
 
 
 def replace_file(path: Path, content: bytes) -> None:
-    """Write ``content`` beside ``path``, then put it in its place: a reader sees the old file or the new one, whole."""
-    beside = path.with_name(f".{path.name}.partial")  # what a kill leaves is overwritten by the next attempt
+    """Puts ``content`` in the place of ``path`` in one go; what cannot be written is a TrainingError."""
     with _writing(path):
-        try:
-            beside.write_bytes(content)
-            os.replace(beside, path)
-        finally:
-            beside.unlink(missing_ok=True)
+        replacing.replace_file(path, content)
 
 
 def compact(losses: Mapping[str, float]) -> str:

@@ -19,7 +19,6 @@ from viceversa.inference.folder import (
     TranslatorConfig,
     config_to_json,
     read_translator,
-    replace_file,
 )
 from viceversa.inference.onnx import parity
 from viceversa.inference.onnx.engines import CONFIG_KEY, EXPORT_KEY, EXPORT_VERSION, on_onnxruntime
@@ -27,6 +26,7 @@ from viceversa.inference.onnx.graph import network_graph, with_pictures
 from viceversa.inference.onnx.parity import Parity
 from viceversa.inference.onnx.precision import Dtype, to_fp16, to_int8
 from viceversa.inference.translator import Translator, find_weights, pad_to_multiple
+from viceversa.replacing import replace_file
 
 __all__ = ["Dtype", "Exported", "export"]
 

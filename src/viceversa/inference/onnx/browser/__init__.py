@@ -11,8 +11,8 @@ from pathlib import Path
 from string import Template
 
 from viceversa.errors import ConfigError
-from viceversa.inference.folder import replace_file
 from viceversa.inference.onnx.export import Exported
+from viceversa.replacing import replace_file
 
 _SCRIPT = "ort.webgpu.bundle.min.mjs"
 _WASM = re.compile(rb"ort-wasm-simd-threaded[a-z.]*\.wasm")
