@@ -168,21 +168,21 @@ def test_an_unknown_method_is_refused_with_the_nearest():
 
 
 def test_difference_names_what_changed_from_what_to_what():
-    old = configure("cyclegan", out=OUT, a="women", b="men")
-    new = configure("cyclegan", out=OUT, a="women", b="my men", batch=4, lambda_cycle=5.0, size_px=64, blocks=3)
+    old = configure("cyclegan", out=OUT, name_a="women", name_b="men")
+    new = configure(
+        "cyclegan", out=OUT, name_a="women", name_b="my men", batch=4, lambda_cycle=5.0, size_px=64, blocks=3
+    )
     found = difference(old, new)
     assert set(found) == {
-        "--b men, now 'my men'", "--batch 1, now 4", "--lambda-cycle 10.0, now 5.0", "--size 256, now 64",
+        "--name-b men, now 'my men'", "--batch 1, now 4", "--lambda-cycle 10.0, now 5.0", "--size 256, now 64",
         "--blocks left out, now 3",
     }  # fmt: skip
     assert difference(old, old) == []
 
 
 def test_switches_are_named_as_they_are_typed():
-    old, new = configure("pix2pix", out=OUT, root="x"), configure("pix2pix", out=OUT, a="y", b="z", mirror=False)
-    assert difference(old, new) == [
-        "--data x, now left out", "--a left out, now y", "--b left out, now z", "--mirror, now --no-mirror",
-    ]  # fmt: skip
+    old, new = configure("pix2pix", out=OUT, name_a="x"), configure("pix2pix", out=OUT, name_b="y", mirror=False)
+    assert difference(old, new) == ["--name-a x, now left out", "--name-b left out, now y", "--mirror, now --no-mirror"]
 
 
 def test_another_method_is_a_difference():
@@ -194,6 +194,8 @@ def test_what_does_not_touch_the_result_may_differ():
     old = configure("cyclegan", out=OUT)
     new = configure("cyclegan", out="b", keep=9, checkpoint_minutes=1, device="cpu", compile=True, cache="elsewhere")
     assert difference(old, new) == []
+    moved = configure("cyclegan", out=OUT, a="women", b="men")
+    assert difference(moved, configure("cyclegan", out=OUT, root="pictures")) == [], "see guards.check_pictures"
     assert difference(old, configure("cyclegan", out=OUT, images=5, epochs=7)) == [], "see guards.check_length"
 
 

@@ -1,6 +1,8 @@
+import json
 import shutil
 import signal
 import threading
+from pathlib import Path
 
 import pytest
 import torch
@@ -29,12 +31,56 @@ def test_a_run_is_not_gone_on_with_when_pictures_were_added(pictures, tmp_path):
     assert train(config, quiet=True).finished
 
 
-def test_before_the_first_checkpoint_pictures_may_be_added(tmp_path):
-    (tmp_path / "summary.json").write_text('{"pictures": {"a": 7, "b": 7}}')
-    guards.check_pictures(tmp_path, {"a": 8, "b": 7})
+def test_before_the_first_checkpoint_pictures_may_be_added(tiny, tmp_path):
+    pictures = tiny("cyclegan", tmp_path).method.data.open(0, "cpu")
+    (tmp_path / "summary.json").write_text('{"pictures": {"a": 8, "b": 7}}')
+    guards.check_pictures(tmp_path, pictures, moved=True)
     (tmp_path / "checkpoints" / "00000001").mkdir(parents=True)
     with pytest.raises(ConfigError, match="8"):
-        guards.check_pictures(tmp_path, {"a": 8, "b": 7})
+        guards.check_pictures(tmp_path, pictures, moved=False)
+
+
+@pytest.mark.parametrize("method", ["cyclegan", "pix2pix", "cgan"])
+def test_pictures_may_be_moved_and_not_exchanged(method, tiny, pictures, tmp_path, monkeypatch):
+    """A run knows its pictures by their content: their folder is no part of it, what lies there is."""
+    paired = method != "cgan"
+    shutil.copytree(pictures, tmp_path / "first")
+    monkeypatch.chdir(tmp_path)
+
+    def at(root: Path, images: int):
+        folders = {"a": root / "a", "b": root / "b"} if paired else {"root": root}
+        return tiny(method, tmp_path / "run", cache=tmp_path / "cache", images=images, hold_out=0, **folders)
+
+    assert train(at(Path("first"), 2), quiet=True).finished
+    (tmp_path / "first").rename(tmp_path / "second")
+    assert train(at(tmp_path / "second", 4), quiet=True).images_seen == 4
+    before = (tmp_path / "run" / "metrics.jsonl").read_bytes()
+    assert f'"{tmp_path / "second"}' in (tmp_path / "run" / "config.json").read_text(), "where they are now"
+    folder = tmp_path / "second" / "a"
+    (folder / "0.png").rename(folder / "x.png")
+    (folder / "1.png").rename(folder / "0.png")
+    (folder / "x.png").rename(folder / "1.png")
+    with pytest.raises(ConfigError, match=r"run was trained on as many pictures, but on others.*another --out\.$"):
+        train(at(tmp_path / "second", 6), quiet=True)
+    assert (tmp_path / "run" / "metrics.jsonl").read_bytes() == before
+
+
+def test_a_run_from_before_contents_were_kept_goes_on_where_its_folders_are_the_same(
+    tiny, pictures, tmp_path, monkeypatch
+):
+    def config(images: int, **folders: Path):
+        return tiny("pix2pix", tmp_path / "run", images=images, **folders)
+
+    train(config(1), quiet=True)
+    summary = tmp_path / "run" / "summary.json"
+    old = {key: value for key, value in json.loads(summary.read_text()).items() if key != "content"}
+    summary.write_text(json.dumps(old))
+    shutil.copytree(pictures, tmp_path / "other")
+    with pytest.raises(ConfigError, match=r"run was begun by a version that knew pictures by their folders"):
+        train(config(2, a=tmp_path / "other" / "a", b=tmp_path / "other" / "b"), quiet=True)
+    monkeypatch.chdir(pictures)
+    assert train(config(2, a=Path("a"), b=Path("b")), quiet=True).images_seen == 2
+    assert "content" in json.loads(summary.read_text()), "from now on it knows"
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{", "\x00"])

@@ -62,6 +62,13 @@ class PictureSet:
     skipped: tuple[Skipped, ...]
     """What was left out."""
 
+    key: str
+    """A hash of all that the pictures follow from: the bytes of their files, and the recipe."""
+
+    def identity(self, *labels: str) -> str:
+        """A hash of the pictures, of their names, and of ``labels``: equal wherever the folder lies."""
+        return _hash([self.key, self.names, labels])
+
 
 def user_folder() -> Path:
     """The folder of this user for caches, by the custom of the platform."""
@@ -201,6 +208,7 @@ def _open(entry: Path, items: Sequence[Item]) -> PictureSet | None:
             skipped=tuple(
                 Skipped(path=items[index].files[half], reason=reason) for index, half, reason in about["skipped"]
             ),
+            key=entry.name,
         )
     except (OSError, ValueError, LookupError, TypeError):
         return None

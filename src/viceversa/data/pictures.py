@@ -44,6 +44,14 @@ class Pictures(Protocol):
         ...
 
     @property
+    def content(self) -> dict[str, str]:
+        """A hash of the pictures that are there for training, of each domain or of the pairs: equal wherever they lie.
+
+        Not of those of a test folder.
+        """
+        ...
+
+    @property
     def skipped(self) -> tuple[Skipped, ...]:
         """Files that could not be used."""
         ...
@@ -170,6 +178,9 @@ class UnpairedPictures:
     domains: dict[str, str]
     """Names of the domains for people."""
 
+    content: dict[str, str]
+    """A hash of what is there for training; see `Pictures.content`."""
+
     skipped: tuple[Skipped, ...]
     """Files that could not be used."""
 
@@ -212,6 +223,9 @@ class PairedPictures:
 
     domains: dict[str, str]
     """Names of the domains for people."""
+
+    content: dict[str, str]
+    """A hash of what is there for training; see `Pictures.content`."""
 
     skipped: tuple[Skipped, ...]
     """Files that could not be used."""

@@ -24,6 +24,7 @@ from viceversa.errors import ConfigError, DataError
 Builtin = Literal["avatars", "digits"]
 
 _HELD_OUT_SHARE = 10  # at most one in so many pictures is kept out of training
+_MAY_DIFFER = {"may_differ": True}  # folders may be moved: a run knows its pictures by their content
 _SMALLEST_PX, _LARGEST_PX = 16, 128
 _FEWEST = 2  # in all and of a class: one picture would only be learnt by heart
 
@@ -32,7 +33,7 @@ _FEWEST = 2  # in all and of a class: one picture would only be learnt by heart
 class SingleData:
     """A folder of pictures, or of one sub-folder a class, MNIST's idx files, or pictures that are built in."""
 
-    root: Annotated[Path | None, tyro.conf.arg(name="data")] = None
+    root: Annotated[Path | None, tyro.conf.arg(name="data")] = field(default=None, metadata=_MAY_DIFFER)
     """A folder of pictures, one with a sub-folder for each class, or MNIST's idx files."""
 
     builtin: Builtin | None = None
@@ -62,7 +63,7 @@ class SingleData:
     enlarge: bool = False
     """Use files that are smaller than the size too; idx files and digits are enlarged as they are."""
 
-    cache: Path | None = field(default=None, metadata={"may_differ": True})
+    cache: Path | None = field(default=None, metadata=_MAY_DIFFER)
     """Folder for the decoded pictures; left out: the user's folder for caches."""
 
     def __post_init__(self) -> None:
@@ -157,6 +158,7 @@ class SingleData:
             labels=labels,
             kept_labels=kept_labels,
             source=source,
+            content={"a": train.identity(*(source.train.labels.get(name, "") for name in train.names))},
             skipped=passed_over(self._places()) + train.skipped + (test.skipped if test else ()),
             held_out_kind="test" if test else "held out" if held_out else "training",
         )
@@ -177,6 +179,9 @@ class SinglePictures:
 
     source: Source
     """Where they are from."""
+
+    content: dict[str, str]
+    """A hash of what is there for training; see `viceversa.data.pictures.Pictures.content`."""
 
     skipped: tuple[Skipped, ...]
     """Files that could not be used."""

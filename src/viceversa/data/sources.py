@@ -22,19 +22,20 @@ from viceversa.errors import ConfigError, DataError
 
 _LOAD_SHARE = 286 / 256  # of the size: the papers' jitter
 _HELD_OUT_SHARE = 10  # at most one in so many pictures is kept out of training
+_MAY_DIFFER = {"may_differ": True}  # folders may be moved: a run knows its pictures by their content
 
 
 @dataclass(frozen=True, kw_only=True)
 class PictureData:
     """What paired and unpaired pictures have in common."""
 
-    root: Annotated[Path | None, tyro.conf.arg(name="data")] = None
+    root: Annotated[Path | None, tyro.conf.arg(name="data")] = field(default=None, metadata=_MAY_DIFFER)
     """A data set in one folder; instead of --a and --b."""
 
-    a: Path | None = None
+    a: Path | None = field(default=None, metadata=_MAY_DIFFER)
     """The folder of domain A."""
 
-    b: Path | None = None
+    b: Path | None = field(default=None, metadata=_MAY_DIFFER)
     """The folder of domain B."""
 
     name_a: str | None = None
@@ -70,7 +71,7 @@ class PictureData:
     enlarge: bool = False
     """Use pictures that are smaller than the size too."""
 
-    cache: Path | None = field(default=None, metadata={"may_differ": True})
+    cache: Path | None = field(default=None, metadata=_MAY_DIFFER)
     """Folder for the decoded pictures; left out: the user's folder for caches."""
 
     def __post_init__(self) -> None:
@@ -151,6 +152,7 @@ class UnpairedData(PictureData):
             a=a_deck,
             b=b_deck,
             domains={"a": names[0], "b": names[1]},
+            content={side: part.train.identity() for side, part in zip("ab", parts, strict=True)},
             skipped=passed_over(places(self.root, self.a, self.b)) + parts[0].skipped + parts[1].skipped,
             held_out_kind=kind,
         )
@@ -193,6 +195,7 @@ class PairedData(PictureData):
             pairs=_deck(self, part, held_out, seed, "pairs", torch.device(device)),
             backwards=self.direction == "b2a",
             domains={"a": names[0], "b": names[1]},
+            content={"pairs": part.train.identity()},
             skipped=passed_over(places(self.root, self.a, self.b)) + part.skipped,
             held_out_kind=_held_out_kind([part], held_out),
         )

@@ -13,6 +13,7 @@ import torch
 from lightning_fabric import Fabric
 
 from viceversa.config import PrecisionName, TrainConfig, difference, read_config
+from viceversa.data.pictures import Pictures
 from viceversa.errors import ConfigError, TrainingError, ViceversaError
 from viceversa.inference.memory import available_bytes
 from viceversa.training import checkpoint, lock
@@ -81,14 +82,36 @@ def former_summary(out: Path) -> dict[str, Any]:
     return summary if isinstance(summary, dict) else {}
 
 
-def check_pictures(out: Path, counts: dict[str, int]) -> None:
-    """Refuses to go on with more or fewer pictures: which one is seen when would no longer be what it was."""
-    former = former_summary(out).get("pictures", counts)
-    if checkpoint.complete(out / "checkpoints") and former != counts:
+def check_pictures(out: Path, pictures: Pictures, *, moved: bool) -> None:
+    """Refuses to go on with other pictures, more or fewer: which one is seen when would no longer be what it was.
+
+    A run that was begun before it was kept what its pictures are cannot tell; so where the folders have ``moved``, it
+    is refused too.
+    """
+    if not checkpoint.complete(out / "checkpoints"):
+        return
+    summary, counts = former_summary(out), pictures.counts
+    former, content = summary.get("pictures", counts), summary.get("content")
+    way_out = "Put them back as they were to go on, or start anew with another --out."
+    if former != counts:
+        raise ConfigError(f"{out} was trained on {former} pictures and now there are {counts}. {way_out}")
+    if content is not None and content != pictures.content:
+        raise ConfigError(f"{out} was trained on as many pictures, but on others, or under other names. {way_out}")
+    if content is None and moved:
         raise ConfigError(
-            f"{out} was trained on {former} pictures and now there are {counts}. "
-            "Put them back as they were to go on, or start anew with another --out."
+            f"{out} was begun by a version that knew pictures by their folders alone, and these are others. Name the "
+            "same folders with --data, or --a and --b, to go on, or start anew with another --out."
         )
+
+
+def moved(former: TrainConfig[Any] | None, config: TrainConfig[Any]) -> bool:
+    """Whether the folders of the pictures are others than those of ``former``."""
+
+    def folders(config: TrainConfig[Any]) -> list[Path | None]:
+        given = [getattr(config.method.data, name, None) for name in ("root", "a", "b")]
+        return [path and path.resolve() for path in given]
+
+    return former is not None and folders(former) != folders(config)
 
 
 def check_memory(config: TrainConfig[Any], expected: Estimate, device: torch.device) -> str:

@@ -86,7 +86,7 @@ def train(config: TrainConfig[Any], *, quiet: bool = False) -> Run:
         def prepare() -> Session:
             method = methods.make(config.method, pictures, config.seed)
             trainer = Trainer(config, method, pictures, fabric)
-            guards.check_pictures(config.out, pictures.counts)
+            guards.check_pictures(config.out, pictures, moved=guards.moved(former, config))
             plan = guards.check_length(former, config, pictures.epoch_images) if former else ""
             greet()
             over = checkpoint.images_in(config.out / "checkpoints") >= trainer.total_images
@@ -178,6 +178,7 @@ class Session:
             "device": where,
             "precision": self.config.precision,
             "pictures": pictures.counts,
+            "content": pictures.content,
             "held_out": pictures.held_out_kind,
             "skipped": [{"path": str(lost.path), "reason": lost.reason} for lost in pictures.skipped],
             "estimate": _first_estimate(former, trainer.total_images)
