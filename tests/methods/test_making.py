@@ -1,5 +1,6 @@
 """A method comes to be as a function of its config and the seed."""
 
+import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -68,3 +69,19 @@ def test_batch_norm_in_the_generator_alone(tiny, make_trainer, tmp_path):
         made = make_trainer(tiny(method, tmp_path / method, **settings)).method
         normed = {name.partition(".")[0] for name, part in made.named_modules() if isinstance(part, nn.BatchNorm2d)}
         assert normed == set(generators)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_numbers_that_cannot_be_are_refused_by_their_flag(method):
+    """The message is one short sentence, without the settings of a whole network."""
+    wrong = {"width": 0, "discriminator_width": 0, "blocks": -1, "levels": 1, "layers": 0, "pieces": 0}
+    wrong["discriminator_layers"] = 9
+    own = {part.name for part in dataclasses.fields(METHODS[method].Config().networks)}
+    assert own & set(wrong)
+    for name in own & set(wrong):
+        with pytest.raises(ConfigError) as refused:
+            configure(method, out="x", **{name: wrong[name]})
+        said = str(refused.value)
+        assert f"--{name.replace('_', '-')} must be" in said
+        assert f"got {wrong[name]}." in said
+        assert "Config(" not in said

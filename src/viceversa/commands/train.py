@@ -31,7 +31,7 @@ Set first, if anything: --size, --images or --epochs, --batch."""
 
 
 def train(arguments: list[str]) -> int:
-    """Train a translator on two folders of pictures, or go on where RUN stopped."""
+    """Train what translates pictures or makes them of noise, or go on where RUN stopped."""
     from viceversa import methods, recipes
     from viceversa.config import TrainConfig, configure
 

@@ -17,7 +17,7 @@ from viceversa.errors import ConfigError
 from viceversa.losses import OBJECTIVES, l1
 from viceversa.methods.base import Batch, Iteration, Method, MethodConfig, Preview, Update
 from viceversa.methods.noise import Objective
-from viceversa.methods.settings import AdamConfig
+from viceversa.methods.settings import AdamConfig, check_at_least
 from viceversa.networks import (
     CartoonConfig,
     CartoonDiscriminator,
@@ -47,6 +47,9 @@ class CartoonNetworksConfig:
     """How weights are drawn."""
     init_gain: float = 0.02
     """Standard deviation of the normal initialisation, factor of xavier and orthogonal; kaiming has none."""
+
+    def __post_init__(self) -> None:
+        check_at_least(self, width=1, blocks=0, discriminator_width=1)
 
     def make_generator(self, in_channels: int, out_channels: int, size_px: int) -> CartoonGenerator:
         """A generator for pictures of ``size_px``; its weights are not drawn yet."""

@@ -10,7 +10,7 @@ from torch import nn
 
 from viceversa.methods.base import Batch, Iteration, Method, Preview, Update
 from viceversa.methods.noise import LatentSettings, NoiseConfig, Objective, noise, sheet
-from viceversa.methods.settings import AdversarialConfig
+from viceversa.methods.settings import AdversarialConfig, check_at_least
 from viceversa.networks import MaxoutConfig, MaxoutDiscriminator, MLPGenerator, MLPGeneratorConfig
 from viceversa.networks.layers import Initialisation
 
@@ -33,6 +33,9 @@ class FullyConnectedConfig:
     """How weights are drawn."""
     init_gain: float = 1.0
     """Standard deviation of the normal initialisation, factor of xavier and orthogonal; kaiming has none."""
+
+    def __post_init__(self) -> None:
+        check_at_least(self, width=1, layers=1, discriminator_width=1, pieces=1)
 
 
 @dataclass(frozen=True, kw_only=True)

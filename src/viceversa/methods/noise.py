@@ -10,7 +10,7 @@ from torch import Tensor
 from viceversa.data.single import SingleData
 from viceversa.errors import ConfigError
 from viceversa.methods.base import Iteration, MethodConfig, Preview
-from viceversa.methods.settings import AdamConfig, ScheduleConfig
+from viceversa.methods.settings import AdamConfig, ScheduleConfig, check_at_least
 from viceversa.networks import DCGANDiscriminator, DCGANDiscriminatorConfig, DCGANGenerator, DCGANGeneratorConfig
 from viceversa.networks.latent import LatentConfig, Prior
 from viceversa.networks.layers import Initialisation, Norm
@@ -56,6 +56,7 @@ class ConvolutionalConfig:
     """Standard deviation of the normal initialisation, factor of xavier and orthogonal; kaiming has none."""
 
     def __post_init__(self) -> None:
+        check_at_least(self, width=1, discriminator_width=1)
         if min(self.hidden, self.discriminator_hidden) < 0:
             raise ConfigError(
                 "--hidden and --discriminator-hidden must not be negative; got "

@@ -24,6 +24,18 @@ AdversarialName = Literal["lsgan", "bce", "hinge", "minimax", "wgan-gp"]
 _MAY_DIFFER = {"may_differ": True}  # a run can go on for longer; see viceversa.config.difference
 
 
+def check_at_least(settings: object, **least: int) -> None:
+    """Refuses settings, called by their names, that are smaller than they may be; those left out (None) are not.
+
+    Raises:
+        ConfigError: With the flag.
+    """
+    for name, smallest in least.items():
+        value = getattr(settings, name)
+        if value is not None and value < smallest:
+            raise ConfigError(f"--{name.replace('_', '-')} must be at least {smallest}; got {value}.")
+
+
 @dataclass(frozen=True, kw_only=True)
 class OptimizerConfig:
     """The learning rate over the run, whichever optimizer it is for."""
@@ -144,6 +156,13 @@ class NetworksConfig:
     init_gain: float = 0.02
     """Standard deviation of the normal initialisation, factor of xavier and orthogonal; kaiming has none."""
 
+    def __post_init__(self) -> None:
+        check_at_least(self, width=1, discriminator_width=1, blocks=0)
+        if self.levels is not None and not 2 <= self.levels <= 12:
+            raise ConfigError(f"--levels must be 2 to 12; got {self.levels}.")
+        if not 0 <= self.discriminator_layers <= 6:
+            raise ConfigError(f"--discriminator-layers must be 0 to 6; got {self.discriminator_layers}.")
+
     def make_generator(self, in_channels: int, out_channels: int, size_px: int) -> nn.Module:
         """A generator for pictures of ``size_px``; its weights are not drawn yet."""
         if self.generator == "resnet":
@@ -163,9 +182,11 @@ class NetworksConfig:
             )
         halvings = (size_px & -size_px).bit_length() - 1  # how often size_px can be halved
         levels = self.levels if self.levels is not None else min(8, halvings)
-        if size_px % 2**levels or levels < 2:
+        if levels < 2:
+            raise ConfigError(f"A U-Net trains at multiples of 4 px; got --size {size_px}.")
+        if size_px % 2**levels:
             raise ConfigError(
-                f"A U-Net of {levels} levels trains at multiples of {2 ** max(levels, 2)} px; got --size {size_px}. "
+                f"A U-Net of {levels} levels trains at multiples of {2**levels} px; got --size {size_px}. "
                 "Choose such a size, or other --levels."
             )
         return UNetGenerator(

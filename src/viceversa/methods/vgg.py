@@ -17,7 +17,7 @@ from viceversa.data.labelled import LabelledData
 from viceversa.data.single import require_classes
 from viceversa.losses import precise
 from viceversa.methods.base import Batch, Iteration, Method, MethodConfig, Preview, Update
-from viceversa.methods.settings import AdamConfig, ScheduleConfig
+from viceversa.methods.settings import AdamConfig, ScheduleConfig, check_at_least
 from viceversa.networks import vgg_file
 from viceversa.networks.layers import Initialisation
 from viceversa.networks.vgg import VGG19, VGGConfig
@@ -36,6 +36,9 @@ class VGGNetworkConfig:
     """How weights are drawn; with nothing but kaiming do so many layers without normalisation start to learn."""
     init_gain: float = 0.02
     """Standard deviation of the normal initialisation, factor of xavier and orthogonal; kaiming has none."""
+
+    def __post_init__(self) -> None:
+        check_at_least(self, width=1)
 
 
 @dataclass(frozen=True, kw_only=True)
