@@ -150,6 +150,21 @@ def test_page_renews_itself_only_while_training(run):
     assert "estimate measured" in text_of(page)
 
 
+@pytest.mark.parametrize(
+    ("kind", "columns", "said"),
+    [
+        ("test", ["input", "output"], "Pictures of the test folder, which are not trained on."),
+        ("held out", ["input", "output"], "Pictures that were held out of training."),
+        ("training", ["input", "output"], "Pictures that are trained on: none were there to be held out."),
+        ("held out", ["code 0", "code 1"], "Made of always the same noise."),
+        (["odd"], ["input"], ""),
+    ],
+)
+def test_the_sheets_say_which_pictures_they_show(run, kind, columns, said):
+    change_summary(run, held_out=kind, sample_columns=columns)
+    assert f"Samples {said} Play".replace("  ", " ") in text_of(page_of(run))
+
+
 def test_direction_of_the_title(run):
     def title(**config_data) -> str:
         (run / "config.json").write_text(json.dumps({"method": {"data": config_data}}))

@@ -67,6 +67,7 @@ def write_report(run: Path) -> Path:
         "data": _json_for_html(data),
         "header": _header(record, live),
         "findings": "".join(f"<li>{escape(text)}</li>" for text in findings(record.lines, record.total_images)),
+        "samples_of": escape(_samples_of(record)),
         "samples_hidden": "" if pictures else "hidden",
         "charts_hidden": "" if data["charts"] else "hidden",
         "results": _results(record),
@@ -140,6 +141,18 @@ def _peak_memory(record: RunRecord) -> float | None:
 def _columns(record: RunRecord) -> list[str]:
     titles = [str(title) for title in items(record.summary.get("sample_columns"))]
     return titles or ["input", "output", "back again"]
+
+
+def _samples_of(record: RunRecord) -> str:
+    """Which pictures the sheets show; nothing where there is no input to be seen."""
+    if _columns(record)[0] != "input":
+        return "Made of always the same noise."
+    said = {
+        "test": "Pictures of the test folder, which are not trained on.",
+        "held out": "Pictures that were held out of training.",
+        "training": "Pictures that are trained on: none were there to be held out.",
+    }
+    return said.get(str(record.summary.get("held_out")), "")
 
 
 def _results(record: RunRecord) -> str:
