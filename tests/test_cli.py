@@ -104,9 +104,19 @@ def test_methods_are_listed_with_paper_and_data(say):
     code, out, _ = say("methods")
     assert code == 0
     for name, method in methods.METHODS.items():
-        (line,) = [line for line in out.splitlines() if line.split()[:1] == [name]]
+        (line,) = [line for line in out.split("Defaults:")[0].splitlines() if line.split()[:1] == [name]]
         assert method.paper in line
     assert "unpaired" in out
+
+
+def test_methods_are_listed_with_the_defaults_that_matter(say):
+    _, out, _ = say("methods")
+    table = out.split("Defaults:")[1].split("Recipes:")[0].splitlines()
+    assert max(map(len, table)) <= 80
+    rows = {line.split()[0]: line.split()[1:] for line in table if line.split()}
+    assert set(rows) - {"objective"} == set(methods.METHODS)
+    assert rows["cyclegan"] == ["lsgan", "resnet", "64", "256", "1", "0.0002", "200"]
+    assert rows["wgan"][-2:] == ["5e-05", "25"]
 
 
 @pytest.mark.parametrize(

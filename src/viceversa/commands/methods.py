@@ -1,16 +1,17 @@
 """viceversa methods."""
 
 import sys
+from typing import Any
 
 from viceversa.commands._call import call
 
 
 def methods(arguments: list[str]) -> int:
-    """List the methods, with paper and kind of data, and the recipes."""
+    """List the methods, with paper, kind of data and defaults, and the recipes."""
 
     def run() -> int:
-        """Lists the methods, with paper and kind of data, and the recipes."""
-        print(f"{table_of_methods()}\n\nRecipes:\n\n{table_of_recipes()}")
+        """Lists the methods, with paper, kind of data and defaults, and the recipes."""
+        print(f"{table_of_methods()}\n\nDefaults:\n\n{table_of_defaults()}\n\nRecipes:\n\n{table_of_recipes()}")
         return 0
 
     return call("methods", run, arguments)
@@ -25,6 +26,22 @@ def table_of_methods() -> str:
         data = type(method.Config().data).__name__.removesuffix("Data").lower()
         about = (sys.modules[method.__module__].__doc__ or "").splitlines()[0].split(": ", 1)[-1].rstrip(".")
         lines.append(f"  {method.name:<12}{data:<10}{about} ({method.paper})")
+    return "\n".join(lines)
+
+
+def table_of_defaults() -> str:
+    """A line a method: what it starts from where nothing else is asked for, in at most 80 columns."""
+    from viceversa import methods
+
+    row = "  {:<12}{:<11}{:<11}{:>6}{:>7}{:>7}{:>9}{:>8}".format
+    lines = [row("", "objective", "generator", "width", "size", "batch", "rate", "epochs")]
+    for method in methods.METHODS.values():
+        config: Any = method.Config()
+        objective = getattr(getattr(config, "adversarial", config), "objective", "-")
+        generator = getattr(config.networks, "generator", "-")
+        schedule, rate = config.schedule, f"{config.optimizer.learning_rate:g}"
+        numbers = (config.networks.width, config.data.size_px, schedule.batch, rate, f"{schedule.epochs:g}")
+        lines.append(row(method.name, objective, generator, *numbers))
     return "\n".join(lines)
 
 
