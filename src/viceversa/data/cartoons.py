@@ -47,6 +47,7 @@ class CartoonData(UnpairedData):
                 channels=(self.channels_b, self.channels_b),
                 train=self._with_twins(cartoons.train, progress),
                 test=self._with_twins(cartoons.test, progress) if cartoons.test else None,
+                files=cartoons.files,
                 at_size=cartoons.at_size,
             ),
         ]

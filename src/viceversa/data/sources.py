@@ -1,6 +1,6 @@
 """The kinds of data that methods take, as settings; `open` turns them into pictures to train on."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Literal, get_args
@@ -187,8 +187,7 @@ class PairedData(PictureData):
 
     def open(self, seed: int, device: torch.device | str, progress: Progress | None = None) -> PairedPictures:
         """Decodes the pairs, or finds them in the cache; arguments and errors as of `UnpairedData.open`."""
-        pairs = folders.paired(self.root, self.a, self.b)
-        part = _decode(self, pairs, (self.channels_a, self.channels_b), progress)
+        (part,) = self.parts(progress)
         held_out = _held_out_count(self, [part])
         names = self._names()
         return PairedPictures(
@@ -199,6 +198,11 @@ class PairedData(PictureData):
             skipped=passed_over(places(self.root, self.a, self.b)) + part.skipped,
             held_out_kind=_held_out_kind([part], held_out),
         )
+
+    def parts(self, progress: Progress | None) -> list["Decoded"]:
+        """The decoded pairs."""
+        pairs = folders.paired(self.root, self.a, self.b)
+        return [_decode(self, pairs, (self.channels_a, self.channels_b), progress)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -211,6 +215,8 @@ class Decoded:
     """To train on."""
     test: PictureSet | None
     """From the test folder, if there is one."""
+    files: Mapping[str, tuple[Path, ...]]
+    """By name, what the pictures to train on were read from."""
     at_size: Callable[[NDArray[np.int64]], Array]
     """See `Deck.at_size`."""
 
@@ -243,7 +249,14 @@ def _decode(
         return build(tuple(items[train.names[row]] for row in rows), data.size_px).pictures
 
     test = build(domain.test, data.size_px) if domain.test else None
-    return Decoded(channels=channels, train=train, test=test, at_size=at_size)
+    files = {name: item.files for name, item in items.items()}
+    return Decoded(channels=channels, train=train, test=test, files=files, at_size=at_size)
+
+
+def held_out(data: PictureData, parts: list[Decoded]) -> list[NDArray[np.bool_]]:
+    """For each part, which of its training pictures are kept out of training: none, where there is a test folder."""
+    count = _held_out_count(data, parts)
+    return [hold_out(part.train.names, 0 if part.test else count) for part in parts]
 
 
 def _held_out_count(data: PictureData, parts: list[Decoded]) -> int:

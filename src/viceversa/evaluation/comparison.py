@@ -14,13 +14,13 @@ from viceversa.data.images import Array, to_tensor, to_uint8
 from viceversa.data.pictures import HeldOutKind
 from viceversa.data.sources import PairedData, PictureData, UnpairedData
 from viceversa.errors import ConfigError
-from viceversa.evaluation import features
+from viceversa.evaluation import features, unseen
 from viceversa.evaluation.compared import Compared, open_all, places
 from viceversa.evaluation.heaps import Heaps, heaps_of
 from viceversa.evaluation.translation import Evaluation, Translate, measure, standard
 from viceversa.extras import need
-from viceversa.inference.folder import replace_file
 from viceversa.inference.translator import Translator
+from viceversa.replacing import replace_file
 from viceversa.training import machine
 
 _ALL = 10**9  # pictures to hold out: as many as may be, a tenth
@@ -106,7 +106,9 @@ def compare(
     opened = open_all(models, device)
     names = _directions(opened, to)
     settings = _settings(opened, names, (data, a, b), paired, size)
-    heaps = replace(heaps_of(settings.open(seed, "cpu")), domains=_domains(opened))
+    runs = {model.name: model.data for model in opened if model.data and places(model.data) == places(settings)}
+    shown, seen = unseen.by_all(settings.open(seed, "cpu"), settings, runs)
+    heaps = replace(heaps_of(shown), domains=_domains(opened))
     say("The judge of all: trained here, or found in the cache")
     judge = features.judge_of(heaps, seed, str(opened[0].translator.device))
     held_to = standard(heaps, judge, features.by_classifier(judge))
@@ -122,7 +124,7 @@ def compare(
         seconds=_seconds(opened, names[0], heaps),
         machine=_machine(opened[0].translator),
         sheets=tuple(_sheet(opened, name, heaps, pictures) for name in names),
-        warnings=tuple(_warnings(opened, settings, heaps.kind)),
+        warnings=(*_warnings(opened, settings, heaps.kind), *_seen(seen, heaps)),
     )
     from viceversa.evaluation.comparison_page import to_html
 
@@ -198,7 +200,7 @@ def _settings(
         paired = any(isinstance(data, PairedData) for data in runs.values()) if runs else aside
     known |= {**_channels(models, names), "size_px": size_px}
     made = (PairedData if paired else UnpairedData)(**known)
-    # What any of the runs has trained on is not held out.
+    # To begin with; what any of the runs has trained on is found out with the pictures.
     held_out = [data.hold_out for data in runs.values() if places(data) == places(made)]
     if not held_out:
         return replace(made, hold_out=_ALL, load_size_px=size_px)
@@ -284,3 +286,16 @@ def _warnings(models: Sequence[Compared], data: PictureData, kind: HeldOutKind) 
             sure = kind == "test"
             found.append(f"{where}." if sure else f"{where}; if on these too, its figures flatter.")
     return found
+
+
+def _seen(counts: Mapping[str, int], heaps: Heaps) -> list[str]:
+    """Who was trained on how many of the held-out pictures, which no choice of them could help."""
+    if heaps.kind == "training":
+        return []
+    measured = len(heaps.test["a"]) if heaps.paired else sum(map(len, heaps.test.values()))
+    return [
+        f"{name} was trained on {count} of the {measured} pictures that all are measured on, since the runs held out "
+        "different ones: its figures flatter. Measure them on a folder of pictures that is kept for that (--data)."
+        for name, count in counts.items()
+        if count
+    ]
