@@ -210,6 +210,20 @@ def test_colour_spaces_are_left_and_returned_to(tmp_path: Path, suffix: str, mod
     assert np.abs(back.pixels.astype(int) - smooth).mean() < 4
 
 
+@pytest.mark.parametrize("suffix", [".jpg", ".tif"])
+def test_a_profile_by_which_colours_cannot_be_converted_is_not_named_again(tmp_path: Path, suffix: str) -> None:
+    """Another rule converts them, and whoever went by the profile would see other colours."""
+    broken = bytes(16) + b"CMYK" + bytes(200)
+    Image.new("CMYK", (32, 32), (0, 200, 200, 0)).save(tmp_path / f"x{suffix}", icc_profile=broken)
+    with Image.open(tmp_path / f"x{suffix}") as image:
+        assert image.info["icc_profile"] == broken
+    picture = formats.read(tmp_path / f"x{suffix}")
+    assert picture.pixels[16, 16] == pytest.approx([255, 55, 55], abs=2)
+    save(tmp_path / f"y{suffix}", picture.pixels, mode=picture.about.mode, icc=picture.about.icc)
+    with Image.open(tmp_path / f"y{suffix}") as image:
+        assert (image.mode, image.info.get("icc_profile")) == ("CMYK", None)
+
+
 @pytest.mark.parametrize("suffix", [".jpg", ".webp", ".bmp", ".gif", ".avif", ".heic"])
 def test_other_kinds_hold_8_bits(tmp_path: Path, suffix: str) -> None:
     deep = np.linspace(0, 65535, 32 * 32 * 3).reshape(32, 32, 3).astype(np.uint16)

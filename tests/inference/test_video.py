@@ -134,6 +134,43 @@ def test_colours_come_back_as_they_were_named(
     assert difference[4:28].reshape(-1, 16)[:, 6:10].max() <= 3  # the numbers themselves, in the middle of a patch
 
 
+@pytest.mark.parametrize(("named", "made", "says"), [(8, 5, "matrix 8"), (10, 9, "matrix 10"), (12, 5, "matrix 12")])
+def test_colours_are_named_by_the_matrix_that_was_used(tmp_path: Path, named: int, made: int, says: str) -> None:
+    """Of those that ffmpeg's converter lacks a player would show the translation in false colours."""
+    source, red = tmp_path / "x.mp4", np.full((32, 32, 3), (200, 30, 40), np.uint8)
+    with av.open(str(source), "w") as film:
+        stream = film.add_stream("libx264", rate=10, options={"crf": "4"})
+        stream.width, stream.height, stream.pix_fmt = 32, 32, "yuv420p"
+        context = stream.codec_context
+        context.colorspace, context.color_primaries, context.color_trc = named, 9, 14
+        frame = av.VideoFrame.from_ndarray(red, format="rgb24").reformat(format="yuv420p", dst_colorspace=made)
+        film.mux(stream.encode(frame))
+        film.mux(stream.encode(None))
+    outcome = through(Pixelwise(1.0), source, tmp_path / "y.mp4")
+    with av.open(str(tmp_path / "y.mp4")) as film:
+        after = next(film.decode(video=0))
+    assert (after.colorspace, after.color_primaries, after.color_trc) == (made, 9, 14)
+    back = after.reformat(format="rgb24", src_colorspace=made, dst_color_range=2).to_ndarray()
+    assert back.mean((0, 1)) == pytest.approx([200, 30, 40], abs=4)
+    assert [says in note for note in outcome.notes] == [True]
+
+
+def test_an_rgb_film_keeps_what_it_says_of_its_colours_but_for_the_matrix(tmp_path: Path) -> None:
+    source = tmp_path / "x.mkv"
+    with av.open(str(source), "w") as film:
+        stream = film.add_stream("ffv1", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 32, 32, "bgr0"
+        context = stream.codec_context
+        context.colorspace, context.color_primaries, context.color_trc = 0, 9, 16
+        frame = av.VideoFrame.from_ndarray(np.full((32, 32, 3), (200, 30, 40), np.uint8), format="rgb24")
+        film.mux(stream.encode(frame.reformat(format="bgr0")))
+        film.mux(stream.encode(None))
+    through(Pixelwise(1.0), source, tmp_path / "y.mp4")
+    with av.open(str(tmp_path / "y.mp4")) as film:
+        after = next(film.decode(video=0))
+    assert (after.colorspace, after.color_primaries, after.color_trc) == (1, 9, 16)
+
+
 def test_the_network_sees_the_colours_that_a_player_shows(clip: Clip, tmp_path: Path) -> None:
     seen: list[Tensor] = []
 

@@ -97,6 +97,20 @@ def fitting_profile(icc: bytes | None, mode: str) -> bytes | None:
     return icc if icc is not None and icc[16:20] == _SPACES.get(mode) else None
 
 
+def true_profile(icc: bytes | None, mode: str) -> bytes | None:
+    """``icc``, unless it is one by which pictures of Pillow's ``mode`` cannot be converted from RGB.
+
+    Those are converted by a plain rule, of which a profile would tell something else.
+    """
+    if mode != "CMYK" or fitting_profile(icc, mode) is None:
+        return icc
+    with contextlib.suppress(ImageCms.PyCMSError, OSError, ValueError):
+        profile = ImageCms.ImageCmsProfile(io.BytesIO(icc or b""))
+        ImageCms.buildTransform(ImageCms.createProfile("sRGB"), profile, "RGB", mode)
+        return icc
+    return None
+
+
 def _by_profiles(image: Image.Image, source: str, target: str, icc: bytes | None) -> Image.Image:
     """Between RGB and CMYK by the embedded profile, or by Pillow's plain rule without one; between RGB and Lab."""
     other = target if source == "RGB" else source

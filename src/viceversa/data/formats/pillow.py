@@ -54,7 +54,8 @@ def read_frames(path: Path | str, max_pixels: int | None = None) -> Animation | 
         if count == 1:
             return None
         check_pixels(path, image.width, image.height, max_pixels, frames=count)
-        about = About(kind=str(image.format), icc=image.info.get("icc_profile"))
+        icc = colour.true_profile(image.info.get("icc_profile"), image.mode)
+        about = About(kind=str(image.format), icc=icc)
         loop = image.info.get("loop")
 
     def frames() -> Iterator[Picture]:
@@ -81,7 +82,7 @@ def from_image(image: Image.Image) -> Picture:
     about = About(
         kind="JPEG" if image.format == "MPO" else image.format or "",
         mode=mode,
-        icc=image.info.get("icc_profile"),
+        icc=colour.true_profile(image.info.get("icc_profile"), mode),
         exif=exif.kept(found, (pixels.shape[1], pixels.shape[0])),
         dpi=(float(dpi[0]), float(dpi[1])) if dpi and all(0 < float(side) < 1e5 for side in dpi) else None,
         duration_ms=image.info.get("duration"),

@@ -120,7 +120,8 @@ class _Work:
 
     def notes(self) -> list[str]:
         lost = self.reader.lost
-        return [f"{lost} damaged frame{'s' * (lost > 1)} left out"] if lost else []
+        damaged = [f"{lost} damaged frame{'s' * (lost > 1)} left out"] if lost else []
+        return [*damaged, *filter(None, [self.reader.film.colours.note])]
 
 
 def _batches(frames: Iterable[Frame], size: int, segment: int) -> Iterator[list[Frame]]:

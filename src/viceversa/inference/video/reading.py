@@ -19,6 +19,8 @@ _HD_PX = 720  # from this height on, films that do not name their colours mean B
 _UNNAMED, _BT709, _BT601 = 2, 1, 5  # of ITU-T H.273
 _LIMITED, _FULL = 1, 2
 _MATRICES = {1: 1, 4: 4, 5: 5, 6: 5, 7: 7, 9: 9, 10: 9}  # H.273's numbers to those that swscale knows
+_NEARLY = (10,)  # those of them that stand for another matrix, which swscale lacks
+_NONE = (0, 2, 3)  # of RGB, not named, reserved
 _MAY_LACK_SECONDS, _MAY_LACK_SHARE = 1.0, 0.03  # what a whole film may lack of the duration in its head
 _LONGEST_LAST = 10  # frames: what a file says of its end is not believed beyond that
 _USUAL_RATE = Fraction(25)
@@ -34,7 +36,18 @@ class Colours:
     range: int
     """1: 16 to 235; 2: 0 to 255."""
     named: tuple[int, int, int]
-    """Matrix, primaries and transfer in the file, which may be "not named"."""
+    """Matrix, primaries and transfer in what is written: the film's own, which may be "not named"; of another matrix
+    than is converted by, that one."""
+    lacking: int | None = None
+    """The file's own matrix, if it is another than that."""
+
+    @property
+    def note(self) -> str | None:
+        """What is to be said of them."""
+        if self.lacking is None:
+            return None
+        taken = {_BT709: "BT.709", _BT601: "BT.601"}.get(self.matrix, "BT.2020, non-constant")
+        return f"its colours are by matrix {self.lacking} of H.273, which ffmpeg does not convert; {taken} was taken"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -236,12 +249,17 @@ def _pixels(convert: Any, frame: Any, film: Film) -> NDArray[np.uint8]:
 
 
 def _colours(frame: Any) -> Colours:
+    matrix, primaries, transfer = int(frame.colorspace), int(frame.color_primaries), int(frame.color_trc)
     if frame.format.is_rgb or frame.format.name == "pal8":
-        return Colours(matrix=_BT709, range=_LIMITED, named=(_BT709, _BT709, _BT709))
+        primaries, transfer = (_BT709 if number == _UNNAMED else number for number in (primaries, transfer))
+        return Colours(matrix=_BT709, range=_LIMITED, named=(_BT709, primaries, transfer))
     usual = _BT709 if min(frame.width, frame.height) >= _HD_PX else _BT601
     full = frame.color_range == _FULL or frame.format.name.startswith("yuvj")
+    taken = _MATRICES.get(matrix, usual)
+    kept = matrix == _UNNAMED or (matrix in _MATRICES and matrix not in _NEARLY)
     return Colours(
-        matrix=_MATRICES.get(int(frame.colorspace), usual),
+        matrix=taken,
         range=_FULL if full else _LIMITED,
-        named=(int(frame.colorspace), int(frame.color_primaries), int(frame.color_trc)),
+        named=(matrix if kept else taken, primaries, transfer),
+        lacking=None if kept or matrix in _NONE else matrix,
     )
