@@ -50,3 +50,13 @@ def test_nothing_is_told_of_pictures_alone(tiny, tmp_path):
     a, b = pictures(tmp_path / "a"), pictures(tmp_path / "b")
     train(tiny("cyclegan", tmp_path / "run", a=a, b=b), quiet=True)
     assert json.loads((tmp_path / "run" / "summary.json").read_text())["skipped"] == []
+
+
+@pytest.mark.parametrize("method", ["cyclegan", "dcgan", "vgg"])
+def test_what_lies_above_the_pictures_of_a_data_set_is_not_told(method, tiny, tmp_path):
+    root = beside(tmp_path / "set", "manifest-A.jsonl", "avatars.json")
+    for part in ("trainA", "trainB"):
+        pictures(root / part)
+    where = {"root": root, "a": None, "b": None} if method != "dcgan" else {"root": root}
+    train(tiny(method, tmp_path / "run", **where), quiet=True)
+    assert json.loads((tmp_path / "run" / "summary.json").read_text())["skipped"] == []

@@ -15,7 +15,7 @@ from viceversa.data.cache import PictureSet, Progress, Skipped
 from viceversa.data.digits import digits
 from viceversa.data.idx import in_idx
 from viceversa.data.images import Fit
-from viceversa.data.others import passed_over
+from viceversa.data.others import passed_over, places
 from viceversa.data.parts import Keeping, Part, Source, in_folders
 from viceversa.data.pictures import Deck, HeldOutKind, hold_out, place
 from viceversa.data.recipe import Recipe
@@ -125,7 +125,7 @@ class SingleData:
 
     def _places(self) -> list[Path]:
         """The folders that pictures are taken from; those of idx files hold no pictures by suffix."""
-        return [] if self.root is None else [self.root]
+        return places(self.root)
 
     def _recipe(self, side_px: int, channels: Literal[1, 3]) -> Recipe:
         smallest_px = 1 if self.enlarge else self.size_px
