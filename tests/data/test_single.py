@@ -143,7 +143,7 @@ def test_files_that_cannot_be_used_keep_labels_in_place(tmp_path: Path, flowers:
     pictures = opened(tmp_path, flowers, hold_out=0)
     shown, labels = pictures.batch(torch.arange(30))
     assert [number >= 100 for number in numbers(shown)] == (labels == 0).tolist()
-    assert [lost.path.name for lost in pictures.skipped] == ["flowers", "105.png", "001.png"]  # the first: notes/read.txt
+    assert [lost.path.name for lost in pictures.skipped] == ["flowers", "105.png", "001.png"]  # for notes/read.txt
     assert opened(tmp_path, flowers, hold_out=0, enlarge=True).counts == {"a": 31}
     with pytest.raises(PictureError, match=r"001\.png"):
         opened(tmp_path, flowers, strict=True, enlarge=True)
