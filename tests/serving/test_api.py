@@ -1,5 +1,6 @@
 """The API over real connections."""
 
+import html
 import io
 import re
 
@@ -192,6 +193,51 @@ def test_reference_names_every_parameter_and_loads_nothing(client):
     assert all(path in page for path in schema["paths"])
     assert "<script" not in page
     assert set(re.findall(r"(?:src|href)=\"([^\"]+)", page)) == {"openapi.json", "./"}
+
+
+def addresses(page: str) -> set[str]:
+    """Of the servers that the examples call."""
+    examples = html.unescape(" ".join(re.findall("<pre>(.*?)</pre>", page, re.DOTALL)))
+    found = re.findall(r"[^\s']*/(?:v1/translate|v1/models|healthz|metrics)\b", examples)
+    assert len(found) == 5
+    return {re.sub(r"/(v1/\w+|healthz|metrics)$", "", address) for address in found}
+
+
+def test_examples_call_the_server_where_whoever_asks_has_found_it(client):
+    page = client.get("/docs")
+    assert addresses(page.text) == {f"http://127.0.0.1:{client.base_url.port}"}
+    assert page.headers["cache-control"] == "no-store"
+    assert "servers" not in client.get("/openapi.json").json()
+    assert addresses(client.get("/docs", headers={"Host": "swap.example:81"}).text) == {"http://swap.example:81"}
+    proxied = {"X-Forwarded-Host": "a.example, inner", "X-Forwarded-Proto": "https", "X-Forwarded-Prefix": "/pictures/"}
+    assert addresses(client.get("/docs", headers=proxied).text) == {"https://a.example/pictures"}
+    assert client.get("/openapi.json", headers=proxied).json()["servers"] == [{"url": "/pictures"}]
+    # What is no address is not repeated: the lines are there to be copied into a shell.
+    for name, value in (("Host", "x;rm"), ("X-Forwarded-Host", "x$(id)"), ("X-Forwarded-Prefix", "/x|sh"),
+                        ("X-Forwarded-Proto", "evil")):  # fmt: skip
+        page = client.get("/docs", headers={name: value}).text
+        assert addresses(page) == {f"http://127.0.0.1:{client.base_url.port}"}
+        assert value not in page
+
+
+def test_under_a_path_of_a_proxy_whether_it_is_cut_off_or_not(serve_here, translator, file):
+    client = serve_here(translator.networks, root_path="/swap")
+    address = f"http://127.0.0.1:{client.base_url.port}/swap"
+    for path in ("/docs", "/swap/docs"):
+        assert addresses(client.get(path).text) == {address}
+    assert client.get("/swap/openapi.json").json()["servers"] == [{"url": "/swap"}]
+    for path in ("/v1/translate", "/swap/v1/translate"):
+        assert client.post(path, content=file()).status_code == 200
+    assert client.get("/swapped/docs").status_code == 404
+
+
+@pytest.mark.parametrize("path", ["swap", "/swap/", "/", "/a b", "/x;y"])
+def test_a_path_that_is_none_is_refused(path):
+    from viceversa.errors import ConfigError
+    from viceversa.serving.config import ServeConfig
+
+    with pytest.raises(ConfigError, match="--root-path must be a path such as /swap"):
+        ServeConfig(root_path=path)
 
 
 def test_a_client_that_goes_away_costs_nothing(client, file):

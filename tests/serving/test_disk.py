@@ -15,7 +15,7 @@ _MB = 1_000_000
 
 def put(disk: Disk, name: str, age: float, size: int = _MB) -> Path:
     file = disk.folder / name
-    file.parent.mkdir(exist_ok=True)
+    file.parent.mkdir(parents=True, exist_ok=True)
     file.write_bytes(bytes(size))
     os.utime(file, (time.time() - age,) * 2)
     return file

@@ -159,6 +159,20 @@ def test_a_visitor_cannot_fill_the_disk(folder):
         assert "All room that the page has on disk is in use" in answer["error"]
 
 
+def test_under_a_path_of_a_proxy(folder, file):
+    with (
+        serving(folder, "--root-path", "/swap") as server,
+        httpx.Client(base_url=f"{server.url}/swap", timeout=60, trust_env=False) as visitor,
+    ):
+        assert visitor.get("/config").json()["root"] == f"{server.url}/swap"
+        (path,) = upload(visitor, file()).json()
+        assert translate(visitor, path).status_code == 200
+        ((before, _), _, _) = result(visitor)["data"]
+        assert before["url"].startswith(f"{server.url}/swap/gradio_api/file=")
+        assert httpx.get(before["url"], trust_env=False).status_code == 200
+        assert httpx.get(f"{server.url}/swap/gradio_api/file=/etc/passwd", trust_env=False).status_code == 403
+
+
 def test_an_upload_that_breaks_off_leaves_nothing(server, visitor):
     (path,) = upload(visitor, b"x").json()
     page = Path(path).parents[1]

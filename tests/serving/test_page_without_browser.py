@@ -87,7 +87,7 @@ def test_a_film_takes_no_more_of_the_disk_than_its_part(service, tmp_path):
             film.mux(stream.encode(av.VideoFrame(32, 16, "yuv420p")))
         film.mux(stream.encode(None))
     service.disk = Disk(service.folder / "page", 400_000)
-    (folder := service.disk.folder / "made").mkdir()
+    (folder := service.disk.folder / "made").mkdir(parents=True)
     told = []
     with pytest.raises(Problem, match=r"takes more than 0\.1 MB; take a shorter film") as caught:
         asyncio.run(translate_film(service, "swap", "b", tmp_path / "x.mp4", folder, lambda *done: told.append(done)))

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from fastapi import FastAPI, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import HTMLResponse
+from fastapi.responses import HTMLResponse, JSONResponse
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
@@ -13,10 +13,11 @@ from starlette.requests import ClientDisconnect
 from viceversa.serving.gate import file_too_large
 from viceversa.serving.pictures import MEDIA_TYPES, SUFFIXES
 from viceversa.serving.problems import Problem
-from viceversa.serving.reference import reference_page
+from viceversa.serving.reference import address_of, prefix_of, reference_page
 from viceversa.serving.service import Service
 
 _CODES = {404: "not_found", 405: "not_allowed"}
+_NOT_KEPT = {"Cache-Control": "no-store"}  # what is made by the headers of one is not for others
 _FILE = {"type": "string", "format": "binary", "description": "The picture's file."}
 
 
@@ -106,7 +107,14 @@ _BODY = {
 
 def make_api(service: Service) -> FastAPI:
     """The application: /v1/translate, /v1/models, /healthz, /metrics, /docs and /openapi.json."""
-    api = FastAPI(title="viceversa", description=_description(service), version="1", docs_url=None, redoc_url=None)
+    api = FastAPI(
+        title="viceversa",
+        description=_description(service),
+        version="1",
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+    )
     _answer_in_json(api)
 
     @api.post(
@@ -169,9 +177,17 @@ def make_api(service: Service) -> FastAPI:
     async def metrics() -> Response:
         return Response(service.metrics.text(), media_type=service.metrics.content_type)
 
+    @api.get("/openapi.json", include_in_schema=False)
+    async def schema(request: Request) -> JSONResponse:
+        prefix = prefix_of(request.headers, service.config.root_path)
+        servers = {"servers": [{"url": prefix}]} if prefix else {}
+        return JSONResponse({**api.openapi(), **servers}, headers=_NOT_KEPT)
+
     @api.get("/docs", include_in_schema=False)
-    async def reference() -> HTMLResponse:
-        return HTMLResponse(reference_page(api.openapi()))
+    async def reference(request: Request) -> HTMLResponse:
+        prefix = prefix_of(request.headers, service.config.root_path)
+        root = address_of(request.headers, request.scope["scheme"], request.scope["server"], prefix)
+        return HTMLResponse(reference_page(api.openapi(), root), headers=_NOT_KEPT)
 
     return api
 

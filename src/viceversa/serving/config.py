@@ -11,6 +11,7 @@ import tyro
 from viceversa.errors import ConfigError
 
 KEY_VARIABLE = "VICEVERSA_API_KEY"
+ROOT_PATH = re.compile(r"(/[A-Za-z0-9._~-]+)+")
 _UPLOADS = 4  # at once, at least
 _ORIGIN = re.compile(r"https?://([a-z0-9_.-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?")
 
@@ -49,6 +50,9 @@ class ServeConfig:
     cors: tyro.conf.UseAppendAction[Annotated[tuple[str, ...], tyro.conf.arg(metavar="ORIGIN")]] = ()
     """A web site whose scripts may use the API, such as https://example.org, or * for all; may be given again."""
 
+    root_path: str = ""
+    """Path under which a proxy shows the server, such as /swap; left out: none."""
+
     api_key_file: Path | None = None
     """File with a key that every request must show. Left out: what VICEVERSA_API_KEY holds, or no key."""
 
@@ -75,6 +79,10 @@ class ServeConfig:
                     f"--cors must be * or an origin as browsers send it, such as https://example.org or "
                     f"http://localhost:3000, in small letters and without a path; got {origin!r}."
                 )
+        if self.root_path and not ROOT_PATH.fullmatch(self.root_path):
+            raise ConfigError(
+                f"--root-path must be a path such as /swap, without a / at its end; got {self.root_path!r}."
+            )
         if not 0 <= self.port <= 65535:
             raise ConfigError(f"--port must be 0 to 65535; got {self.port}.")
 

@@ -38,7 +38,6 @@ class Disk:
         self._ours: set[str] = set()
         self._held: Counter[str] = Counter()
         self._lock = Lock()
-        folder.mkdir(parents=True, exist_ok=True)
 
     def keep_all(self) -> None:
         """What lies there now is the server's own: it is never removed, and not counted."""

@@ -43,6 +43,9 @@ class Gate:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
+        root = self.service.config.root_path
+        if root and scope["path"].startswith(f"{root}/"):  # a proxy that passes it on as it came
+            scope = {**scope, "path": scope["path"].removeprefix(root)}
         route = scope["path"] if scope["path"] in ROUTES else "page"
         body = _Body(receive, self.service.config.max_bytes + _FORM_BYTES, dict(scope["headers"]))
         answer = _Answer(send, body)

@@ -28,6 +28,7 @@ def make_page(service: Service) -> Any:
     # The library reads these when it is imported. What it keeps goes with the server's own files.
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     os.environ["GRADIO_TEMP_DIR"] = str(service.disk.folder)
+    service.disk.folder.mkdir(exist_ok=True)
     import gradio as gr
     from fastapi import FastAPI
     from gradio import themes
@@ -40,6 +41,7 @@ def make_page(service: Service) -> Any:
     mounted = gr.mount_gradio_app(
         app, page, path="/", ssr_mode=False, footer_links=[], show_error=True, pwa=False,
         max_file_size=service.config.max_bytes, css=files("viceversa.serving").joinpath("page.css").read_text("utf-8"),
+        root_path=service.config.root_path or None,
         theme=themes.Soft(primary_hue="blue", neutral_hue="slate", font=fonts, font_mono=("monospace",)),
     )  # fmt: skip
     service.disk.keep_all()  # its examples
@@ -184,7 +186,7 @@ class _Page:
     def _new_folder(self) -> Path:
         """An empty folder, where the page's library need not copy from what it shows."""
         folder = self.service.disk.folder / token_hex(16)
-        folder.mkdir()
+        folder.mkdir(parents=True)
         return folder
 
 

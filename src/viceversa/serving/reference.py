@@ -1,18 +1,44 @@
 """The page at /docs: the OpenAPI schema for people, with nothing in it that comes from another server."""
 
 import json
+import re
+from collections.abc import Mapping
 from html import escape
 from importlib.resources import files
 from typing import Any
+
+from viceversa.serving.config import ROOT_PATH
 
 _CURL = {
     "/v1/translate": "curl -F file=@portrait.jpg -F format=png -o new.png {root}/v1/translate\n"
     "curl -X POST -T portrait.jpg -o new.jpg '{root}/v1/translate?to=b'",
 }
 
+_HOST = re.compile(r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?")
 
-def reference_page(schema: dict[str, Any], root: str = "http://localhost:8000") -> str:
-    """HTML that describes the routes of an OpenAPI ``schema``; ``root`` is for the examples."""
+
+def prefix_of(headers: Mapping[str, str], given: str) -> str:
+    """The path under which whoever asks sees the server: the one that was given, or what a proxy says, or none."""
+    said = _first(headers, "x-forwarded-prefix").rstrip("/")
+    return given or (said if ROOT_PATH.fullmatch(said) else "")
+
+
+def address_of(headers: Mapping[str, str], scheme: str, server: tuple[str, int | None], prefix: str) -> str:
+    """Where whoever asks sees the server, by what he, or a proxy, says of it; what is no address is not repeated."""
+    said = _first(headers, "x-forwarded-proto")
+    name, port = server
+    names = (_first(headers, "x-forwarded-host"), headers.get("host", ""))
+    host = next((host for host in names if _HOST.fullmatch(host)), f"{name}:{port}" if port else name)
+    return f"{said if said in ('http', 'https') else scheme}://{host}{prefix}"
+
+
+def _first(headers: Mapping[str, str], name: str) -> str:
+    """Of several proxies, the one that was asked."""
+    return headers.get(name, "").partition(",")[0].strip()
+
+
+def reference_page(schema: dict[str, Any], root: str) -> str:
+    """HTML that describes the routes of an OpenAPI ``schema``; ``root`` is the server's address in the examples."""
     routes = [
         _route(path, method, route, schema, root)
         for path, methods in schema["paths"].items()
