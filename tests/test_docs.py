@@ -130,7 +130,8 @@ def settings(config: Any) -> dict[str, Any]:
     return found
 
 
-CHOICES = {"builtin": "digits", "channels": "1", "discriminator_norm": "none"}  # no default, not any number
+# Where there is no default, and not any number will do.
+CHOICES = {"builtin": "digits", "channels": "1", "discriminator_norm": "none", "levels": "5"}
 
 
 @pytest.mark.parametrize("method", methods.METHODS)

@@ -349,7 +349,7 @@ def test_bad_sources(refused, planted, views, tmp_path, film_writer, make_view):
     refused(cut, words="is cut short or damaged")
     refused(tmp_path / "nowhere.mp4", words="nowhere.mp4 does not exist")
     (tmp_path / "notes.txt").write_text("text")
-    refused(tmp_path / "notes.txt", words="cannot be read as a film")
+    refused(tmp_path / "notes.txt", words="is no film, folder, zip or tar archive")
     (tmp_path / "bad.zip").write_bytes(b"PK\x03\x04 and then nothing")
     refused(tmp_path / "bad.zip", words="cannot be read as a zip or tar archive")
     with zipfile.ZipFile(tmp_path / "evil.zip", "w") as file:

@@ -121,7 +121,7 @@ def test_no_answer_tells_of_files_of_the_server(client, file):
         assert 400 <= answer.status_code < 500
         assert str(client.service.folder) not in answer.text
         assert "--" not in answer.text
-    assert list(client.service.folder.iterdir()) == []
+    assert [path for path in client.service.folder.rglob("*") if path.is_file()] == []
 
 
 def test_forms_that_are_none(client, file):

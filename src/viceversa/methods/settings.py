@@ -1,5 +1,6 @@
 """The settings that methods share: optimizer, schedule, networks, adversarial objective."""
 
+import math
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -237,7 +238,8 @@ class AdversarialConfig:
 
     def check(self, networks: NetworksConfig) -> None:
         """Refuses a penalty on each picture's slope where pictures of a batch are tied together (WGAN-GP, Sec. 4)."""
-        asked = "--objective wgan-gp" if self.objective == "wgan-gp" else "--r1-gamma" if self.r1_gamma else ""
+        r1 = "--r1-gamma" if 0 < self.r1_gamma < math.inf else ""
+        asked = "--objective wgan-gp" if self.objective == "wgan-gp" else r1
         if asked and (networks.discriminator_norm or networks.norm) == "batch":
             raise ConfigError(
                 f"The penalty of {asked} is on each picture's slope by itself, which a discriminator with batch "
