@@ -96,3 +96,18 @@ def test_what_broken_uploads_left_goes(tmp_path):
     whole, half = put(disk, "hash/portrait.png", 1), put(disk, "tmp123", 1)
     disk.clear_unfinished()
     assert [whole.exists(), half.exists()] == [True, False]
+
+
+def test_what_nobody_uses_goes_after_a_while(tmp_path):
+    disk = Disk(tmp_path / "page", 9 * _MB)
+    own = put(disk, "example/file", 9000)
+    disk.keep_all()
+    forgotten = []
+    disk.forget = lambda: forgotten.append(True)
+    ages = {"old/x": 5000, "held/x": 5000, "new/x": 99, "half": 5000}
+    old, held, new, half = (put(disk, name, age) for name, age in ages.items())
+    with disk.hold(held):
+        os.utime(held, (0, 0))
+        disk.clear_old(3600)
+    assert [file.exists() for file in (own, old, held, new, half)] == [True, False, True, True, False]
+    assert forgotten == [True]

@@ -93,6 +93,32 @@ def test_no_other_file_of_the_machine_is_read(visitor, tmp_path):
     assert visitor.get("/gradio_api/file=/etc/passwd").status_code == 403
 
 
+def test_a_folder_that_is_called_a_file_does_no_harm(folder, file):
+    """The library would remove it as one, now or when the server ends, and fail."""
+    with serving(folder) as server, httpx.Client(base_url=server.url, timeout=60, trust_env=False) as visitor:
+        (path,) = upload(visitor, file()).json()
+        for place in (Path(path).parent, Path(path).parents[1]):
+            assert translate(visitor, str(place)).status_code == 200
+            assert "not kept here any more" in result(visitor)["error"]
+        assert translate(visitor, path).status_code == 200
+        assert "px" in result(visitor)["data"][2]
+
+
+def test_visitors_under_ever_new_names_do_not_fill_the_memory(server, visitor):
+    def visit(count: int, name: str) -> int:
+        """What the server takes after it, in MB."""
+        for index in range(count):
+            body = {"data": ["swap"], "fn_index": 0, "session_hash": f"{name}{index}"}
+            assert visitor.post("/gradio_api/run/predict", json=body).status_code == 200
+        told = Path(f"/proc/{server.process.pid}/status").read_text()
+        return int(told.split("VmRSS:")[1].split()[0]) // 1000
+
+    if not Path("/proc/self/status").exists():
+        pytest.skip("needs /proc")
+    before = visit(700, "early")
+    assert visit(900, "late") - before < 15, "some 45 without a bound"
+
+
 def test_no_address_is_fetched_for_a_visitor(visitor):
     for url in ("http://192.0.2.1/x.png", "https://example.org/x.png"):
         assert translate(visitor, url).status_code == 403

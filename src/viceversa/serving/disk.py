@@ -6,7 +6,7 @@ import os
 import stat
 import time
 from collections import Counter
-from collections.abc import AsyncGenerator, Generator, Iterator
+from collections.abc import AsyncGenerator, Callable, Generator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,6 +34,8 @@ class Disk:
         self.most = most
         self.promised = 0
         """Bytes that will come, for which there is room."""
+        self.forget: Callable[[], object] = lambda: None
+        """Called now and then, for others to forget the names of files that may be gone."""
         self._fresh_seconds = fresh_seconds
         self._ours: set[str] = set()
         self._held: Counter[str] = Counter()
@@ -69,6 +71,18 @@ class Disk:
             yield
         finally:
             self.promised -= amount
+
+    def clear_old(self, seconds: float) -> None:
+        """Removes what nobody has used for so long."""
+        with self._lock:
+            for file in list(_walk(str(self.folder))):
+                if (
+                    file.changed < time.time() - seconds
+                    and file.path not in self._ours
+                    and not self._is_held(file.path)
+                ):
+                    _remove(file.path, self.folder)
+        self.forget()
 
     def clear_unfinished(self) -> None:
         """Removes what broken uploads left; they lie in the folder itself, and what is whole in folders of it."""

@@ -19,7 +19,7 @@ from viceversa.serving.problems import Problem, gone
 from viceversa.serving.service import Service
 
 _PREVIEW_PX = 1600
-_CLEAN_SECONDS, _KEEP_SECONDS = 600, 3600
+_SESSIONS = 500
 _KINDS = [("As the picture", ""), ("PNG", "png"), ("JPEG", "jpg"), ("WebP", "webp"), ("AVIF", "avif"), ("TIFF", "tif")]
 
 
@@ -34,6 +34,7 @@ def make_page(service: Service) -> Any:
     from gradio import themes
 
     page = _Page(service).blocks()
+    page.state_session_capacity = _SESSIONS  # each takes some 50 kB, and a visitor can have as many as he likes
     page.has_launched = True  # else the library leaves out its own check of what files may be read
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     app.add_middleware(Doorway, disk=service.disk, config=service.config)
@@ -45,6 +46,8 @@ def make_page(service: Service) -> Any:
         theme=themes.Soft(primary_hue="blue", neutral_hue="slate", font=fonts, font_mono=("monospace",)),
     )  # fmt: skip
     service.disk.keep_all()  # its examples
+    # The library would remove whatever a visitor has called a file, and give up at the first that is a folder.
+    service.disk.forget = lambda: [files.clear() for files in page.temp_file_sets]
     return mounted
 
 
@@ -60,9 +63,7 @@ class _Page:
 
         models = list(self.service.models)
         names = " · ".join(model.name for model in models)
-        with gr.Blocks(
-            title=f"viceversa: {names}", analytics_enabled=False, delete_cache=(_CLEAN_SECONDS, _KEEP_SECONDS)
-        ) as page:
+        with gr.Blocks(title=f"viceversa: {names}", analytics_enabled=False) as page:
             gr.HTML(f"<h1>{_title(models)}</h1><p>Drop a picture; it is translated by itself.</p>", elem_id="head")
             with gr.Row():
                 model = gr.Dropdown(

@@ -19,6 +19,7 @@ from viceversa.serving.service import Service
 
 _LAST_WORDS_SECONDS = 2
 _POLL_SECONDS = 0.02
+_TIDY_SECONDS, _KEPT_SECONDS = 600, 3600
 
 
 class _Server(uvicorn.Server):
@@ -64,6 +65,8 @@ async def run(models: Models, config: ServeConfig, key: bytes | None, listener: 
 
         server = _Server(settings, ready)
         tasks = [asyncio.create_task(_stop(_signalled(), service, gate, server))]
+        if page:
+            tasks.append(asyncio.create_task(_tidy(service)))
         await server.serve([listener])
         for task in tasks:
             task.cancel()
@@ -96,6 +99,13 @@ async def _stop(signalled: asyncio.Event, service: Service, gate: Gate, server: 
     while (service.accepted or gate.running) and time.monotonic() < until:
         await asyncio.sleep(_POLL_SECONDS)
     server.should_exit = True
+
+
+async def _tidy(service: Service) -> None:
+    """Removes from the page's disk what visitors have left, time and again."""
+    while True:
+        await asyncio.sleep(_TIDY_SECONDS)
+        await asyncio.to_thread(service.disk.clear_old, _KEPT_SECONDS)
 
 
 def _say(models: Models, listener: socket.socket, key: bytes | None) -> None:
