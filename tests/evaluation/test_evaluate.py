@@ -135,6 +135,12 @@ def test_where_nothing_is_held_out_real_pictures_are_not_compared_with_themselve
     assert [len(heap) for heap in heaps_of(data.open(0, "cpu"), 5).test.values()] == [5, 5]
 
 
+def test_a_translator_that_gives_no_numbers_is_not_measured(unpaired):
+    """Rounded, they would be black pictures."""
+    with pytest.raises(DataError, match="not finite"):
+        measure({"a2b": lambda x: x / 0 * 0}, unpaired, resamples=0)
+
+
 def test_one_way_models_have_no_way_back(unpaired):
     found = measure({"b2a": swapped}, unpaired, resamples=0)
     assert [direction.name for direction in found.directions] == ["b2a"]
@@ -254,6 +260,8 @@ def test_mistakes_are_sentences(run, root, tmp_path, capsys):
         viceversa.load(run, best=True)
     with pytest.raises(ConfigError, match="2 or more --pictures"):
         viceversa.evaluate(run, pictures=1)
+    with pytest.raises(ConfigError, match="0 to 10000 --resamples"):
+        viceversa.evaluate(run, resamples=10**9)
     one = UnpairedData(a=root / "testA", b=root / "trainB", size_px=SIDE, hold_out=1).open(0, "cpu")
     with pytest.raises(DataError, match="two or more held-out"):
         heaps_of(one)

@@ -10,6 +10,8 @@ from torch import Tensor
 
 from viceversa import seeding
 
+MOST = 10_000
+"""Resamples; more would take memory without end, and move the ends of an interval by nothing."""
 _TAILS = (2.5, 97.5)
 _Z = 1.959964  # of the normal distribution, for these tails
 

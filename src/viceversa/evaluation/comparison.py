@@ -14,7 +14,7 @@ from viceversa.data.images import Array, to_tensor, to_uint8
 from viceversa.data.pictures import HeldOutKind
 from viceversa.data.sources import PairedData, PictureData, UnpairedData
 from viceversa.errors import ConfigError
-from viceversa.evaluation import features, unseen
+from viceversa.evaluation import bootstrap, features, unseen
 from viceversa.evaluation.compared import Compared, open_all, places
 from viceversa.evaluation.heaps import Heaps, heaps_of
 from viceversa.evaluation.translation import Evaluation, Translate, measure, standard
@@ -139,8 +139,9 @@ def _check(page: Path, overwrite: bool, pictures: int, resamples: int) -> None:
         raise ConfigError(f"{page} cannot be written: {why}. Name a file in a folder that is there.")
     if os.path.lexists(page) and not overwrite:
         raise ConfigError(f"{page} is there already; --overwrite replaces it.")
-    if pictures < 1 or resamples < 0:
-        raise ConfigError(f"Take 1 or more --pictures and 0 or more --resamples; got {pictures} and {resamples}.")
+    if pictures < 1 or not 0 <= resamples <= bootstrap.MOST:
+        got = f"got {pictures} and {resamples}."
+        raise ConfigError(f"Take 1 or more --pictures and 0 to {bootstrap.MOST} --resamples; {got}")
 
 
 def _directions(models: Sequence[Compared], to: str | None) -> list[str]:

@@ -11,7 +11,7 @@ from torch import Tensor
 from viceversa.config import read_config
 from viceversa.data.sources import PairedData, PictureData, UnpairedData
 from viceversa.errors import ConfigError
-from viceversa.evaluation import features
+from viceversa.evaluation import bootstrap, features
 from viceversa.evaluation.compared import places
 from viceversa.evaluation.heaps import heaps_of
 from viceversa.evaluation.translation import Evaluation, Translate, measure, standard
@@ -65,8 +65,9 @@ def evaluate(
         MissingExtra: torchmetrics is not installed.
     """
     need("torchmetrics", "evaluate")
-    if (pictures is not None and pictures < 2) or resamples < 0:
-        raise ConfigError(f"Take 2 or more --pictures and 0 or more --resamples; got {pictures} and {resamples}.")
+    if (pictures is not None and pictures < 2) or not 0 <= resamples <= bootstrap.MOST:
+        got = f"got {pictures} and {resamples}."
+        raise ConfigError(f"Take 2 or more --pictures and 0 to {bootstrap.MOST} --resamples; {got}")
     say = say or (lambda _: None)
     translator = model if isinstance(model, Translator) else load(model, device)
     settings, given = _settings(model, translator, data, a, b, paired)

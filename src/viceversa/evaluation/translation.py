@@ -5,10 +5,12 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from viceversa.data.images import Array, to_tensor, to_uint8
 from viceversa.data.pictures import HeldOutKind
+from viceversa.errors import DataError
 from viceversa.evaluation import bootstrap, content, distances
 from viceversa.evaluation.bootstrap import Figure
 from viceversa.evaluation.features import Extractor, Judge
@@ -245,11 +247,20 @@ def _fewest(heaps: Heaps) -> int:
 
 
 def _translated(translate: Translate, pictures: Array) -> Array:
-    """Rounded to whole grey levels, as the files are that people get."""
-    parts = [
-        to_uint8(translate(to_tensor(pictures[start : start + _AT_ONCE])))
-        for start in range(0, len(pictures), _AT_ONCE)
-    ]
+    """Rounded to whole grey levels, as the files are that people get.
+
+    Raises:
+        DataError: It gives numbers that are none; rounded they would be black pictures.
+    """
+    parts: list[Array] = []
+    for start in range(0, len(pictures), _AT_ONCE):
+        made = translate(to_tensor(pictures[start : start + _AT_ONCE]))
+        if not torch.isfinite(made).all():
+            raise DataError(
+                "The translator gives numbers that are not finite (NaN or infinity), which are no picture: its weights "
+                "are damaged, or its training went astray. Take an earlier checkpoint, or train it anew."
+            )
+        parts.append(to_uint8(made))
     return np.concatenate(parts)
 
 
