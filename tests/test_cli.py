@@ -178,10 +178,8 @@ def test_a_place_that_cannot_be_written_is_one_sentence(say, pictures, tmp_path)
         "train", "cyclegan", "--a", pictures / "a", "--b", pictures / "b", "--cache", tmp_path, "--out", out, *flags
     )
     assert code == 2
-    first, sentence = err.splitlines()  # the run's first line says where it would have computed
-    assert first.startswith("cyclegan on ")
-    assert sentence.startswith("viceversa: ")
-    assert str(out.parent) in sentence
+    assert err.count("\n") == 1
+    assert str(out.parent) in err
 
 
 @pytest.fixture(scope="module")

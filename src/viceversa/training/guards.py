@@ -2,6 +2,7 @@
 
 import json
 import signal
+import tempfile
 import threading
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
@@ -45,7 +46,17 @@ def check_folder(config: TrainConfig[Any]) -> TrainConfig[Any] | None:
         return former
     if config.out.is_dir() and any(entry.name not in _NOTHING for entry in config.out.iterdir()):
         raise ConfigError(f"{config.out} holds other things and no run. Name a new folder with --out.")
+    _check_place(config.out)
     return None
+
+
+def _check_place(out: Path) -> None:
+    """Refuses a folder that cannot be made, before anything is said or computed; it is tried where it would begin."""
+    there = next(folder for folder in (out, *out.absolute().parents) if folder.exists())
+    try:
+        tempfile.TemporaryFile(dir=there).close()
+    except OSError as error:
+        raise ConfigError(f"{out} cannot be made ({error.strerror}). Name another place with --out.") from None
 
 
 def check_precision(fabric: Fabric, precision: PrecisionName) -> None:
