@@ -34,11 +34,30 @@ def test_a_folder_keeps_names_and_sub_folders(tmp_path: Path, both_ways: Transla
     expected = ["1.jpg", "5.gif", "sub/2.png", "sub/4.bmp", "sub/deep/IMG 3.JPG"]
     assert tree(tmp_path / "out") == expected
     assert (len(summary.done), summary.skipped, summary.failed, summary.exit_code) == (5, [], [], 0)
-    assert str(summary) == "5 translated"
+    assert str(summary) == "5 translated\n1 file of another kind passed over: .txt"
     written = images.read(tmp_path / "out" / "sub" / "2.png")
     assert np.array_equal(written, both_ways(images.read(tmp_path / "in" / "sub" / "2.png"), to="b"))
     with Image.open(tmp_path / "out" / "1.jpg") as opened:
         assert (opened.format, opened.size) == ("JPEG", (18, 12))
+
+
+def test_files_of_other_kinds_in_folders_are_told_in_one_line(tmp_path: Path, both_ways: Translator) -> None:
+    draw(tmp_path / "in" / "1.png")
+    draw(tmp_path / "second" / "2.png")
+    for name in ("in/logo.svg", "in/MANIFEST.tsv", "in/deep/more.SVG", "second/README", "in/.hidden", "in/.git/HEAD"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("x")
+    inputs = [tmp_path / "in", tmp_path / "in" / "deep", tmp_path / "second"]
+    summary = translate_files(both_ways, inputs, tmp_path / "in" / "out", progress=False)
+    told = "2 translated\n4 files of other kinds passed over: .svg, .tsv, without suffix"
+    assert (str(summary), summary.exit_code) == (told, 0)
+    (tmp_path / "in" / "out" / "notes.txt").write_text("in the folder of results, which is no input")
+    again = translate_files(both_ways, tmp_path / "in", tmp_path / "in" / "out", progress=False)
+    assert str(again).endswith("\n3 files of other kinds passed over: .svg, .tsv")
+    (tmp_path / "second" / "a b.xyz").write_text("x")
+    (tmp_path / "second" / "README").unlink()
+    single = translate_files(both_ways, tmp_path / "second", tmp_path / "other", progress=False)
+    assert str(single) == "1 translated\n1 file of another kind passed over: .xyz"
 
 
 def test_one_file_to_one_file_either_way(tmp_path: Path, both_ways: Translator) -> None:

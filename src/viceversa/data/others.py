@@ -24,9 +24,18 @@ def passed_over(folders: Iterable[Path]) -> tuple[Skipped, ...]:
     for folder in folders:
         kinds = Counter(file.suffix.lower() for file in walk(folder))
         others = Counter({suffix: count for suffix, count in kinds.items() if suffix not in SUFFIXES})
-        if (total := others.total()) and total < kinds.total():
-            names = ", ".join(suffix or "without suffix" for suffix, _ in others.most_common(_NAMED))
-            more = " ..." if len(others) > _NAMED else ""
-            files = "1 file of another kind" if total == 1 else f"{total} files of other kinds"
-            found.append(Skipped(path=folder, reason=f"holds {files}, passed over ({names}{more})"))
+        if others.total() and others.total() < kinds.total():
+            found.append(Skipped(path=folder, reason=f"holds {counted(others)}, passed over ({named(others)})"))
     return tuple(found)
+
+
+def counted(others: Counter[str]) -> str:
+    """How many: "2 files of other kinds"."""
+    total = others.total()
+    return "1 file of another kind" if total == 1 else f"{total} files of other kinds"
+
+
+def named(others: Counter[str]) -> str:
+    """Their suffixes, the most frequent first, of which only some are named: ".svg, .tsv, without suffix ..."."""
+    names = ", ".join(suffix or "without suffix" for suffix, _ in others.most_common(_NAMED))
+    return names + (" ..." if len(others) > _NAMED else "")

@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import os
+from collections import Counter
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -21,7 +22,7 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from viceversa.data import formats
+from viceversa.data import formats, others
 from viceversa.data.formats.limits import TooManyPixels
 from viceversa.data.picture import Animation, Picture
 from viceversa.errors import ConfigError, DataError, PictureError
@@ -48,6 +49,8 @@ class Summary:
     """The inputs that could not be translated, and why."""
     notes: list[tuple[Path, str]] = field(default_factory=list[tuple[Path, str]])
     """What is to be said of films that were translated."""
+    others: Counter[str] = field(default_factory=Counter[str])
+    """How many files of each suffix lay in the folders and are of no kind that is translated."""
 
     @property
     def exit_code(self) -> int:
@@ -64,7 +67,10 @@ class Summary:
         if self.failed:
             reasons = [f"{shown(path)}: {reason}" for path, reason in self.failed]
             parts.append(f"{len(self.failed)} failed: " + ("" if len(reasons) == 1 else "\n  ") + "\n  ".join(reasons))
-        return ", ".join(parts) + "".join(f"\n{shown(path)}: {note}." for path, note in self.notes)
+        lines = [", ".join(parts), *(f"{shown(path)}: {note}." for path, note in self.notes)]
+        if self.others:
+            lines.append(f"{others.counted(self.others)} passed over: {others.named(self.others)}")
+        return "\n".join(lines)
 
 
 def translate_files(
@@ -112,8 +118,8 @@ def translate_files(
         raise ConfigError(f"--max-pixels must be at least 1; got {max_pixels}.")
     Smoother(smooth)
     at_once(1, batch_size)
-    jobs, missing = plan([inputs] if isinstance(inputs, str | Path) else inputs, Path(out), suffix)
-    summary = Summary(failed=missing)
+    planned = plan([inputs] if isinstance(inputs, str | Path) else inputs, Path(out), suffix)
+    summary = Summary(failed=planned.missing, others=planned.others)
 
     def work(job: Job) -> None:
         if not job.film:
@@ -129,8 +135,8 @@ def translate_files(
         summary.notes += [(job.target, note) for note in outcome.notes]
 
     with _bar(progress) as bar:
-        task = bar.add_task("translating", total=len(jobs))
-        for job in jobs:
+        task = bar.add_task("translating", total=len(planned.jobs))
+        for job in planned.jobs:
             if not overwrite and os.path.lexists(job.target):
                 summary.skipped.append(job.target)
             else:

@@ -3,6 +3,7 @@
 import glob
 import os
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,8 +30,20 @@ class Job:
     """Whether it is a film, or an animation that becomes one."""
 
 
-def plan(inputs: Sequence[Path | str], out: Path, suffix: str | None) -> tuple[list[Job], list[tuple[Path, str]]]:
-    """Every file to translate, and the inputs that are not there; nothing is read or written yet.
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What is to be done, and what not."""
+
+    jobs: list[Job]
+    """Every file to translate."""
+    missing: list[tuple[Path, str]]
+    """The inputs that are not there."""
+    others: Counter[str]
+    """How many files of each suffix lie beside the pictures and are of no kind that is translated."""
+
+
+def plan(inputs: Sequence[Path | str], out: Path, suffix: str | None) -> Plan:
+    """What is to be done; nothing is written yet.
 
     Raises:
         ConfigError: An input would be replaced, two would have one output, or ``out`` or ``suffix`` cannot be.
@@ -39,6 +52,7 @@ def plan(inputs: Sequence[Path | str], out: Path, suffix: str | None) -> tuple[l
     suffix = _checked(suffix)
     found: dict[tuple[Path, Path], None] = {}  # source and its place within out; a dict keeps order and drops doubles
     missing: list[tuple[Path, str]] = []
+    others: dict[Path, None] = {}
     from_folder = False
     for text in inputs:
         paths = _expand(Path(text))
@@ -47,7 +61,11 @@ def plan(inputs: Sequence[Path | str], out: Path, suffix: str | None) -> tuple[l
         for path in paths:
             if path.is_dir():
                 from_folder = True
-                found |= {(file, file.relative_to(path)): None for file in _pictures_in(path, out)}
+                for file in _files_in(path, out):
+                    if file.name.lower().endswith(_LOOKED_FOR):
+                        found[file, file.relative_to(path)] = None
+                    else:
+                        others[file] = None
             else:
                 found[path, Path(path.name)] = None
     if not found:
@@ -57,7 +75,7 @@ def plan(inputs: Sequence[Path | str], out: Path, suffix: str | None) -> tuple[l
         raise DataError(f"There is nothing to translate: no picture or film ({' '.join(_LOOKED_FOR)}) in {places}.")
     jobs = _to_files(found, out, suffix, single=not from_folder and len(found) == 1)
     _refuse_replacing_inputs(jobs)
-    return jobs, missing
+    return Plan(jobs=jobs, missing=missing, others=Counter(file.suffix.lower() for file in others))
 
 
 def _to_files(found: dict[tuple[Path, Path], None], out: Path, suffix: str | None, *, single: bool) -> list[Job]:
@@ -100,14 +118,14 @@ def _expand(path: Path) -> list[Path]:
     return [Path(match) for match in sorted(glob.glob(str(path), recursive=True))]
 
 
-def _pictures_in(folder: Path, out: Path) -> Iterator[Path]:
-    """All pictures and films in a folder and its sub-folders, by name; no hidden ones, none that lie in ``out``."""
+def _files_in(folder: Path, out: Path) -> Iterator[Path]:
+    """All files in a folder and its sub-folders, by name; no hidden ones, none that lie in ``out``."""
     for place, folders, files in os.walk(folder):
         # A run that is repeated must not translate its own results.
         inner = [name for name in folders if not name.startswith(".") and not _is_same(Path(place, name), out)]
         folders[:] = sorted(inner)
         for name in sorted(files):
-            if not name.startswith(".") and name.lower().endswith(_LOOKED_FOR):
+            if not name.startswith("."):
                 yield Path(place, name)
 
 
