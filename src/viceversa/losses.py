@@ -6,6 +6,7 @@
 | `minimax`  | the same                              | -BCE(D(G), 0)           | the same, Eq. 1                   |
 | `lsgan`    | (D(x) - 1)^2 + D(G)^2                 | (D(G) - 1)^2            | Mao et al. 2017, 1611.04076       |
 | `wgan`     | mean D(G) - mean D(x)                 | -mean D(G)              | Arjovsky et al. 2017, 1701.07875  |
+| `wgan-gp`  | the same; its penalty is a term apart | the same                | Gulrajani et al. 2017, 1704.00028 |
 | `hinge`    | relu(1 - D(x)) + relu(1 + D(G))       | -mean D(G)              | Lim and Ye 2017, 1705.02894       |
 """
 
@@ -38,6 +39,12 @@ def _bce(logits: Tensor, target: float) -> Tensor:
     return F.softplus(-logits if target else logits).mean()  # softplus(-s) = -log sigmoid(s)
 
 
+_WGAN = Objective(
+    real=lambda s: -precise(s).mean(),
+    fake=lambda s: precise(s).mean(),
+    generator=lambda s: -precise(s).mean(),
+)
+
 OBJECTIVES: dict[str, Objective] = {
     "bce": Objective(
         real=lambda s: _bce(precise(s), 1.0),
@@ -54,11 +61,8 @@ OBJECTIVES: dict[str, Objective] = {
         fake=lambda s: precise(s).square().mean(),
         generator=lambda s: (precise(s) - 1).square().mean(),
     ),
-    "wgan": Objective(
-        real=lambda s: -precise(s).mean(),
-        fake=lambda s: precise(s).mean(),
-        generator=lambda s: -precise(s).mean(),
-    ),
+    "wgan": _WGAN,
+    "wgan-gp": _WGAN,
     "hinge": Objective(
         real=lambda s: F.relu(1 - precise(s)).mean(),
         fake=lambda s: F.relu(1 + precise(s)).mean(),

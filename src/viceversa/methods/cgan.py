@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from viceversa.data.single import require_classes
 from viceversa.errors import ConfigError
+from viceversa.losses import OBJECTIVES
 from viceversa.methods.base import Batch, Iteration, Method, Preview, Update
 from viceversa.methods.noise import (
     ConvolutionalConfig,
@@ -23,7 +24,7 @@ from viceversa.methods.noise import (
     noise,
     sheet_of_classes,
 )
-from viceversa.methods.settings import AdversarialConfig
+from viceversa.networks import apply_to_each
 from viceversa.networks.latent import one_hot
 
 
@@ -65,14 +66,13 @@ class ConditionalGAN(Method):
     def step(self, batch: Batch, iteration: Iteration) -> Iterator[Update]:
         """The discriminator first, then the generator (Eq. 2)."""
         real, labels = batch
-        adversarial = AdversarialConfig(objective=self.config.objective)
+        objective = OBJECTIVES[self.config.objective]
         wanted = draw_labels(iteration, self.classes)
         fake = self.g(self.g.config.join(noise(self.g.config, iteration, real), wanted))
-        yield Update("discriminator", adversarial.discriminator(
-            "d", self.d, self._with_class(real, labels), self._with_class(fake.detach(), wanted),
-            iteration.uniform("mixing"), weight=1.0,
-        ))  # fmt: skip
-        yield Update("generator", {"gan": adversarial.generator(self.d(self._with_class(fake, wanted)))})
+        with_class, fake_with_class = self._with_class(real, labels), self._with_class(fake.detach(), wanted)
+        on_real, on_fake = apply_to_each(self.d, with_class, fake_with_class)
+        yield Update("discriminator", {"d_real": objective.real(on_real), "d_fake": objective.fake(on_fake)})
+        yield Update("generator", {"gan": objective.generator(self.d(self._with_class(fake, wanted)))})
 
     def _with_class(self, pictures: Tensor, labels: Tensor) -> Tensor:
         """``(N, C + classes, S, S)``: a plane a class, all 1 or all 0.

@@ -11,8 +11,9 @@ from torch import nn
 
 from viceversa.data.sources import UnpairedData
 from viceversa.errors import ConfigError
-from viceversa.losses import l1
+from viceversa.losses import OBJECTIVES, l1
 from viceversa.methods.base import Batch, Iteration, Method, MethodConfig, Preview, Update
+from viceversa.methods.penalties import penalties
 from viceversa.methods.settings import AdversarialConfig, NetworksConfig
 from viceversa.networks import apply_to_each
 from viceversa.training.pool import ImagePool
@@ -67,8 +68,8 @@ class CycleGAN(Method):
     def step(self, batch: Batch, iteration: Iteration) -> Iterator[Update]:
         """Generators first, then discriminators on pictures from the pools (Sec. 4)."""
         a, b = batch
-        c = self.config
-        adversarial: AdversarialConfig = c.adversarial
+        c: CycleGANConfig = self.config
+        objective = OBJECTIVES[c.adversarial.objective]
 
         if c.lambda_identity:
             fake_b, same_b = apply_to_each(self.a2b, a, b)
@@ -78,8 +79,8 @@ class CycleGAN(Method):
         else:
             fake_b, fake_a, identity = self.a2b(a), self.b2a(b), {}
         yield Update("generators", {
-            "gan_a2b": adversarial.generator(self.d_b(fake_b)),
-            "gan_b2a": adversarial.generator(self.d_a(fake_a)),
+            "gan_a2b": objective.generator(self.d_b(fake_b)),
+            "gan_b2a": objective.generator(self.d_a(fake_a)),
             "cycle_a": c.lambda_cycle * l1(self.b2a(fake_b), a),  # Eq. 2
             "cycle_b": c.lambda_cycle * l1(self.a2b(fake_a), b),
             **identity,
@@ -87,9 +88,16 @@ class CycleGAN(Method):
 
         fake_a = self.pool_a.exchange(fake_a, iteration.uniform("pool_a", (2,)))
         fake_b = self.pool_b.exchange(fake_b, iteration.uniform("pool_b", (2,)))
+        on_a, on_fake_a = apply_to_each(self.d_a, a, fake_a)
+        on_b, on_fake_b = apply_to_each(self.d_b, b, fake_b)
+        mixing_a, mixing_b = iteration.uniform("mixing_a"), iteration.uniform("mixing_b")
         yield Update("discriminators", {
-            **adversarial.discriminator("d_a", self.d_a, a, fake_a, iteration.uniform("mixing_a")),
-            **adversarial.discriminator("d_b", self.d_b, b, fake_b, iteration.uniform("mixing_b")),
+            "d_a_real": 0.5 * objective.real(on_a),  # halved: Sec. 7.1
+            "d_a_fake": 0.5 * objective.fake(on_fake_a),
+            **penalties("d_a", self.d_a, a, fake_a, mixing_a, c.adversarial, weight=0.5),
+            "d_b_real": 0.5 * objective.real(on_b),
+            "d_b_fake": 0.5 * objective.fake(on_fake_b),
+            **penalties("d_b", self.d_b, b, fake_b, mixing_b, c.adversarial, weight=0.5),
         })  # fmt: skip
 
     def groups(self) -> dict[str, list[nn.Module]]:

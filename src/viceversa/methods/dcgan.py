@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 import torch
 from torch import nn
 
+from viceversa.losses import OBJECTIVES
 from viceversa.methods.base import Batch, Iteration, Method, Preview, Update
 from viceversa.methods.noise import ConvolutionalConfig, LatentSettings, NoiseConfig, Objective, noise, sheet
-from viceversa.methods.settings import AdversarialConfig
+from viceversa.networks import apply_to_each
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,12 +43,11 @@ class DCGAN(Method):
     def step(self, batch: Batch, iteration: Iteration) -> Iterator[Update]:
         """The discriminator first, then the generator, on the same fakes."""
         real, _ = batch
-        adversarial = AdversarialConfig(objective=self.config.objective)
+        objective = OBJECTIVES[self.config.objective]
         fake = self.g(noise(self.g.config, iteration, real))
-        yield Update("discriminator", adversarial.discriminator(
-            "d", self.d, real, fake.detach(), iteration.uniform("mixing"), weight=1.0
-        ))  # fmt: skip
-        yield Update("generator", {"gan": adversarial.generator(self.d(fake))})
+        on_real, on_fake = apply_to_each(self.d, real, fake.detach())
+        yield Update("discriminator", {"d_real": objective.real(on_real), "d_fake": objective.fake(on_fake)})
+        yield Update("generator", {"gan": objective.generator(self.d(fake))})
 
     def groups(self) -> dict[str, list[nn.Module]]:
         """One network a group."""

@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 
 from torch import nn
 
+from viceversa.losses import OBJECTIVES
 from viceversa.methods.base import Batch, Iteration, Method, Preview, Update
 from viceversa.methods.noise import LatentSettings, NoiseConfig, Objective, noise, sheet
-from viceversa.methods.settings import AdversarialConfig, check_at_least
-from viceversa.networks import MaxoutConfig, MaxoutDiscriminator, MLPGenerator, MLPGeneratorConfig
+from viceversa.methods.settings import check_at_least
+from viceversa.networks import MaxoutConfig, MaxoutDiscriminator, MLPGenerator, MLPGeneratorConfig, apply_to_each
 from viceversa.networks.layers import Initialisation
 
 
@@ -83,12 +84,11 @@ class GAN(Method):
     def step(self, batch: Batch, iteration: Iteration) -> Iterator[Update]:
         """The discriminator first, then the generator (Algorithm 1 with k = 1)."""
         real, _ = batch
-        adversarial = AdversarialConfig(objective=self.config.objective)
+        objective = OBJECTIVES[self.config.objective]
         fake = self.g(noise(self.g.config, iteration, real))
-        yield Update("discriminator", adversarial.discriminator(
-            "d", self.d, real, fake.detach(), iteration.uniform("mixing"), weight=1.0
-        ))  # fmt: skip
-        yield Update("generator", {"gan": adversarial.generator(self.d(fake))})
+        on_real, on_fake = apply_to_each(self.d, real, fake.detach())
+        yield Update("discriminator", {"d_real": objective.real(on_real), "d_fake": objective.fake(on_fake)})
+        yield Update("generator", {"gan": objective.generator(self.d(fake))})
 
     def groups(self) -> dict[str, list[nn.Module]]:
         """One network a group."""

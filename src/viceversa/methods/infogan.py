@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from viceversa.errors import ConfigError
-from viceversa.losses import gaussian_nll, precise
+from viceversa.losses import OBJECTIVES, gaussian_nll, precise
 from viceversa.methods.base import Batch, Iteration, Method, Preview, Update
 from viceversa.methods.noise import (
     ConvolutionalConfig,
@@ -25,7 +25,7 @@ from viceversa.methods.noise import (
     noise,
     sheet_of_classes,
 )
-from viceversa.methods.settings import AdamConfig, AdversarialConfig
+from viceversa.methods.settings import AdamConfig
 from viceversa.networks import apply_to_each
 
 
@@ -106,20 +106,20 @@ class InfoGAN(Method):
         """The discriminator with Q first, then the generator: both are to raise the information (Eq. 6)."""
         real, _ = batch
         c: InfoGANConfig = self.config
-        adversarial = AdversarialConfig(objective=c.objective)
-        space = self.g.config
+        objective, space = OBJECTIVES[c.objective], self.g.config
         labels, codes = draw_labels(iteration, c.categories), draw_codes(iteration, c.codes, real)
         fake = self.g(space.join(noise(space, iteration, real), labels, codes))
 
         of_real, of_fake = apply_to_each(self.d.trunk, real, fake.detach())
         yield Update("discriminator", {
-            **adversarial.discriminator_of_logits("d", self.d.head(of_real), self.d.head(of_fake), weight=1.0),
+            "d_real": objective.real(self.d.head(of_real)),
+            "d_fake": objective.fake(self.d.head(of_fake)),
             **self._information("q", of_fake, labels, codes),
         })  # fmt: skip
 
         of_fake = self.d.trunk(fake)
         yield Update("generator", {
-            "gan": adversarial.generator(self.d.head(of_fake)),
+            "gan": objective.generator(self.d.head(of_fake)),
             **self._information("g", of_fake, labels, codes),
         })  # fmt: skip
 

@@ -12,9 +12,11 @@ from torch import nn
 
 from viceversa.data.sources import PairedData
 from viceversa.errors import ConfigError
-from viceversa.losses import l1
+from viceversa.losses import OBJECTIVES, l1
 from viceversa.methods.base import Batch, Iteration, Method, MethodConfig, Preview, Update
+from viceversa.methods.penalties import penalties
 from viceversa.methods.settings import AdversarialConfig, NetworksConfig
+from viceversa.networks import apply_to_each
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,17 +54,21 @@ class Pix2Pix(Method):
     def step(self, batch: Batch, iteration: Iteration) -> Iterator[Update]:
         """The discriminator first, then the generator (Sec. 3.3)."""
         x, y = batch
-        c = self.config
-        adversarial: AdversarialConfig = c.adversarial
+        c: Pix2PixConfig = self.config
+        objective = OBJECTIVES[c.adversarial.objective]
 
         fake = self.g(x)
         real_pair, fake_pair = torch.cat([x, y], 1), torch.cat([x, fake], 1)  # D is conditional: Eq. 1
-        yield Update("discriminator", adversarial.discriminator(
-            "d", self.d, real_pair, fake_pair.detach(), iteration.uniform("mixing")
-        ))  # fmt: skip
+        on_real, on_fake = apply_to_each(self.d, real_pair, fake_pair.detach())
+        mixing = iteration.uniform("mixing")
+        yield Update("discriminator", {
+            "d_real": 0.5 * objective.real(on_real),  # halved: Sec. 3.3
+            "d_fake": 0.5 * objective.fake(on_fake),
+            **penalties("d", self.d, real_pair, fake_pair.detach(), mixing, c.adversarial, weight=0.5),
+        })  # fmt: skip
 
         yield Update("generator", {
-            "gan": adversarial.generator(self.d(fake_pair)),
+            "gan": objective.generator(self.d(fake_pair)),
             "l1": c.lambda_l1 * l1(fake, y),  # Eq. 3
         })  # fmt: skip
 

@@ -5,9 +5,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from viceversa import losses
 from viceversa.errors import ConfigError
 from viceversa.networks import (
     PatchGAN,
@@ -16,7 +15,6 @@ from viceversa.networks import (
     ResNetGenerator,
     UNetConfig,
     UNetGenerator,
-    apply_to_each,
 )
 from viceversa.networks.layers import Initialisation, Norm
 
@@ -245,41 +243,3 @@ class AdversarialConfig:
                 f"The penalty of {asked} is on each picture's slope by itself, which a discriminator with batch "
                 "normalisation does not have. Pass --discriminator-norm instance."
             )
-
-    def generator(self, fake_logits: Tensor) -> Tensor:
-        """What a generator minimises."""
-        return self._losses.generator(fake_logits)
-
-    def discriminator(
-        self, name: str, network: nn.Module, real: Tensor, fake: Tensor, mixing: Tensor, *, weight: float = 0.5
-    ) -> dict[str, Tensor]:
-        """What a discriminator minimises, as terms called after ``name``.
-
-        Args:
-            name: A prefix, such as "d_a".
-            network: ``(N, C, H, W)`` to logits.
-            real: ``(N, C, H, W)``.
-            fake: The same shape, detached.
-            mixing: ``(N,)`` in [0, 1], for the gradient penalty.
-            weight: The factor of it all (CycleGAN and pix2pix halve a discriminator's loss: pix2pix, Sec. 3.3).
-        """
-        terms = self.discriminator_of_logits(name, *apply_to_each(network, real, fake), weight=weight)
-        if self.objective == "wgan-gp":
-            penalty = losses.gradient_penalty(network, real, fake, mixing)
-            terms[f"{name}_penalty"] = weight * self.lambda_gradient_penalty * penalty
-        if self.r1_gamma:
-            terms[f"{name}_r1"] = weight * self.r1_gamma * losses.r1_penalty(network, real)
-        return terms
-
-    def discriminator_of_logits(
-        self, name: str, on_real: Tensor, on_fake: Tensor, *, weight: float = 0.5
-    ) -> dict[str, Tensor]:
-        """The same without penalties, of logits that are there already."""
-        return {
-            f"{name}_real": weight * self._losses.real(on_real),
-            f"{name}_fake": weight * self._losses.fake(on_fake),
-        }
-
-    @property
-    def _losses(self) -> losses.Objective:
-        return losses.OBJECTIVES["wgan" if self.objective == "wgan-gp" else self.objective]
