@@ -30,14 +30,29 @@ def test_only_the_trainer_takes_steps():
 
 
 def test_methods_and_networks_know_nothing_of_how_a_run_is_carried_out():
-    outer = ("viceversa.training.", "viceversa.inference", "viceversa.cli", "viceversa.config", "lightning_fabric")
-    allowed = {"viceversa.training.pool"}  # a module with buffers, as a network is
+    outer = ("training", "inference", "cli", "config", "commands", "evaluation", "serving")
+    forbidden = ("lightning_fabric", *(f"viceversa.{part}" for part in outer))
     for path in [*(SOURCE / "methods").glob("*.py"), *(SOURCE / "networks").glob("*.py"), SOURCE / "losses.py"]:
-        for node in ast.walk(ast.parse(path.read_text())):
-            names = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
-            names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-            wrong = [name for name in names if name.startswith(outer) and name not in allowed]
-            assert not wrong, f"{path.name} imports {wrong}"
+        wrong = [name for name in imported(path) if name.startswith(forbidden)]
+        assert not wrong, f"{path.name} imports {wrong}"
+    assert "viceversa.training.progress" in imported(SOURCE / "training" / "session.py"), "the search finds imports"
+
+
+def test_losses_and_networks_know_no_method():
+    for path in [*(SOURCE / "networks").glob("*.py"), SOURCE / "losses.py"]:
+        wrong = [name for name in imported(path) if name.startswith("viceversa.methods")]
+        assert not wrong, f"{path.name} imports {wrong}"
+
+
+def imported(path: Path) -> list[str]:
+    """What a file imports, wherever in it and however: ``from a import b`` may be of ``a`` or the module ``a.b``."""
+    found = list[str]()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom):
+            found += [node.module or "", *(f"{node.module}.{alias.name}" for alias in node.names)]
+        elif isinstance(node, ast.Import):
+            found += [alias.name for alias in node.names]
+    return found
 
 
 def test_no_method_yields_inside_a_context():

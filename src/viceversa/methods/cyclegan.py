@@ -14,9 +14,9 @@ from viceversa.errors import ConfigError
 from viceversa.losses import OBJECTIVES, l1
 from viceversa.methods.base import Batch, Iteration, Method, MethodConfig, Preview, Update
 from viceversa.methods.penalties import penalties
+from viceversa.methods.pool import ImagePool
 from viceversa.methods.settings import AdversarialConfig, NetworksConfig
 from viceversa.networks import apply_to_each
-from viceversa.training.pool import ImagePool
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from viceversa.training.pool import ImagePool
+from viceversa.methods.pool import ImagePool
 from viceversa.training.trainer import per_process, shared_buffers
 
 
