@@ -48,6 +48,26 @@ def test_what_the_folder_holds(folder: Path) -> None:
     assert sorted(path.name for path in folder.iterdir()) == ["README.md", "config.json", "model.safetensors"]
 
 
+def test_a_dropout_rate_is_kept_and_one_that_an_old_folder_does_not_name_is_a_half(tmp_path: Path, unet: Make) -> None:
+    network = unet(levels=6, dropout=True, dropout_rate=0.25)
+    save_translator(tmp_path / "x", {"a2b": network}, method="m", domains=DOMAINS, size_px=64, images=1)
+
+    def rates(folder: Path) -> set[float]:
+        return {part.p for part in load(folder).networks["a2b"].modules() if isinstance(part, nn.Dropout)}
+
+    assert rates(tmp_path / "x") == {0.25}
+    assert rates(changed(tmp_path / "x", lambda config, _: config["directions"]["a2b"].pop("dropout_rate"))) == {0.5}
+
+
+@pytest.mark.parametrize(
+    ("rate", "words"), [(1, "has no dropout_rate = 1"), (1.5, "above 0 and below 1"), (float("nan"), "above 0")]
+)
+def test_a_dropout_rate_that_cannot_be_is_refused(tmp_path: Path, unet: Make, rate: Any, words: str) -> None:
+    save_translator(tmp_path / "x", {"a2b": unet()}, method="m", domains=DOMAINS, size_px=64, images=1)
+    with pytest.raises(CheckpointError, match=words):
+        load(changed(tmp_path / "x", lambda config, _: config["directions"]["a2b"].update(dropout_rate=rate)))
+
+
 def test_a_run_folder_leads_to_its_translator(folder: Path) -> None:
     assert load(folder.parent).directions == load(folder / "model.safetensors").directions == ("a2b", "b2a")
 

@@ -23,38 +23,41 @@ def assert_all_equal(terms: dict[str, torch.Tensor], expected: dict[str, torch.T
         torch.testing.assert_close(terms[name], value, msg=lambda text, n=name: f"{n}: {text}")
 
 
+@pytest.mark.parametrize("given", [{}, {"discriminator_weight": 0.3}])
 @pytest.mark.parametrize("objective", CHOSEN)
-def test_cyclegan(objective, tiny, make_trainer, tmp_path):
-    trainer = make_trainer(tiny("cyclegan", tmp_path, objective=objective, r1_gamma=3.0, precision="64-true"))
+def test_cyclegan(objective, given, tiny, make_trainer, tmp_path):
+    settings = {"r1_gamma": 3.0, "precision": "64-true", **given}
+    trainer, weight = make_trainer(tiny("cyclegan", tmp_path, objective=objective, **settings)), 0.3 if given else 0.5
     terms, (a, b), iteration = first_updates(trainer)
     m, wanted = trainer.method, OBJECTIVES[objective]
     fake_b, fake_a = m.a2b(a).detach(), m.b2a(b).detach()
     expected = {"gan_a2b": wanted.generator(m.d_b(fake_b)), "gan_b2a": wanted.generator(m.d_a(fake_a))}
     for side, d, real, fake in ("a", m.d_a, a, fake_a), ("b", m.d_b, b, fake_b):
-        expected[f"d_{side}_real"] = 0.5 * wanted.real(d(real))
-        expected[f"d_{side}_fake"] = 0.5 * wanted.fake(d(fake))
-        expected[f"d_{side}_r1"] = 0.5 * 3 * r1_penalty(d, real)
+        expected[f"d_{side}_real"] = weight * wanted.real(d(real))
+        expected[f"d_{side}_fake"] = weight * wanted.fake(d(fake))
+        expected[f"d_{side}_r1"] = weight * 3 * r1_penalty(d, real)
         if objective == "wgan-gp":
             penalty = gradient_penalty(d, real, fake, iteration.uniform(f"mixing_{side}"))
-            expected[f"d_{side}_penalty"] = 0.5 * 10 * penalty
+            expected[f"d_{side}_penalty"] = weight * 10 * penalty
     assert_all_equal(terms, expected)
 
 
+@pytest.mark.parametrize("given", [{}, {"discriminator_weight": 0.3}])
 @pytest.mark.parametrize("objective", CHOSEN)
-def test_pix2pix(objective, tiny, make_trainer, tmp_path):
-    settings = {"norm": "instance", "dropout": False, "r1_gamma": 3.0, "precision": "64-true"}
-    trainer = make_trainer(tiny("pix2pix", tmp_path, objective=objective, **settings))
+def test_pix2pix(objective, given, tiny, make_trainer, tmp_path):
+    settings = {"norm": "instance", "dropout": False, "r1_gamma": 3.0, "precision": "64-true", **given}
+    trainer, weight = make_trainer(tiny("pix2pix", tmp_path, objective=objective, **settings)), 0.3 if given else 0.5
     terms, (x, y), iteration = first_updates(trainer)
     d, wanted = trainer.method.d, OBJECTIVES[objective]
     real, fake = torch.cat([x, y], 1), torch.cat([x, trainer.method.g(x).detach()], 1)
     expected = {
         "gan": wanted.generator(d(fake)),
-        "d_real": 0.5 * wanted.real(d(real)),
-        "d_fake": 0.5 * wanted.fake(d(fake)),
-        "d_r1": 0.5 * 3 * r1_penalty(d, real),
+        "d_real": weight * wanted.real(d(real)),
+        "d_fake": weight * wanted.fake(d(fake)),
+        "d_r1": weight * 3 * r1_penalty(d, real),
     }
     if objective == "wgan-gp":
-        expected["d_penalty"] = 0.5 * 10 * gradient_penalty(d, real, fake, iteration.uniform("mixing"))
+        expected["d_penalty"] = weight * 10 * gradient_penalty(d, real, fake, iteration.uniform("mixing"))
     assert_all_equal(terms, expected)
 
 

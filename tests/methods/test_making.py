@@ -1,14 +1,17 @@
 """A method comes to be as a function of its config and the seed."""
 
 import dataclasses
+import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 import torch
 from torch import nn
 
-from viceversa import configure, methods
+from viceversa import configure, methods, train
 from viceversa.errors import ConfigError
 from viceversa.methods import METHODS, Method
 from viceversa.methods.pix2pix import Pix2Pix, Pix2PixConfig
@@ -69,6 +72,48 @@ def test_batch_norm_in_the_generator_alone(tiny, make_trainer, tmp_path):
         made = make_trainer(tiny(method, tmp_path / method, **settings)).method
         normed = {name.partition(".")[0] for name, part in made.named_modules() if isinstance(part, nn.BatchNorm2d)}
         assert normed == set(generators)
+
+
+@pytest.mark.parametrize("generator", ["unet", "resnet"])
+def test_dropout_drops_the_share_that_is_asked_for(generator, tiny, make_trainer, tmp_path):
+    def rates(**settings: Any) -> set[float]:
+        settings = {"generator": generator, "size_px": 64, "width": 1, "discriminator_width": 1, **settings}
+        made = make_trainer(tiny("pix2pix", tmp_path, **settings)).method
+        return {part.p for part in made.modules() if isinstance(part, nn.Dropout)}
+
+    assert rates() == {0.5}
+    assert rates(dropout_rate=0.25) == {0.25}
+    assert rates(dropout_rate=0.25, dropout=False) == set()
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"dropout_rate": 0.0}, "--dropout-rate must be above 0 and below 1; got 0.0. --no-dropout leaves"),
+        ({"dropout_rate": 1.0}, "--dropout-rate must be above 0 and below 1; got 1.0."),
+        ({"dropout_rate": float("nan")}, "--dropout-rate must be"),
+        ({"discriminator_weight": 0.0}, "--discriminator-weight must be above 0; got 0.0."),
+        ({"discriminator_weight": float("inf")}, "--discriminator-weight must be a finite number; got inf."),
+    ],
+)
+@pytest.mark.parametrize("method", ["pix2pix", "cyclegan"])
+def test_shares_and_factors_that_cannot_be_are_refused_by_their_flag(method, settings, words):
+    with pytest.raises(ConfigError, match=re.escape(words)):
+        configure(method, out="x", **settings)
+
+
+@pytest.mark.parametrize("method", ["pix2pix", "cyclegan"])
+def test_a_run_from_before_these_were_settings_goes_on(method, tiny, tmp_path, assert_same_run):
+    new, old = tmp_path / "new", tmp_path / "old"
+    for run in new, old:
+        assert train(tiny(method, run, images=3), quiet=True).finished
+    tree = json.loads((old / "config.json").read_text())
+    assert tree["method"]["networks"].pop("dropout_rate") == 0.5
+    assert tree["method"]["adversarial"].pop("discriminator_weight") == 0.5
+    (old / "config.json").write_text(json.dumps(tree))
+    for run in new, old:
+        assert train(tiny(method, run, images=6), quiet=True).finished
+    assert_same_run(new, old)
 
 
 @pytest.mark.parametrize("method", METHODS)

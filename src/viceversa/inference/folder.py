@@ -257,7 +257,12 @@ def _network(direction: str, values: Any, where: str) -> GeneratorConfig:
     for key, value in given.items():
         wanted = types.get(key)
         choices = get_args(wanted) if get_origin(wanted) is Literal else ()
-        if (value not in choices if choices else type(value) is not wanted) or type(value) not in (str, int, bool):
+        if (value not in choices if choices else type(value) is not wanted) or type(value) not in (
+            str,
+            int,
+            float,
+            bool,
+        ):
             raise CheckpointError(f"{where}: a {kind} network has no {key} = {value!r}.")
     try:
         return cls(**given)

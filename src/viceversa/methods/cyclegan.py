@@ -69,7 +69,7 @@ class CycleGAN(Method):
         """Generators first, then discriminators on pictures from the pools (Sec. 4)."""
         a, b = batch
         c: CycleGANConfig = self.config
-        objective = OBJECTIVES[c.adversarial.objective]
+        objective, half = OBJECTIVES[c.adversarial.objective], c.adversarial.discriminator_weight  # Sec. 7.1
 
         if c.lambda_identity:
             fake_b, same_b = apply_to_each(self.a2b, a, b)
@@ -92,12 +92,12 @@ class CycleGAN(Method):
         on_b, on_fake_b = apply_to_each(self.d_b, b, fake_b)
         mixing_a, mixing_b = iteration.uniform("mixing_a"), iteration.uniform("mixing_b")
         yield Update("discriminators", {
-            "d_a_real": 0.5 * objective.real(on_a),  # halved: Sec. 7.1
-            "d_a_fake": 0.5 * objective.fake(on_fake_a),
-            **penalties("d_a", self.d_a, a, fake_a, mixing_a, c.adversarial, weight=0.5),
-            "d_b_real": 0.5 * objective.real(on_b),
-            "d_b_fake": 0.5 * objective.fake(on_fake_b),
-            **penalties("d_b", self.d_b, b, fake_b, mixing_b, c.adversarial, weight=0.5),
+            "d_a_real": half * objective.real(on_a),
+            "d_a_fake": half * objective.fake(on_fake_a),
+            **penalties("d_a", self.d_a, a, fake_a, mixing_a, c.adversarial),
+            "d_b_real": half * objective.real(on_b),
+            "d_b_fake": half * objective.fake(on_fake_b),
+            **penalties("d_b", self.d_b, b, fake_b, mixing_b, c.adversarial),
         })  # fmt: skip
 
     def groups(self) -> dict[str, list[nn.Module]]:

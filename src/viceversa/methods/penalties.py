@@ -13,8 +13,6 @@ def penalties(
     fake: Tensor,
     mixing: Tensor,
     settings: AdversarialConfig,
-    *,
-    weight: float,
 ) -> dict[str, Tensor]:
     """What ``settings`` add to a discriminator's loss, as terms called after ``name``; nothing by default.
 
@@ -25,9 +23,8 @@ def penalties(
         fake: The same shape, detached.
         mixing: ``(N,)`` in [0, 1], for the gradient penalty.
         settings: Which penalties, and their weights.
-        weight: What the discriminator's whole loss is multiplied by.
     """
-    terms: dict[str, Tensor] = {}
+    weight, terms = settings.discriminator_weight, dict[str, Tensor]()
     if settings.objective == "wgan-gp":
         penalty = gradient_penalty(discriminator, real, fake, mixing)
         terms[f"{name}_penalty"] = weight * settings.lambda_gradient_penalty * penalty

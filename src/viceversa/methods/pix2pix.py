@@ -55,16 +55,16 @@ class Pix2Pix(Method):
         """The discriminator first, then the generator (Sec. 3.3)."""
         x, y = batch
         c: Pix2PixConfig = self.config
-        objective = OBJECTIVES[c.adversarial.objective]
+        objective, half = OBJECTIVES[c.adversarial.objective], c.adversarial.discriminator_weight  # Sec. 3.3
 
         fake = self.g(x)
         real_pair, fake_pair = torch.cat([x, y], 1), torch.cat([x, fake], 1)  # D is conditional: Eq. 1
         on_real, on_fake = apply_to_each(self.d, real_pair, fake_pair.detach())
         mixing = iteration.uniform("mixing")
         yield Update("discriminator", {
-            "d_real": 0.5 * objective.real(on_real),  # halved: Sec. 3.3
-            "d_fake": 0.5 * objective.fake(on_fake),
-            **penalties("d", self.d, real_pair, fake_pair.detach(), mixing, c.adversarial, weight=0.5),
+            "d_real": half * objective.real(on_real),
+            "d_fake": half * objective.fake(on_fake),
+            **penalties("d", self.d, real_pair, fake_pair.detach(), mixing, c.adversarial),
         })  # fmt: skip
 
         yield Update("generator", {

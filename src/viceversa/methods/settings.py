@@ -16,7 +16,7 @@ from viceversa.networks import (
     UNetConfig,
     UNetGenerator,
 )
-from viceversa.networks.layers import Initialisation, Norm
+from viceversa.networks.layers import Initialisation, Norm, check_dropout_rate
 
 AdversarialName = Literal["lsgan", "bce", "hinge", "minimax", "wgan-gp"]
 
@@ -143,7 +143,9 @@ class NetworksConfig:
     discriminator_norm: Norm | None = None
     """Normalisation in discriminators, where it is to be another; with a gradient penalty it cannot be batch."""
     dropout: bool = False
-    """Dropout of 0.5 in the generator."""
+    """Dropout in the generator."""
+    dropout_rate: float = 0.5
+    """Share of the values that dropout drops."""
     upsample: Literal["transposed", "resize"] = "transposed"
     """ResNet: how the decoder doubles its size; resize avoids checkerboards."""
     discriminator_width: int = 64
@@ -161,6 +163,7 @@ class NetworksConfig:
             raise ConfigError(f"--levels must be 2 to 12; got {self.levels}.")
         if not 0 <= self.discriminator_layers <= 6:
             raise ConfigError(f"--discriminator-layers must be 0 to 6; got {self.discriminator_layers}.")
+        check_dropout_rate(self.dropout_rate)
 
     def make_generator(self, in_channels: int, out_channels: int, size_px: int) -> nn.Module:
         """A generator for pictures of ``size_px``; its weights are not drawn yet."""
@@ -176,6 +179,7 @@ class NetworksConfig:
                     blocks=blocks,
                     norm=self.norm,
                     dropout=self.dropout,
+                    dropout_rate=self.dropout_rate,
                     upsample=self.upsample,
                 )
             )
@@ -196,6 +200,7 @@ class NetworksConfig:
                 levels=levels,
                 norm=self.norm,
                 dropout=self.dropout,
+                dropout_rate=self.dropout_rate,
             )
         )
 
@@ -224,6 +229,8 @@ class AdversarialConfig:
 
     objective: AdversarialName = "lsgan"
     """What discriminators and generators minimise; wgan-gp comes with its gradient penalty, minimax is for teaching."""
+    discriminator_weight: float = 0.5
+    """Factor of a discriminator's whole loss, penalties among it; both papers halve it."""
     lambda_gradient_penalty: float = 10.0
     """wgan-gp: weight of the gradient penalty."""
     r1_gamma: float = 0.0
@@ -233,6 +240,8 @@ class AdversarialConfig:
         for name in ("lambda_gradient_penalty", "r1_gamma"):
             if getattr(self, name) < 0:
                 raise ConfigError(f"--{name.replace('_', '-')} must not be negative; got {getattr(self, name)}.")
+        if self.discriminator_weight <= 0:
+            raise ConfigError(f"--discriminator-weight must be above 0; got {self.discriminator_weight}.")
 
     def check(self, networks: NetworksConfig) -> None:
         """Refuses a penalty on each picture's slope where pictures of a batch are tied together (WGAN-GP, Sec. 4)."""

@@ -61,7 +61,7 @@ class CartoonGenerator(nn.Module):
             *stage([conv(2 * c, 4 * c, stride=2), conv(4 * c, 4 * c)], 4 * c),  # (N, 4c, H/4, W/4)
         )
         self.blocks = nn.Sequential(
-            *(ResidualBlock(4 * c, config.norm, dropout=False) for _ in range(config.blocks)),
+            *(ResidualBlock(4 * c, config.norm) for _ in range(config.blocks)),
         )
         self.decoder = nn.Sequential(
             *stage([upsampling(config.upsample, 4 * c, 2 * c, bias=bias), conv(2 * c, 2 * c)], 2 * c),

@@ -120,6 +120,16 @@ def initialise(network: nn.Module, kind: Initialisation, gain: float, generator:
             nn.init.zeros_(bias)
 
 
+def check_dropout_rate(rate: float) -> None:
+    """Refuses a share that would drop nothing or all.
+
+    Raises:
+        ConfigError: With the flag that it is set by.
+    """
+    if not 0 < rate < 1:
+        raise ConfigError(f"--dropout-rate must be above 0 and below 1; got {rate}. --no-dropout leaves dropout out.")
+
+
 def upsampling(kind: Literal["transposed", "resize"], c_in: int, c_out: int, *, bias: bool) -> nn.Module:
     """Doubles height and width: ``(N, c_in, H, W)`` to ``(N, c_out, 2H, 2W)``.
 

@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 from torch import Tensor, nn
 
 from viceversa.errors import ConfigError
-from viceversa.networks.layers import Norm, ReflectionPad, norm_layer, upsampling
+from viceversa.networks.layers import Norm, ReflectionPad, check_dropout_rate, norm_layer, upsampling
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,7 +24,9 @@ class ResNetConfig:
     norm: Norm = "instance"
     """Normalisation after each convolution but the last."""
     dropout: bool = False
-    """Dropout of 0.5 inside the residual blocks."""
+    """Dropout inside the residual blocks."""
+    dropout_rate: float = 0.5
+    """Share of the values that dropout drops."""
     upsample: Literal["transposed", "resize"] = "transposed"
     """How the decoder doubles its size; ``resize`` avoids checkerboards."""
 
@@ -33,6 +35,7 @@ class ResNetConfig:
             raise ConfigError(
                 f"A ResNet generator needs at least 1 channel and width 1 and no negative number of blocks; got {self}."
             )
+        check_dropout_rate(self.dropout_rate)
 
 
 class ResNetGenerator(nn.Module):
@@ -57,7 +60,8 @@ class ResNetGenerator(nn.Module):
             *stage(nn.Conv2d(c, 2 * c, 3, stride=2, padding=1, bias=bias), 2 * c),  # (N, 2c, H/2, W/2)
             *stage(nn.Conv2d(2 * c, 4 * c, 3, stride=2, padding=1, bias=bias), 4 * c),  # (N, 4c, H/4, W/4)
         )
-        self.blocks = nn.Sequential(*(ResidualBlock(4 * c, config.norm, config.dropout) for _ in range(config.blocks)))
+        dropout = config.dropout_rate if config.dropout else 0.0
+        self.blocks = nn.Sequential(*(ResidualBlock(4 * c, config.norm, dropout) for _ in range(config.blocks)))
         self.decoder = nn.Sequential(
             *stage(upsampling(config.upsample, 4 * c, 2 * c, bias=bias), 2 * c),
             *stage(upsampling(config.upsample, 2 * c, c, bias=bias), c),
@@ -72,9 +76,12 @@ class ResNetGenerator(nn.Module):
 
 
 class ResidualBlock(nn.Module):
-    """Two 3x3 convolutions whose result is added to the input: ``(N, C, H, W)`` to the same."""
+    """Two 3x3 convolutions whose result is added to the input: ``(N, C, H, W)`` to the same.
 
-    def __init__(self, channels: int, norm: Norm, dropout: bool):
+    ``dropout`` is the share of values dropped between them; 0 for none.
+    """
+
+    def __init__(self, channels: int, norm: Norm, dropout: float = 0.0):
         super().__init__()
         bias = norm == "none"
         self.body = nn.Sequential(
@@ -82,7 +89,7 @@ class ResidualBlock(nn.Module):
             nn.Conv2d(channels, channels, 3, bias=bias),
             norm_layer(norm)(channels),
             nn.ReLU(inplace=True),
-            *([nn.Dropout(0.5)] if dropout else []),
+            *([nn.Dropout(dropout)] if dropout else []),
             ReflectionPad(1),
             nn.Conv2d(channels, channels, 3, bias=bias),
             norm_layer(norm)(channels),

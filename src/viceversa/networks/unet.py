@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from viceversa.errors import ConfigError
-from viceversa.networks.layers import Norm, norm_layer
+from viceversa.networks.layers import Norm, check_dropout_rate, norm_layer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,11 +25,14 @@ class UNetConfig:
     norm: Norm = "batch"
     """Normalisation after each convolution but the outermost ones and the innermost on its way down."""
     dropout: bool = True
-    """Dropout of 0.5 in the decoder's widest levels other than the innermost: pix2pix's only noise."""
+    """Dropout in the decoder's widest levels other than the innermost: pix2pix's only noise."""
+    dropout_rate: float = 0.5
+    """Share of the values that dropout drops."""
 
     def __post_init__(self) -> None:
         if min(self.in_channels, self.out_channels, self.width) < 1 or not 2 <= self.levels <= 12:
             raise ConfigError(f"A U-Net needs at least 1 channel, width 1 and 2 to 12 levels; got {self}.")
+        check_dropout_rate(self.dropout_rate)
 
 
 class UNetGenerator(nn.Module):
@@ -63,7 +66,7 @@ class UNetGenerator(nn.Module):
             c_out = widths[level - 1]
             conv = nn.ConvTranspose2d(c_in, c_out, 4, stride=2, padding=1, bias=norm_bias)
             drop = config.dropout and 4 <= level < last
-            self.up.append(nn.Sequential(conv, norm(c_out), *([nn.Dropout(0.5)] if drop else [])))
+            self.up.append(nn.Sequential(conv, norm(c_out), *([nn.Dropout(config.dropout_rate)] if drop else [])))
 
     def forward(self, x: Tensor) -> Tensor:
         """``(N, in_channels, H, W)`` to ``(N, out_channels, H, W)``."""
