@@ -131,7 +131,7 @@ def settings(config: Any) -> dict[str, Any]:
 
 
 # Where there is no default, and not any number will do.
-CHOICES = {"builtin": "digits", "channels": "1", "discriminator_norm": "none", "levels": "5"}
+CHOICES = {"bits": "8", "builtin": "digits", "channels": "1", "discriminator_norm": "none", "levels": "5"}
 
 
 @pytest.mark.parametrize("method", methods.METHODS)

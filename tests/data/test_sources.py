@@ -279,7 +279,6 @@ def test_pictures_smaller_than_the_window(tmp_path: Path, fill: Fill):
         ({"size_px": 0}, "--size must be at least 1 pixel, not 0"),
         ({"size_px": 64, "load_size_px": 63}, "--load-size 63 is smaller than --size 64"),
         ({"hold_out": -1}, "--hold-out must be 0 or more"),
-        ({"channels_b": 4}, r"--channels-b must be 3 \(colour\) or 1 \(grey\), not 4"),
         ({"fit": "squash"}, '--fit must be .* not "squash"'),
         ({"root": Path("x"), "a": Path("y")}, "--data and --a or --b were given"),
         ({"direction": "left"}, "--direction must be"),

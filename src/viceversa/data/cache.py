@@ -17,14 +17,14 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 import numpy as np
 
 from viceversa.data.folders import Item
-from viceversa.data.images import Array
+from viceversa.data.images import Pixels
 from viceversa.data.recipe import Recipe, decode
 from viceversa.errors import DataError, PictureError
 
@@ -53,8 +53,8 @@ class Skipped:
 class PictureSet:
     """Decoded pictures, read from disk as they are looked at."""
 
-    pictures: np.memmap[tuple[int, int, int, int], np.dtype[np.uint8]]
-    """``(N, H, W, C)`` uint8, not to be written to."""
+    pictures: np.memmap[tuple[int, int, int, int], np.dtype[np.uint8 | np.uint16]]
+    """``(N, H, W, C)`` uint8 or uint16, not to be written to."""
 
     names: tuple[str, ...]
     """The N names of the items."""
@@ -109,7 +109,7 @@ def keep(
     about: object,
     names: Sequence[str],
     recipe: Recipe,
-    pictures: Callable[[], Iterator[Array]],
+    pictures: Callable[[], Iterator[Pixels]],
     folder: Path | None = None,
     *,
     progress: Progress | None = None,
@@ -128,26 +128,26 @@ def keep(
         DataError: The cache cannot be written.
     """
 
-    def make() -> Iterator[Array]:
+    def make() -> Iterator[Pixels]:
         for done, picture in enumerate(pictures(), 1):
             yield picture
             if progress is not None:
                 progress(done, len(names))
 
     folder = user_folder() if folder is None else folder
-    entry = folder / "pictures" / _hash([_FORMAT, "kept", about, asdict(recipe)])
+    entry = folder / "pictures" / _hash([_FORMAT, "kept", about, recipe.about()])
     return _found_or_made(entry, [Item(name=name, files=()) for name in names], recipe, make)
 
 
 def _found_or_made(
-    entry: Path, items: Sequence[Item], recipe: Recipe, make: Callable[[], Iterator[Array | PictureError]]
+    entry: Path, items: Sequence[Item], recipe: Recipe, make: Callable[[], Iterator[Pixels | PictureError]]
 ) -> PictureSet:
-    found = _open(entry, items)
+    found = _open(entry, items, recipe.bits)
     for _ in range(3):  # another process that mends a damaged entry may take ours away just as we made it
         if found is not None:
             return found
         _make(entry, items, recipe, make())
-        found = _open(entry, items)
+        found = _open(entry, items, recipe.bits)
     if found is None:
         raise DataError(f"The picture cache {entry} was damaged as soon as it was written. Check the disk.")
     return found
@@ -156,7 +156,7 @@ def _found_or_made(
 def _key(items: Sequence[Item], recipe: Recipe, folder: Path, pool: ThreadPoolExecutor) -> str:
     """The hash of all contents and the recipe; not worked out again while no file's size or times change."""
     files = [file for item in items for file in item.files]
-    head = [_FORMAT, asdict(recipe)]
+    head = [_FORMAT, recipe.about()]
     stamps = [_stamp(file) for file in files]
     known = folder / "known" / _hash([*head, [str(file.absolute()) for file in files], stamps])
     with suppress(OSError):
@@ -194,16 +194,16 @@ def _hash(value: object) -> str:
     return hashlib.blake2b(json.dumps(value).encode(), digest_size=_HEX_DIGITS // 2).hexdigest()
 
 
-def _open(entry: Path, items: Sequence[Item]) -> PictureSet | None:
+def _open(entry: Path, items: Sequence[Item], bits: Literal[8, 16]) -> PictureSet | None:
     """What lies in ``entry``; None if it is not there, damaged or cut short."""
     try:
         about = json.loads((entry / "entry.json").read_text(encoding="utf-8"))
         shape = tuple(about["shape"])
-        file = entry / "pictures.u8"
-        if file.stat().st_size != math.prod(shape):
+        file = entry / _file(bits)
+        if file.stat().st_size != math.prod(shape) * bits // 8:
             return None
         return PictureSet(
-            pictures=np.memmap(file, np.uint8, "r", shape=shape),
+            pictures=np.memmap(file, "<u2" if bits == 16 else np.uint8, "r", shape=shape),
             names=tuple(items[index].name for index in about["kept"]),
             skipped=tuple(
                 Skipped(path=items[index].files[half], reason=reason) for index, half, reason in about["skipped"]
@@ -214,16 +214,20 @@ def _open(entry: Path, items: Sequence[Item]) -> PictureSet | None:
         return None
 
 
-def _make(entry: Path, items: Sequence[Item], recipe: Recipe, decoded: Iterator[Array | PictureError]) -> None:
+def _file(bits: Literal[8, 16]) -> str:
+    return f"pictures.u{bits}"
+
+
+def _make(entry: Path, items: Sequence[Item], recipe: Recipe, decoded: Iterator[Pixels | PictureError]) -> None:
     making = entry.with_name(f".making-{entry.name[:8]}-{secrets.token_hex(4)}")
     try:
         entry.parent.mkdir(parents=True, exist_ok=True)
         _sweep(entry.parent)
         making.mkdir()
         _write(making, items, recipe, decoded)
-        _publish(making, entry, items)
+        _publish(making, entry, items, recipe)
     except OSError as error:
-        megabytes = math.ceil(len(items) * recipe.side_px**2 * sum(recipe.channels) / 1e6)
+        megabytes = math.ceil(len(items) * math.prod(recipe.shape) * recipe.bits / 8e6)
         raise DataError(
             f"The cache of decoded pictures ({megabytes} MB) cannot be written to {entry.parent} ({error.strerror}). "
             "Free some space, or point --cache at a folder where there is more."
@@ -232,31 +236,31 @@ def _make(entry: Path, items: Sequence[Item], recipe: Recipe, decoded: Iterator[
         shutil.rmtree(making, ignore_errors=True)
 
 
-def _write(making: Path, items: Sequence[Item], recipe: Recipe, decoded: Iterator[Array | PictureError]) -> None:
+def _write(making: Path, items: Sequence[Item], recipe: Recipe, decoded: Iterator[Pixels | PictureError]) -> None:
     """Writes the files of an entry. Plain writes, not a memory map: a full disk is an error here and a crash there."""
     kept: list[int] = []
     skipped: list[tuple[int, int, str]] = []
-    with (making / "pictures.u8").open("wb") as stream:
+    with (making / _file(recipe.bits)).open("wb") as stream:
         for index, result in enumerate(decoded):
             if isinstance(result, PictureError):
                 skipped.append((index, *_blame(items[index], result)))
             else:
                 kept.append(index)
-                stream.write(result.tobytes())
+                stream.write(result.astype(result.dtype.newbyteorder("<"), copy=False).tobytes())
         stream.flush()
         os.fsync(stream.fileno())
     if not kept:
         index, half, reason = skipped[0]
         raise DataError(f"None of {len(items)} pictures can be used; the first is {items[index].files[half]}: {reason}")
-    shape = (len(kept), recipe.side_px, recipe.side_px, sum(recipe.channels))
+    shape = (len(kept), *recipe.shape)
     about = {"shape": shape, "kept": kept, "skipped": skipped}
     (making / "entry.json").write_text(json.dumps(about), encoding="utf-8")
 
 
 def _decoded(
     items: Sequence[Item], recipe: Recipe, pool: ThreadPoolExecutor, strict: bool, progress: Progress | None
-) -> Iterator[Array | PictureError]:
-    def attempt(item: Item) -> Array | PictureError:
+) -> Iterator[Pixels | PictureError]:
+    def attempt(item: Item) -> Pixels | PictureError:
         try:
             return decode(item, recipe)
         except PictureError as error:
@@ -293,13 +297,14 @@ def _blame(item: Item, error: PictureError) -> tuple[int, str]:
     return 0, text
 
 
-def _publish(making: Path, entry: Path, items: Sequence[Item]) -> None:
+def _publish(making: Path, entry: Path, items: Sequence[Item], recipe: Recipe) -> None:
     try:
         making.rename(entry)
     except OSError:
         if not entry.exists():
             raise
-        if _open(entry, items) is None:  # damaged; otherwise another process was faster, and its pictures are the same
+        # Unless it is damaged another process was faster, and its pictures are the same.
+        if _open(entry, items, recipe.bits) is None:
             aside = making.with_name(making.name + "-damaged")
             entry.rename(aside)
             shutil.rmtree(aside, ignore_errors=True)

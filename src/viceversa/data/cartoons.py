@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -13,10 +13,12 @@ from torch import Tensor
 from viceversa import extras
 from viceversa.data import cache
 from viceversa.data.cache import PictureSet, Progress
+from viceversa.data.folders import Domain
 from viceversa.data.images import Array
 from viceversa.data.pictures import UnpairedPictures
 from viceversa.data.recipe import Recipe
 from viceversa.data.sources import Decoded, UnpairedData
+from viceversa.errors import ConfigError
 
 # The paper names the three steps and no numbers; these are the ones that its re-implementations have settled on, for
 # pictures of 256 px.
@@ -28,6 +30,18 @@ _VERSION = 1  # of what `smooth_edges` gives
 @dataclass(frozen=True, kw_only=True)
 class CartoonData(UnpairedData):
     """Photographs in the folder a, cartoons in the folder b, or a data set with trainA/ trainB/ [testA/ testB/]."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.bits == 16 or self.channels_b not in (1, 3):
+            raise ConfigError(
+                "CartoonGAN looks for the edges of cartoons in grey or RGB of 8 bits: leave --bits out, and make "
+                "--channels-b 1 or 3."
+            )
+
+    def depth(self, *domains: Domain) -> Literal[8]:
+        """Always 8, for the same reason."""
+        return 8
 
     def open(self, seed: int, device: torch.device | str, progress: Progress | None = None) -> "CartoonPictures":
         """Decodes the pictures and smooths the cartoons' edges, or finds both in the cache; see `UnpairedData.open`.
@@ -59,7 +73,8 @@ class CartoonData(UnpairedData):
         about = ["edges smoothed", _VERSION, Path(entry).parent.name]
 
         def twins() -> Iterator[Array]:
-            for picture in sharp.pictures:
+            pictures: Any = sharp.pictures
+            for picture in pictures:
                 yield np.concatenate([picture, smooth_edges(picture)], axis=2)
 
         made = cache.keep(about, sharp.names, recipe, twins, self.cache, progress=progress)

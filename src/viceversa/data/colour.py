@@ -59,6 +59,15 @@ def eight_bit(pixels: NDArray[Any]) -> NDArray[np.uint8]:
     return np.rint(np.clip(pixels, 0, 1) * 255).astype(np.uint8)
 
 
+def sixteen_bit(pixels: NDArray[Any]) -> NDArray[np.uint16]:
+    """Uint8, uint16 or floats in [0, 1] as uint16: white stays white."""
+    if pixels.dtype == np.uint16:
+        return pixels
+    if pixels.dtype == np.uint8:
+        return pixels.astype(np.uint16) * 257
+    return np.rint(np.clip(pixels, 0, 1).astype(np.float64) * 65535).astype(np.uint16)
+
+
 def unit_floats(pixels: NDArray[Any]) -> NDArray[np.float32]:
     """Floats of any precision as float32, once it is sure that they lie in [0, 1].
 

@@ -1,14 +1,14 @@
-"""Pictures for training: 8 bits, RGB or grey, and the ranges. Files themselves are read by `viceversa.data.formats`.
+"""Pictures for training: their depth, channels and ranges. Files themselves are read by `viceversa.data.formats`.
 
-In training a picture is one of two things: a uint8 array ``(H, W, C)``, or a float32 tensor ``(N, C, H, W)`` in
-[-1, 1]; C is 3 (RGB) or 1 (grey). Embedded colour profiles are not applied, save that of CMYK.
+In training a picture is one of two things: a uint8 or uint16 array ``(H, W, C)``, or a float32 tensor ``(N, C, H, W)``
+in [-1, 1]; C is 3 (RGB), 1 (grey), or what the files have. Embedded colour profiles are not applied, save that of CMYK.
 """
 
 import io
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import torch
@@ -22,13 +22,14 @@ from viceversa.data.picture import Picture
 from viceversa.errors import PictureError
 
 Array: TypeAlias = NDArray[np.uint8]
+Pixels: TypeAlias = NDArray[np.uint8 | np.uint16]
 Fit: TypeAlias = Literal["crop", "stretch"]
 
 PIXEL_LIMIT = limits.PIXEL_LIMIT
 
 __all__ = [
-    "PIXEL_LIMIT", "SUFFIXES", "Array", "Fit", "encode", "fit_square", "from_pil", "grid", "opened", "read", "resize",
-    "save", "to_tensor", "to_uint8",
+    "PIXEL_LIMIT", "SUFFIXES", "Array", "Fit", "Pixels", "encode", "fit_square", "from_pil", "grid", "look", "opened",
+    "portable", "read", "read_deep", "resize", "save", "to_tensor", "to_uint8", "visible",
 ]  # fmt: skip
 
 
@@ -52,9 +53,34 @@ def read(path: Path | str, channels: int = 3, at_least_px: int | None = None) ->
         return _eight_bit(picture, channels)
 
 
+def read_deep(path: Path | str, channels: int = 3, at_least_px: int | None = None) -> NDArray[np.uint16]:
+    """The same as ``(H, W, channels)`` uint16: 8 bits and floats in [0, 1] are scaled to 16 bits."""
+    picture = formats.read(path, at_least_px=at_least_px)
+    with formats.named(path):
+        pixels = colour.sixteen_bit(_laid(picture, channels))
+        if pixels.shape[2] == channels:
+            return pixels
+        return pixels.repeat(3, axis=2) if channels == 3 else _luma(pixels)
+
+
+def is_deep(path: Path | str) -> bool:
+    """Whether a picture has more than 8 bits a channel.
+
+    Raises:
+        PictureError: As of `read`.
+    """
+    return formats.read(path, at_least_px=1).pixels.dtype != np.uint8
+
+
 def from_pil(image: Image.Image, channels: int = 3) -> Array:
     """A Pillow image of any mode as ``(H, W, channels)`` uint8, by the rules of `read`."""
     return _eight_bit(pillow.from_image(image), channels)
+
+
+def look(path: Path | str, at_least_px: int | None = None) -> Array:
+    """A file as ``(H, W, 3)`` uint8 to be looked at, however many channels it has; see `read` and `visible`."""
+    pixels = formats.read(path, at_least_px=at_least_px).pixels
+    return visible(colour.eight_bit(colour.on_white(pixels)))
 
 
 @contextmanager
@@ -64,11 +90,26 @@ def opened(path: Path | str) -> Generator[Image.Image]:
         yield image
 
 
-def to_tensor(pictures: Array | Tensor) -> Tensor:
-    """``(N, H, W, C)`` uint8 to ``(N, C, H, W)`` float32 in [-1, 1], channels-last in memory, on the same device."""
+def portable(pictures: Pixels) -> Tensor:
+    """``(N, H, W, C)`` as a tensor that can be cut and mirrored anywhere: 16 bits as int16, 0 for the middle.
+
+    PyTorch has hardly an operation for uint16.
+    """
+    if pictures.dtype == np.uint8:
+        return torch.from_numpy(pictures if pictures.flags.writeable else pictures.copy())
+    return torch.from_numpy((pictures ^ np.uint16(0x8000)).view(np.int16))
+
+
+def to_tensor(pictures: Pixels | Tensor) -> Tensor:
+    """``(N, H, W, C)`` to ``(N, C, H, W)`` float32 in [-1, 1], channels-last in memory, on the same device.
+
+    Args:
+        pictures: uint8 or uint16, or what `portable` made of them.
+    """
     if isinstance(pictures, np.ndarray):
-        pictures = torch.from_numpy(pictures if pictures.flags.writeable else pictures.copy())
-    return pictures.permute(0, 3, 1, 2).to(torch.float32).div_(127.5).sub_(1)
+        pictures = portable(pictures)
+    values = pictures.permute(0, 3, 1, 2).to(torch.float32)
+    return values.add_(0.5).div_(32767.5) if pictures.dtype == torch.int16 else values.div_(127.5).sub_(1)
 
 
 def to_uint8(pictures: Tensor) -> Array:
@@ -77,13 +118,21 @@ def to_uint8(pictures: Tensor) -> Array:
     return scaled.to(torch.uint8).permute(0, 2, 3, 1).cpu().contiguous().numpy()
 
 
-def resize(picture: Array, size: tuple[int, int]) -> Array:
-    """``(H, W, C)`` uint8 resized to ``size`` = (height, width) by a bicubic filter that does not alias."""
+def visible(picture: Array) -> Array:
+    """``(..., C)`` uint8 as RGB, to be looked at: of more than three channels the first three; of fewer one, thrice."""
+    return picture[..., :3] if picture.shape[-1] >= 3 else np.repeat(picture[..., :1], 3, axis=-1)
+
+
+def resize(picture: Pixels, size: tuple[int, int]) -> Any:
+    """``(H, W, C)`` resized to ``size`` = (height, width) by a bicubic filter that does not alias.
+
+    uint8 or uint16, which it stays.
+    """
     return _resize(picture, size, None)
 
 
-def fit_square(picture: Array, side_px: int, fit: Fit = "crop") -> Array:
-    """``(H, W, C)`` uint8 to ``(side_px, side_px, C)``.
+def fit_square(picture: Pixels, side_px: int, fit: Fit = "crop") -> Any:
+    """``(H, W, C)`` of uint8 or uint16, which it stays, to ``(side_px, side_px, C)``.
 
     ``"crop"`` keeps the middle square, without distortion; ``"stretch"`` keeps everything and lets the sides change.
     """
@@ -96,13 +145,13 @@ def fit_square(picture: Array, side_px: int, fit: Fit = "crop") -> Array:
 
 
 def grid(rows: Sequence[Sequence[Array]], gap_px: int = 2) -> Array:
-    """One RGB picture of rows of equally large uint8 pictures ``(H, W, C)`` (grey ones too); missing ones are white."""
+    """One RGB picture of rows of equally large uint8 pictures ``(H, W, C)``, as `visible`; missing ones are white."""
     height, width = rows[0][0].shape[:2]
     down, across = height + gap_px, width + gap_px
     sheet = np.full((len(rows) * down - gap_px, max(map(len, rows)) * across - gap_px, 3), 255, np.uint8)
     for y, row in enumerate(rows):
         for x, picture in enumerate(row):
-            sheet[y * down : y * down + height, x * across : x * across + width] = picture
+            sheet[y * down : y * down + height, x * across : x * across + width] = visible(picture)
     return sheet
 
 
@@ -120,23 +169,38 @@ def save(picture: Array, path: Path | str, quality: int = 90) -> None:
 
 def _eight_bit(picture: Picture, channels: int) -> Array:
     """By the rules of `read`."""
-    pixels = picture.pixels
-    if pixels.shape[2] == channels and channels not in (1, 3):
-        return colour.eight_bit(pixels)
-    if pixels.shape[2] > 4 or channels not in (1, 3):
-        raise PictureError(f"it has {pixels.shape[2]} channels, and {channels} are asked for.")
-    pixels = colour.eight_bit(colour.on_white(pixels))
+    pixels = colour.eight_bit(_laid(picture, channels))
     if pixels.shape[2] == channels:
         return pixels
     return pixels.repeat(3, axis=2) if channels == 3 else np.array(Image.fromarray(pixels).convert("L"))[:, :, None]
 
 
-def _resize(picture: Array, size: tuple[int, int], box: tuple[float, float, float, float] | None) -> Array:
+def _laid(picture: Picture, channels: int) -> NDArray[Any]:
+    """Without alpha, on white, unless as many channels are asked for as there are and they are no usual ones."""
+    pixels = picture.pixels
+    if pixels.shape[2] == channels and channels not in (1, 3):
+        return pixels
+    if pixels.shape[2] > 4 or channels not in (1, 3):
+        raise PictureError(
+            f"it has {pixels.shape[2]} channels, and {channels} are asked for (--channels-a, --channels-b)."
+        )
+    return colour.on_white(pixels)
+
+
+def _luma(pixels: NDArray[np.uint16]) -> NDArray[np.uint16]:
+    """``(H, W, 3)`` to ``(H, W, 1)``, as Pillow makes it of 8 bits (ITU-R BT.601)."""
+    return ((pixels @ np.array([[299], [587], [114]], np.uint32) + 500) // 1000).astype(np.uint16)
+
+
+def _resize(picture: Pixels, size: tuple[int, int], box: tuple[float, float, float, float] | None) -> Pixels:
     if picture.shape[:2] == size and (box is None or box == (0, 0, *reversed(size))):
         return picture
-    image = Image.fromarray(_squeezed(picture))
-    return np.array(image.resize((size[1], size[0]), Image.Resampling.BICUBIC, box)).reshape(*size, -1)
-
-
-def _squeezed(picture: Array) -> Array:
-    return picture[:, :, 0] if picture.shape[2] == 1 else picture
+    how: Any = ((size[1], size[0]), Image.Resampling.BICUBIC, box)
+    if picture.dtype == np.uint8 and picture.shape[2] in (1, 3):
+        return np.array(Image.fromarray(picture.squeeze(2) if picture.shape[2] == 1 else picture).resize(*how)).reshape(
+            *size, -1
+        )
+    # What Pillow has no kind of its own for, plane by plane.
+    planes = [Image.fromarray(picture[:, :, c].astype(np.float32)).resize(*how) for c in range(picture.shape[2])]
+    resized = np.stack([np.asarray(plane) for plane in planes], axis=2)
+    return np.rint(resized.clip(0, np.iinfo(picture.dtype).max)).astype(picture.dtype)

@@ -15,7 +15,7 @@ from viceversa import seeding
 from viceversa.data import balance
 from viceversa.data.augment import crop_and_mirror
 from viceversa.data.cache import Skipped
-from viceversa.data.images import Array, resize, to_tensor
+from viceversa.data.images import Pixels, portable, resize, to_tensor
 
 HeldOutKind: TypeAlias = Literal["test", "held out", "training"]
 
@@ -86,14 +86,14 @@ class Pictures(Protocol):
 class Deck:
     """Pictures (or pairs) that are shuffled anew for each epoch and drawn by position."""
 
-    store: Array | Tensor
-    """``(N, L, L, C)`` uint8, a memory map on the host or a tensor on the device."""
+    store: Pixels | Tensor
+    """``(N, L, L, C)`` uint8 or uint16, a memory map on the host; or on the device, as `images.portable` gives it."""
 
     rows: NDArray[np.int64]
     """Those of the N that are trained on."""
 
-    kept: Array
-    """``(M, K, K, C)`` uint8, the pictures that may be held out."""
+    kept: Pixels
+    """``(M, K, K, C)`` uint8 or uint16, the pictures that may be held out."""
 
     kept_rows: NDArray[np.int64]
     """Those of the M that are."""
@@ -119,8 +119,8 @@ class Deck:
     weights: NDArray[np.float64] | None = None
     """How often each of the rows is shown, with mean 1; None: all alike."""
 
-    at_size: Callable[[NDArray[np.int64]], Array] | None = None
-    """Pictures of the store by their rows, decoded from their files at ``size_px``, ``(N, S, S, C)`` uint8, a second
+    at_size: Callable[[NDArray[np.int64]], Pixels] | None = None
+    """Pictures of the store by their rows, decoded from their files at ``size_px``, ``(N, S, S, C)``, a second
     picture of C left out: those of the store were resized to be cut, and would be resized a second time."""
 
     def draw(self, positions: Tensor) -> Tensor:
@@ -150,7 +150,7 @@ class Deck:
             for row in rows
         ]
         stacked = np.stack(pictures) if pictures else np.empty((0, *size, sum(self.channels)), np.uint8)
-        return to_tensor(torch.from_numpy(stacked).to(self.device))
+        return to_tensor(portable(stacked).to(self.device))
 
     def rows_at(self, positions: Tensor) -> NDArray[np.int64]:
         """``(N,)``: which of the store's pictures are at ``positions``."""
@@ -261,22 +261,24 @@ class PairedPictures:
         return (b, a) if self.backwards else (a, b)
 
 
-def _sent(store: Array, rows: NDArray[np.int64], device: torch.device) -> Tensor:
+def _sent(store: Pixels, rows: NDArray[np.int64], device: torch.device) -> Tensor:
     """``store[rows]`` on the device; on the way to a GPU nobody waits."""
     if device.type != "cuda":
-        return torch.from_numpy(store[rows]).to(device)
+        return portable(store[rows]).to(device)
+    if store.dtype != np.uint8:
+        return portable(store[rows]).pin_memory().to(device, non_blocking=True)
     pinned = torch.empty((len(rows), *store.shape[1:]), dtype=torch.uint8, pin_memory=True)
     np.take(store, rows, axis=0, out=pinned.numpy(), mode="clip")  # "raise" would make a copy first
     return pinned.to(device, non_blocking=True)
 
 
-def place(pictures: Array, device: torch.device) -> Array | Tensor:
+def place(pictures: Pixels, device: torch.device) -> Pixels | Tensor:
     """The pictures as a tensor on a GPU that has room to spare, else as they are."""
     if device.type != "cuda" or pictures.nbytes > _CUDA_SHARE * torch.cuda.mem_get_info(device)[0]:
         return np.asarray(pictures)
-    there = torch.empty(pictures.shape, dtype=torch.uint8, device=device)
+    there = torch.empty(pictures.shape, dtype=portable(pictures[:1]).dtype, device=device)
     for start in range(0, len(pictures), _CUDA_CHUNK):
-        there[start : start + _CUDA_CHUNK] = torch.from_numpy(np.array(pictures[start : start + _CUDA_CHUNK]))
+        there[start : start + _CUDA_CHUNK] = portable(np.array(pictures[start : start + _CUDA_CHUNK]))
     return there
 
 

@@ -1,19 +1,19 @@
-"""How a picture, or a pair of pictures, becomes one square uint8 array."""
+"""How a picture, or a pair of pictures, becomes one square array."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
 from viceversa.data.folders import Item
-from viceversa.data.images import Array, Fit, fit_square, read
+from viceversa.data.images import Fit, Pixels, fit_square, read, read_deep
 from viceversa.errors import PictureError
 
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """How an item becomes one uint8 array ``(side_px, side_px, sum(channels))``."""
+    """How an item becomes one array ``(side_px, side_px, sum(channels))``."""
 
     side_px: int
     """Pixels of a side of the square pictures."""
@@ -24,23 +24,35 @@ class Recipe:
     fit: Fit = "crop"
     """How a picture that is not square becomes so: `viceversa.data.images.fit_square`."""
 
-    channels: tuple[Literal[1, 3], ...] = (3,)
+    channels: tuple[int, ...] = (3,)
     """Channels of the picture, or of both halves of a pair, which lie in one array, one behind the other."""
 
+    bits: Literal[8, 16] = 8
+    """Of a value: 8 give uint8, 16 give uint16."""
 
-def decode(item: Item, recipe: Recipe) -> Array:
-    """An item as ``(side_px, side_px, sum(channels))`` uint8; both halves of a pair go the same way.
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Of one array."""
+        return self.side_px, self.side_px, sum(self.channels)
+
+    def about(self) -> dict[str, Any]:
+        """What it says, for a hash: the same as ever for 8 bits, so that what was cached is found."""
+        return {name: value for name, value in asdict(self).items() if (name, value) != ("bits", 8)}
+
+
+def decode(item: Item, recipe: Recipe) -> Pixels:
+    """An item as ``(side_px, side_px, sum(channels))`` uint8 or uint16; both halves of a pair go the same way.
 
     Raises:
         PictureError: A file cannot be read, is too small, or the halves of a pair are not equally large.
     """
     if len(recipe.channels) == 1:
         # Twice the size that is needed leaves something to filter.
-        parts = [read(item.files[0], recipe.channels[0], at_least_px=2 * recipe.side_px)]
+        parts = [_read(item.files[0], recipe.channels[0], recipe.bits, at_least_px=2 * recipe.side_px)]
     elif len(item.files) == 1:
-        parts = _halves(item.files[0], recipe.channels)
+        parts = _halves(item.files[0], recipe)
     else:
-        parts = [read(file, channels) for file, channels in zip(item.files, recipe.channels, strict=True)]
+        parts = [_read(file, count, recipe.bits) for file, count in zip(item.files, recipe.channels, strict=True)]
         (height_a, width_a), (height, width) = parts[0].shape[:2], parts[1].shape[:2]
         if (height_a, width_a) != (height, width):
             raise PictureError(
@@ -56,8 +68,13 @@ def decode(item: Item, recipe: Recipe) -> Array:
     return np.concatenate([fit_square(part, recipe.side_px, recipe.fit) for part in parts], axis=2)
 
 
-def _halves(file: Path, channels: tuple[Literal[1, 3], ...]) -> list[Array]:
-    whole = {number: read(file, number) for number in set(channels)}
+def _read(file: Path, channels: int, bits: Literal[8, 16], at_least_px: int | None = None) -> Pixels:
+    return (read if bits == 8 else read_deep)(file, channels, at_least_px)
+
+
+def _halves(file: Path, recipe: Recipe) -> list[Pixels]:
+    channels = recipe.channels
+    whole = {number: _read(file, number, recipe.bits) for number in set(channels)}
     width = whole[channels[0]].shape[1]
     if width % 2:
         raise PictureError(

@@ -1,6 +1,7 @@
 """The kinds of data that methods take, as settings; `open` turns them into pictures to train on."""
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Literal, get_args
@@ -14,13 +15,14 @@ from viceversa.data import balance, cache, folders
 from viceversa.data.balance import Balance
 from viceversa.data.cache import PictureSet, Progress, Skipped
 from viceversa.data.folders import Domain, Item
-from viceversa.data.images import Array, Fit
+from viceversa.data.images import Fit, Pixels, is_deep
 from viceversa.data.others import passed_over, places
 from viceversa.data.pictures import Deck, HeldOutKind, PairedPictures, UnpairedPictures, hold_out, place
 from viceversa.data.recipe import Recipe
-from viceversa.errors import ConfigError, DataError
+from viceversa.errors import ConfigError, DataError, PictureError
 
 _LOAD_SHARE = 286 / 256  # of the size: the papers' jitter
+_MOST_CHANNELS = 256
 _HELD_OUT_SHARE = 10  # at most one in so many pictures is kept out of training
 _MAY_DIFFER = {"may_differ": True}  # folders may be moved: a run knows its pictures by their content
 
@@ -53,11 +55,14 @@ class PictureData:
     mirror: bool = True
     """Mirror half of the samples left to right."""
 
-    channels_a: Literal[1, 3] = 3
-    """3 to train on A in colour, 1 in grey."""
+    channels_a: int = 3
+    """3 to train on A in colour, 1 in grey; any other number, if the files have as many."""
 
-    channels_b: Literal[1, 3] = 3
-    """3 to train on B in colour, 1 in grey."""
+    channels_b: int = 3
+    """3 to train on B in colour, 1 in grey; any other number, if the files have as many."""
+
+    bits: Literal[8, 16] | None = None
+    """Bits of a value that pictures are kept with; left out: 16 if the first picture of A or of B has more than 8."""
 
     fit: Fit = "crop"
     """How pictures become square: "crop" takes their middle, undistorted; "stretch" takes all of them."""
@@ -85,8 +90,13 @@ class PictureData:
         if self.hold_out < 0:
             raise ConfigError(f"--hold-out must be 0 or more, not {self.hold_out}.")
         for name, channels in ("a", self.channels_a), ("b", self.channels_b):
-            if channels not in (1, 3):
-                raise ConfigError(f"--channels-{name} must be 3 (colour) or 1 (grey), not {channels}.")
+            if not 1 <= channels <= _MOST_CHANNELS:
+                raise ConfigError(
+                    f"--channels-{name} must be 3 (colour), 1 (grey), or as many as the files have, at most "
+                    f"{_MOST_CHANNELS}; not {channels}."
+                )
+        if self.bits not in (None, 8, 16):
+            raise ConfigError(f"--bits must be 8 or 16, not {self.bits}.")
         if self.fit not in get_args(Fit):
             raise ConfigError(f'--fit must be "crop" or "stretch", not "{self.fit}".')
         if self.root is not None and (self.a is not None or self.b is not None):
@@ -101,6 +111,10 @@ class PictureData:
     def channels(self) -> tuple[int, int]:
         """Channels of the source and of the target, the two tensors of a batch."""
         return self.channels_a, self.channels_b
+
+    def depth(self, *domains: Domain) -> Literal[8, 16]:
+        """The bits of a value, by the first picture of each that can be read where the settings leave that open."""
+        return self.bits or (16 if any(_is_deep(domain.train) for domain in domains) else 8)
 
     def _names(self) -> tuple[str, str]:
         names = ("A", "B")
@@ -160,7 +174,11 @@ class UnpairedData(PictureData):
     def parts(self, progress: Progress | None) -> list["Decoded"]:
         """The decoded pictures of A and of B."""
         a, b = folders.unpaired(self.root, self.a, self.b)
-        return [_decode(self, a, (self.channels_a,), progress), _decode(self, b, (self.channels_b,), progress)]
+        bits = self.depth(a, b)
+        return [
+            _decode(self, a, (self.channels_a,), bits, progress),
+            _decode(self, b, (self.channels_b,), bits, progress),
+        ]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -202,14 +220,14 @@ class PairedData(PictureData):
     def parts(self, progress: Progress | None) -> list["Decoded"]:
         """The decoded pairs."""
         pairs = folders.paired(self.root, self.a, self.b)
-        return [_decode(self, pairs, (self.channels_a, self.channels_b), progress)]
+        return [_decode(self, pairs, (self.channels_a, self.channels_b), self.depth(pairs), progress)]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Decoded:
     """The pictures of a domain, or of pairs, decoded."""
 
-    channels: tuple[Literal[1, 3], ...]
+    channels: tuple[int, ...]
     """How their channels are made up: of one picture or of two."""
     train: PictureSet
     """To train on."""
@@ -217,7 +235,7 @@ class Decoded:
     """From the test folder, if there is one."""
     files: Mapping[str, tuple[Path, ...]]
     """By name, what the pictures to train on were read from."""
-    at_size: Callable[[NDArray[np.int64]], Array]
+    at_size: Callable[[NDArray[np.int64]], Pixels]
     """See `Deck.at_size`."""
 
     @property
@@ -227,11 +245,11 @@ class Decoded:
 
 
 def _decode(
-    data: PictureData, domain: Domain, channels: tuple[Literal[1, 3], ...], progress: Progress | None
+    data: PictureData, domain: Domain, channels: tuple[int, ...], bits: Literal[8, 16], progress: Progress | None
 ) -> Decoded:
     def build(items: tuple[Item, ...], side_px: int) -> PictureSet:
         smallest_px = 1 if data.enlarge else data.size_px
-        recipe = Recipe(side_px=side_px, smallest_px=smallest_px, fit=data.fit, channels=channels)
+        recipe = Recipe(side_px=side_px, smallest_px=smallest_px, fit=data.fit, channels=channels, bits=bits)
         return cache.build(items, recipe, data.cache, strict=data.strict, progress=progress)
 
     train = build(domain.train, data.load_px)
@@ -245,12 +263,19 @@ def _decode(
         raise DataError(f"{domain.folder}/ holds only one picture to train on, {only}; it takes two or more{lost}.")
     items = {item.name: item for item in domain.train}
 
-    def at_size(rows: NDArray[np.int64]) -> Array:
+    def at_size(rows: NDArray[np.int64]) -> Pixels:
         return build(tuple(items[train.names[row]] for row in rows), data.size_px).pictures
 
     test = build(domain.test, data.size_px) if domain.test else None
     files = {name: item.files for name, item in items.items()}
     return Decoded(channels=channels, train=train, test=test, files=files, at_size=at_size)
+
+
+def _is_deep(items: tuple[Item, ...]) -> bool:
+    for item in items:
+        with suppress(PictureError):
+            return any(map(is_deep, item.files))
+    return False
 
 
 def held_out(data: PictureData, parts: list[Decoded]) -> list[NDArray[np.bool_]]:

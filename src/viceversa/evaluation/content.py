@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from viceversa.data.images import Array
+from viceversa.data.images import Array, visible
 from viceversa.errors import DataError
 from viceversa.extras import need
 
@@ -21,16 +21,16 @@ _AT_ONCE = 64
 
 
 def luminance(pictures: Array) -> Tensor:
-    """``(N, H, W, 1 or 3)`` uint8 to ``(N, 1, H, W)`` float64 in [0, 255]."""
+    """``(N, H, W, C)`` uint8 to ``(N, 1, H, W)`` float64 in [0, 255]: of RGB; the mean of other channels."""
     x = torch.from_numpy(np.ascontiguousarray(pictures)).permute(0, 3, 1, 2).to(torch.float64)
-    if x.shape[1] == 1:
-        return x
+    if x.shape[1] != 3:
+        return x.mean(1, keepdim=True)
     return (x * x.new_tensor(_WEIGHTS)[:, None, None]).sum(1, keepdim=True)
 
 
 def colour(pictures: Array) -> Array:
-    """``(N, H, W, 1 or 3)`` as ``(N, H, W, 3)``."""
-    return pictures if pictures.shape[3] == 3 else pictures.repeat(3, axis=3)
+    """``(N, H, W, C)`` as ``(N, H, W, 3)``: see `viceversa.data.images.visible`."""
+    return visible(pictures)
 
 
 def ssim(first: Array, second: Array) -> Floats:

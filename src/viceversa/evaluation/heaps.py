@@ -6,7 +6,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from viceversa.data.images import Array, resize
+from viceversa.data.colour import eight_bit
+from viceversa.data.images import Array, Pixels, resize
 from viceversa.data.pictures import Deck, HeldOutKind, PairedPictures, UnpairedPictures
 from viceversa.errors import DataError
 
@@ -16,7 +17,7 @@ MOST = 4000
 
 @dataclass(frozen=True, kw_only=True)
 class Heaps:
-    """Square pictures ``(N, S, S, C)`` uint8, by domain: "a" and "b"."""
+    """Square pictures ``(N, S, S, C)`` by domain, "a" and "b": uint8, which those of 16 bits are rounded to."""
 
     train: dict[str, Array]
     """Pictures for training; none of them is held out."""
@@ -71,7 +72,7 @@ def _halved(deck: Deck) -> Deck:
 def _whole(deck: Deck, most: int) -> Array:
     """Up to ``most`` of the pictures that are trained on, spread evenly over them all, at the deck's size."""
     rows = deck.rows[spread(len(deck.rows), most)]
-    if isinstance(deck.store, torch.Tensor) and deck.store.shape[1] == deck.size_px:
+    if isinstance(deck.store, torch.Tensor) and deck.store.dtype == torch.uint8 and deck.store.shape[1] == deck.size_px:
         return deck.store[torch.from_numpy(rows).to(deck.device)].cpu().numpy()
     return _at_size(deck, deck.store, rows)
 
@@ -86,20 +87,20 @@ def _held_out(deck: Deck, most: int | None) -> Array:
     return _at_size(deck, deck.kept, deck.kept_rows[:most])
 
 
-def _at_size(deck: Deck, pictures: Array | torch.Tensor, rows: NDArray[np.int64]) -> Array:
+def _at_size(deck: Deck, pictures: Pixels | torch.Tensor, rows: NDArray[np.int64]) -> Array:
     """Resized once, as a test folder's are and as a translator is given them, so that all go one way to the features.
 
     Held-out pictures of another size are the store's own, for want of a test folder.
     """
     if not isinstance(pictures, torch.Tensor) and pictures.shape[1] == deck.size_px:
-        return pictures[rows]
+        return eight_bit(pictures[rows])
     if deck.at_size is None:
         raise DataError("These pictures cannot be decoded at the size that they are trained at.")
-    return np.array(deck.at_size(rows))
+    return eight_bit(np.array(deck.at_size(rows)))
 
 
 def resized(pictures: Array, side_px: int) -> Array:
-    """``(N, L, L, 1 or 3)`` uint8 at ``side_px``."""
+    """``(N, L, L, C)`` uint8 at ``side_px``."""
     if pictures.shape[1] == side_px:
         return pictures
     return np.stack([resize(picture, (side_px, side_px)) for picture in pictures])

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from viceversa import extras
-from viceversa.data.images import Array, opened, read
+from viceversa.data.images import Array, look, opened
 from viceversa.preparation.borders import of_picture
 
 Grey: TypeAlias = NDArray[np.float32]
@@ -105,13 +105,13 @@ def measure(file: Path) -> Measurement:
         PictureError: It cannot be read; the text begins with ``"<file>: "``.
         MissingExtra: imagehash is not installed.
     """
-    picture = read(file, at_least_px=2 * WORK_PX)
+    picture = look(file, at_least_px=2 * WORK_PX)
     return _measured(picture, _header(file, picture))
 
 
 def measure_halves(file: Path) -> PairMeasurement:
     """Measures a pair that lies side by side in one file; errors as of `measure`."""
-    whole = read(file, at_least_px=2 * WORK_PX)
+    whole = look(file, at_least_px=2 * WORK_PX)
     header, middle = _header(file, whole), whole.shape[1] // 2
     left = header._replace(width=header.width // 2)
     return _pair(whole[:, :middle], whole[:, middle:], left, header._replace(width=header.width - left.width))
@@ -119,7 +119,7 @@ def measure_halves(file: Path) -> PairMeasurement:
 
 def measure_pair(a: Path, b: Path) -> PairMeasurement:
     """Measures a pair of two files; errors as of `measure`."""
-    one, other = (read(file, at_least_px=2 * WORK_PX) for file in (a, b))
+    one, other = (look(file, at_least_px=2 * WORK_PX) for file in (a, b))
     return _pair(one, other, _header(a, one), _header(b, other))
 
 

@@ -7,7 +7,7 @@ from html import escape
 import numpy as np
 from PIL import Image
 
-from viceversa.data.images import Array, encode, read
+from viceversa.data.images import Array, encode, look
 from viceversa.errors import PictureError
 from viceversa.preparation.doctor.measure import THUMB_PX, Measurement
 from viceversa.preparation.doctor.scan import Picture
@@ -57,7 +57,7 @@ def sheet(pictures: Sequence[Picture], note: Callable[[Picture], str] | None = N
 def tile(picture: Picture, note: str = "") -> str:
     """One small picture with its name."""
     try:
-        pixels = read(picture.file, at_least_px=2 * _SIDE_PX)
+        pixels = look(picture.file, at_least_px=2 * _SIDE_PX)
     except PictureError:
         return ""
     middle = pixels.shape[1] // 2
