@@ -19,7 +19,7 @@ SETTINGS: dict[str, dict[str, dict[str, Any]]] = {
     },
     "gan": {"minimax": {"objective": "minimax"}},
     "dcgan": {"28 px": {"size_px": 28, "objective": "hinge"}},
-    "infogan": {"one code": {"codes": 0, "hidden": 0}},
+    "infogan": {"one code": {"codes": 0, "hidden": 0}, "askew": {"augment_q": True}},
     "pix2pix": {
         "dropout": {"size_px": 64, "width": 1, "discriminator_width": 1},  # deep enough for a U-Net to have dropout
         "resnet": {"generator": "resnet", "direction": "b2a", "norm": "instance", "channels_b": 1},

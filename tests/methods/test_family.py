@@ -7,6 +7,7 @@ from viceversa import configure, load, train
 from viceversa.errors import ConfigError, DataError
 from viceversa.losses import OBJECTIVES, gaussian_nll, gradient_norm
 from viceversa.methods import METHODS, Iteration
+from viceversa.methods.infogan import askew
 from viceversa.methods.noise import draw_codes, draw_labels, noise, preview_noise
 from viceversa.networks import LatentConfig
 
@@ -119,6 +120,30 @@ def test_infogan_learns_to_read_its_codes(tiny, tmp_path, make_trainer):
     trainer.run(lambda trainer: losses.append(trainer.take_means()) or False)
     first, last = (sum(line["q_categorical"] for line in part) / 10 for part in (losses[:10], losses[-10:]))
     assert last < first - 0.15
+
+
+def test_infogan_reads_the_class_askew_and_the_codes_straight(tiny, tmp_path, make_trainer):
+    """The networks of both are the same, so what is read from the same pictures is too."""
+    lines = []
+    for augment_q in False, True:
+        trainer = make_trainer(tiny("infogan", tmp_path, augment_q=augment_q, discriminator_norm="none", init_gain=0.3))
+        trainer.run(lambda trainer: lines.append(trainer.take_means()) or True)
+    plain, augmented = lines
+    assert plain["d_fake"] == augmented["d_fake"]
+    assert plain["q_continuous"] == pytest.approx(augmented["q_continuous"])
+    assert plain["q_categorical"] != pytest.approx(augmented["q_categorical"], abs=1e-6)
+
+
+def test_a_picture_askew():
+    picture = torch.full((2, 1, 9, 9), -1.0)
+    picture[:, :, 4, 4] = 1
+    picture[:, :, 4, 6] = 0.5
+    torch.testing.assert_close(askew(picture, torch.full((2, 6), 0.5)), picture)
+    turned = askew(picture, torch.tensor([[0.999, 0.5, 0.5, 0.5, 0.5, 0.5], [0.5, 0.5, 0.5, 0.5, 0.999, 0.5]]))
+    assert turned[0, 0, 4, 4] > 0.9, "about the middle"
+    assert turned[1, 0, 4, 3] > 0, "a tenth of the picture to the left"
+    assert turned.min() >= -1
+    assert turned[1, 0, :, -1].max() == -1, "nothing comes in from outside"
 
 
 def test_the_gaussian_likelihood_is_torchs_own():
