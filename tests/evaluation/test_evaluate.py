@@ -12,6 +12,7 @@ from PIL import Image
 
 import viceversa
 from viceversa.cli import main
+from viceversa.commands.evaluate import _MARK
 from viceversa.data.images import fit_square
 from viceversa.data.sources import PairedData, UnpairedData
 from viceversa.errors import CheckpointError, ConfigError, DataError
@@ -20,6 +21,7 @@ from viceversa.evaluation.evaluate import _settings
 from viceversa.evaluation.frechet import frechet_distance
 from viceversa.evaluation.heaps import Heaps, heaps_of
 from viceversa.evaluation.translation import measure, standard
+from viceversa.outputs import check_output
 
 SIDE = 16
 
@@ -190,6 +192,7 @@ def test_a_run_knows_its_pictures(run, root, capsys, tmp_path, monkeypatch):
         assert words in shown
     found = json.loads(file.read_text())
     assert found["format"] == "viceversa-evaluation"
+    check_output(file, "evaluate", _MARK, overwrite=False)
     assert found["held_out"] == "test"
     assert found["data"] == str(root)
     assert [(each["name"], each["pictures"]) for each in found["directions"]] == [("a2b", 20), ("b2a", 20)]
@@ -265,15 +268,21 @@ def test_mistakes_are_sentences(run, root, tmp_path, capsys):
     one = UnpairedData(a=root / "testA", b=root / "trainB", size_px=SIDE, hold_out=1).open(0, "cpu")
     with pytest.raises(DataError, match="two or more held-out"):
         heaps_of(one)
+    mine = tmp_path / "mine.json"
+    mine.write_text("{}")
     for words, said in (
         (["--data", str(tmp_path / "nowhere")], "does not exist"),
         (["--inception", str(tmp_path / "nowhere.pth")], "there is no file"),
-        (["--out", str(tmp_path / "nowhere" / "x.json")], "there is no folder"),
+        (["--out", str(mine / "x.json")], "mine.json is no folder that may be written to (Not a directory)"),
+        (["--out", "/proc/x.json"], "cannot be written: /proc is no folder that may be written to"),
+        (["--out", str(tmp_path)], "cannot be written: it is a folder"),
+        (["--out", str(mine)], "is there already and was not written by viceversa evaluate; name another file"),
     ):
         assert main(["evaluate", str(run), *words]) == 2
         shown = capsys.readouterr().err.splitlines()
         assert said in shown[-1]
         assert "Traceback" not in "".join(shown)
+    assert mine.read_text() == "{}"
 
 
 def test_real_faces(shared_data, tmp_path):

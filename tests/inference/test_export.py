@@ -201,7 +201,12 @@ def test_the_commands(exported, models, tmp_path, monkeypatch, capsys):
     graph = cut(onnx.load_model(exported["fp32"].file), (3, 3))
     monkeypatch.setattr(exporting, "network_graph", lambda network: graph)  # the real one, made once
     out = tmp_path / "web" / "model.onnx"
-    assert main(["export", str(models / "both"), "--out", str(out), "--to", "men"]) == 0
+    out.parent.mkdir()
+    onnx.save_model(foreign(), out)
+    assert main(["export", str(models / "both"), "--out", str(out), "--to", "men"]) == 2
+    assert "is there already and was not written by viceversa export" in capsys.readouterr().err
+    assert main(["export", str(models / "both"), "--out", str(out), "--to", "men", "--overwrite"]) == 0
+    assert main(["export", str(models / "both"), "--out", str(out), "--to", "men"]) == 0, "its own is renewed"
     said = capsys.readouterr().out
     assert f"{out}: women -> men, fp32" in said
     assert "Compared with torch: mean 0.00" in said

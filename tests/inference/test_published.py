@@ -171,6 +171,11 @@ def test_one_file_leads_one_way(tmp_path: Path) -> None:
     assert load(tmp_path / "b")(np.zeros((50, 70, 3), np.uint8)).shape == (50, 70, 3)
     with pytest.raises(ConfigError, match="already holds a translator"):
         import_file(tmp_path / "latest_net_G.pth", tmp_path / "b")
+    (tmp_path / "project").mkdir()
+    (tmp_path / "project" / "README.md").write_text("mine")
+    with pytest.raises(ConfigError, match=r"project holds a README\.md of other origin"):
+        import_file(tmp_path / "latest_net_G.pth", tmp_path / "project")
+    assert [path.read_text() for path in (tmp_path / "project").iterdir()] == ["mine"]
     with pytest.raises(ConfigError, match="a or b"):
         import_file(tmp_path / "latest_net_G.pth", tmp_path / "c", to="men")
     with pytest.raises(ConfigError, match="a2b and b2a"):

@@ -302,7 +302,7 @@ def test_what_cannot_be_is_refused_and_nothing_is_written(
 def test_what_is_there_is_replaced_only_if_asked(plain: Sampler, tmp_path: Path) -> None:
     out = tmp_path / "grid.png"
     out.write_text("mine")
-    with pytest.raises(ConfigError, match="exists; give another --out, or --overwrite"):
+    with pytest.raises(ConfigError, match="is there already; name another file, or replace it with --overwrite"):
         make(plain, out)
     assert out.read_text() == "mine"
     with pytest.raises(ConfigError, match="is a file and no folder"):

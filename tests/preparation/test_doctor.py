@@ -120,7 +120,10 @@ def test_exit_codes_and_text(ill, say):
 
 
 def test_json_is_strict_and_complete(diagnosis, ill, say, tmp_path):
-    assert say(ill, "--json", tmp_path / "found.json")[0] == 0
+    (tmp_path / "found.json").write_text("mine")
+    assert say(ill, "--json", tmp_path / "found.json")[0] == 2
+    assert say(ill, "--json", tmp_path / "found.json", "--overwrite")[0] == 0
+    assert say(ill, "--json", tmp_path / "found.json")[0] == 0, "its own is renewed"
     text = (tmp_path / "found.json").read_text()
     assert text == to_json(diagnosis)
     found = json.loads(text, parse_constant=lambda word: pytest.fail(f"{word} is no JSON"))
@@ -189,6 +192,7 @@ def test_bad_input_becomes_a_sentence(avatars, say, tmp_path):
     (tmp_path / "half" / "trainA").mkdir(parents=True)
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken" / "one.png").write_bytes(b"nothing")
+    (tmp_path / "mine.txt").write_text("mine")
     for arguments, words in (
         ([tmp_path / "empty"], "empty/ holds no pictures"),
         ([tmp_path / "half"], "half/ holds trainA/ but no trainB/. Add it"),
@@ -199,13 +203,16 @@ def test_bad_input_becomes_a_sentence(avatars, say, tmp_path):
         (["--a", avatars], "--a was given without --b"),
         (["--a", avatars / "trainA", "--b", avatars / "trainA"], "are the same folder"),
         (["--a", avatars / "trainA", "--b", avatars / "trainB", "--kind", "single"], "--kind single is for one folder"),
-        ([avatars, "--html", tmp_path / "no" / "page.html"], "cannot be written: there is no folder"),
+        ([avatars, "--html", tmp_path / "mine.txt" / "page.html"], "mine.txt is no folder that may be written to"),
+        ([avatars, "--html", tmp_path / "mine.txt"], "there already and was not written by viceversa inspect"),
+        ([avatars, "--json", tmp_path / "mine.txt"], "there already and was not written by viceversa inspect"),
         ([avatars, "--json", tmp_path], "cannot be written: it is a folder"),
     ):
         code, out, err = say(*arguments)
         assert (code, out) == (2, ""), arguments
         assert re.search(words, err), err
         assert len(err.splitlines()) == 1
+    assert (tmp_path / "mine.txt").read_text() == "mine"
 
 
 def test_a_single_picture_is_a_problem_not_a_crash(tmp_path, say):

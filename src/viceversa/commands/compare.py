@@ -50,7 +50,7 @@ def compare(arguments: list[str]) -> int:
             resamples: How often pictures are drawn anew for the 95 % intervals; 0 for none.
             seed: Of the judge and of the intervals.
             device: Where to compute: auto, cpu, cuda or mps.
-            overwrite: Replace the page if it is there already.
+            overwrite: Replace FILE.html also if it is no page of this command.
         """
         from viceversa.evaluation.comparison import compare as compared
 

@@ -7,7 +7,9 @@ from typing import Annotated
 import tyro
 
 from viceversa.commands._call import call
-from viceversa.errors import ConfigError
+from viceversa.outputs import check_output, write_output
+
+_MARK = b'"format": "viceversa-evaluation"'
 
 
 def evaluate(arguments: list[str]) -> int:
@@ -25,6 +27,7 @@ def evaluate(arguments: list[str]) -> int:
         resamples: int = 200,
         seed: int = 0,
         out: Annotated[Path | None, tyro.conf.arg(metavar="FILE.json")] = None,
+        overwrite: bool = False,
         device: str = "auto",
     ) -> int:
         """Measures a translator on held-out pictures: do they look like the target domain, and what did they keep?
@@ -41,11 +44,11 @@ def evaluate(arguments: list[str]) -> int:
             resamples: How often pictures are drawn anew for the 95 % intervals; 0 for none.
             seed: Of the classifier and of the intervals.
             out: Write all figures to this file.
+            overwrite: Replace FILE.json also if it holds no figures of this command.
             device: Where to compute: auto, cpu, cuda or mps.
         """
-        if out is not None and (out.is_dir() or not out.absolute().parent.is_dir()):
-            why = "it is a folder" if out.is_dir() else f"there is no folder {out.absolute().parent}"
-            raise ConfigError(f"{out} cannot be written: {why}. Name a file in a folder that is there.")
+        if out is not None:
+            check_output(out, "evaluate", _MARK, overwrite=overwrite)
         return _report(
             model, out, data=data, a=a, b=b, paired=paired, inception=inception, pictures=pictures,
             resamples=resamples, seed=seed, device=device,
@@ -61,11 +64,10 @@ def _report(model: Path, out: Path | None, **settings: object) -> int:
 
     from viceversa.evaluation.evaluate import evaluate as measured
     from viceversa.evaluation.table import as_tables
-    from viceversa.replacing import replace_file
 
     found = measured(model, **settings, say=lambda text: print(text, file=sys.stderr))  # pyright: ignore[reportArgumentType]
     Console().print(as_tables(found))
     if out is not None:
-        replace_file(out, (json.dumps(found.to_dict(), indent=2, ensure_ascii=False) + "\n").encode())
+        write_output(out, (json.dumps(found.to_dict(), indent=2, ensure_ascii=False) + "\n").encode())
         print(f"Written to {out}", file=sys.stderr)
     return 0

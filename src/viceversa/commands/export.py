@@ -19,6 +19,7 @@ def export(arguments: list[str]) -> int:
         dtype: Literal["fp32", "fp16", "int8"] = "fp32",
         calibrate: Annotated[Path | None, tyro.conf.arg(metavar="FOLDER")] = None,
         browser: Annotated[Path | None, tyro.conf.arg(metavar="DIST")] = None,
+        overwrite: bool = False,
     ) -> int:
         """Writes one direction of a translator as an ONNX file that takes and gives pictures of any size.
 
@@ -32,12 +33,15 @@ def export(arguments: list[str]) -> int:
             calibrate: Pictures of the kind that will be translated, 16 or more; 72 are used.
             browser: Write a web page beside the file too. DIST is node_modules/onnxruntime-web/dist, which comes by:
                 npm install onnxruntime-web
+            overwrite: Replace the file and the page also if they are none of this command.
         """
-        from viceversa.inference.onnx.browser import read_runtime, write_page
+        from viceversa.inference.onnx.browser import check_page, read_runtime, write_page
         from viceversa.inference.onnx.export import export
 
         runtime = None if browser is None else read_runtime(browser)  # what is missing is said before the work
-        done = export(model, out, to=to, dtype=dtype, calibrate=calibrate)
+        if runtime is not None:
+            check_page(out, overwrite=overwrite)
+        done = export(model, out, to=to, dtype=dtype, calibrate=calibrate, overwrite=overwrite)
         size = done.file.stat().st_size / 1e6
         print(f"{done.file}: {done.source} -> {done.target}, {dtype}, {size:.1f} MB")
         print(f"Compared with torch: {done.parity}")

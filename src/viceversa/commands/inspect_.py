@@ -1,6 +1,5 @@
 """viceversa inspect."""
 
-import os
 import sys
 from pathlib import Path
 from typing import Annotated, Literal
@@ -8,10 +7,11 @@ from typing import Annotated, Literal
 import tyro
 
 from viceversa.commands._call import call
-from viceversa.errors import ConfigError
+from viceversa.outputs import check_output, page_mark, write_output
 
 Kind = Literal["unpaired", "paired", "single"]
 File = Annotated[Path | None, tyro.conf.arg(metavar="FILE")]
+_MARK = b'"made_by": "viceversa inspect"'
 
 
 def inspect(arguments: list[str]) -> int:
@@ -25,6 +25,7 @@ def inspect(arguments: list[str]) -> int:
         kind: Kind | None = None,
         html: File = None,
         json: File = None,
+        overwrite: bool = False,
         strict: bool = False,
     ) -> int:
         """Looks at every picture of a data set and says what will go wrong in training, and what to do about it.
@@ -36,12 +37,12 @@ def inspect(arguments: list[str]) -> int:
             kind: Say that A and B are pairs by equal names, or that a folder holds pairs side by side, or not.
             html: Write a page with pictures and histograms.
             json: Write all findings and what each picture measures.
+            overwrite: Replace these files also if they are none of this command.
             strict: Exit with code 1 if there is a problem or a warning.
         """
-        for file in (html, json):
-            if file is not None and (file.is_dir() or not file.absolute().parent.is_dir()):
-                why = "it is a folder" if file.is_dir() else f"there is no folder {file.absolute().parent}"
-                raise ConfigError(f"{file} cannot be written: {why}. Name a file in a folder that is there.")
+        for file, mark in ((html, page_mark("inspect")), (json, _MARK)):
+            if file is not None:
+                check_output(file, "inspect", mark, overwrite=overwrite)
         return _report(root, a, b, kind, html, json, strict)
 
     return call("inspect", run, arguments)
@@ -72,18 +73,8 @@ def _report(
         diagnosis = examine(root, a, b, kind=kind, progress=look)
     print(to_text(diagnosis, columns=min(120, shutil.get_terminal_size().columns)))
     if json is not None:
-        _write(json, to_json(diagnosis))
+        write_output(json, to_json(diagnosis).encode(errors="replace"))
     if html is not None:
-        _write(html, to_html(diagnosis))
+        write_output(html, to_html(diagnosis).encode(errors="replace"))
         print(f"Written to {html}")
     return int(strict and any(finding.severity != "note" for finding in diagnosis.findings))
-
-
-def _write(file: Path, text: str) -> None:
-    """Beside it first, then in its place: whole or not at all."""
-    beside = file.with_name(f".{file.name}.partial")
-    try:
-        beside.write_text(text, encoding="utf-8", errors="replace")
-        os.replace(beside, file)
-    finally:
-        beside.unlink(missing_ok=True)

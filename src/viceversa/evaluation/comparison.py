@@ -1,6 +1,5 @@
 """`compare`: several translators held to one standard, on one page beside each other."""
 
-import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
@@ -20,7 +19,7 @@ from viceversa.evaluation.heaps import Heaps, heaps_of
 from viceversa.evaluation.translation import Evaluation, Translate, measure, standard
 from viceversa.extras import need
 from viceversa.inference.translator import Translator
-from viceversa.replacing import replace_file
+from viceversa.outputs import check_output, page_mark, write_output
 from viceversa.training import machine
 
 _ALL = 10**9  # pictures to hold out: as many as may be, a tenth
@@ -89,7 +88,7 @@ def compare(
         resamples: For the 95 % intervals; 0 leaves them out.
         seed: Of the judge and of the intervals.
         device: Where to compute: auto, cpu, cuda or mps.
-        overwrite: Replace ``out`` if it exists.
+        overwrite: Replace ``out``, if it is there and no page of this function.
         say: Is told what takes long.
 
     Raises:
@@ -128,17 +127,13 @@ def compare(
     )
     from viceversa.evaluation.comparison_page import to_html
 
-    replace_file(page, to_html(comparison).encode(errors="replace"))
+    write_output(page, to_html(comparison).encode(errors="replace"))
     return comparison
 
 
 def _check(page: Path, overwrite: bool, pictures: int, resamples: int) -> None:
     """Before anything that takes long."""
-    if page.is_dir() or not page.absolute().parent.is_dir():
-        why = "it is a folder" if page.is_dir() else f"there is no folder {page.absolute().parent}"
-        raise ConfigError(f"{page} cannot be written: {why}. Name a file in a folder that is there.")
-    if os.path.lexists(page) and not overwrite:
-        raise ConfigError(f"{page} is there already; --overwrite replaces it.")
+    check_output(page, "compare", page_mark("compare"), overwrite=overwrite)
     if pictures < 1 or not 0 <= resamples <= bootstrap.MOST:
         got = f"got {pictures} and {resamples}."
         raise ConfigError(f"Take 1 or more --pictures and 0 to {bootstrap.MOST} --resamples; {got}")

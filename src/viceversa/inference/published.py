@@ -8,6 +8,7 @@ What a network is made of is read from the keys and shapes of its weights alone.
   biases of these layers with instance normalisation only, so that is what they mean.
 """
 
+import os
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -17,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from viceversa.errors import CheckpointError, ConfigError
-from viceversa.inference.folder import DIRECTIONS, WEIGHTS_FILE, save_translator
+from viceversa.inference.folder import CARD_FILE, CONFIG_FILE, DIRECTIONS, WEIGHTS_FILE, save_translator
 from viceversa.networks import GENERATORS, PatchGAN, PatchGANConfig, ResNetConfig, UNetConfig
 from viceversa.networks.layers import Norm
 from viceversa.networks.pth import read_pth
@@ -70,18 +71,21 @@ def import_files(
 
     Args:
         paths: A .pth file for each direction: ``{"a2b": "latest_net_G_A.pth", "b2a": "latest_net_G_B.pth"}``, or one.
-        out: The translator folder; it must not hold a translator.
+        out: The translator folder; it must not hold a translator, nor other files of the names that are written.
         domains: Names for "a" and "b".
         size_px: The side of the pictures they were trained on; by default 256, or what brings a U-Net down to 1 px.
 
     Raises:
         CheckpointError: A file is missing or damaged, or is not what it should be.
-        ConfigError: A direction is neither "a2b" nor "b2a", or ``out`` holds a translator.
+        ConfigError: A direction is neither "a2b" nor "b2a", or ``out`` holds such files.
     """
     if not paths or not set(paths) <= set(DIRECTIONS):
         raise ConfigError(f"Directions are a2b and b2a; got {', '.join(paths) or 'none'}.")
     if (Path(out) / WEIGHTS_FILE).exists():
         raise ConfigError(f"{out} already holds a translator; choose another --out or remove that folder.")
+    for name in (CONFIG_FILE, CARD_FILE):
+        if os.path.lexists(Path(out) / name):
+            raise ConfigError(f"{out} holds a {name} of other origin, which would be replaced; choose another --out.")
     generators = {direction: _generator(Path(path)) for direction, path in paths.items()}
     config = next(iter(generators.values())).config
     usual = 2**config.levels if isinstance(config, UNetConfig) else 256

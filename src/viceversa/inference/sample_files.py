@@ -22,6 +22,7 @@ from viceversa.inference import latents as spaces
 from viceversa.inference.animation import FRAMES_PER_SECOND, MOVING, write_animation
 from viceversa.inference.latents import How
 from viceversa.inference.sampler import Sampler
+from viceversa.outputs import refuse_existing, refuse_unwritable
 from viceversa.replacing import replace_file
 
 __all__ = ["Wanted", "sample_files"]
@@ -93,8 +94,8 @@ def sample_files(
         raise ConfigError(f"{out}: {suffix} is no kind of file for samples; use {known}, or a folder's name.")
     if moving and wanted.traverse is not None:
         raise ConfigError("A traversal is a picture; give an --out such as codes.png.")
-    if os.path.lexists(out) and not overwrite:
-        raise ConfigError(f"{out} exists; give another --out, or --overwrite to replace it.")
+    refuse_existing(out, overwrite=overwrite)
+    refuse_unwritable(out)
     if moving:
         return _write_animation(sampler, out, wanted, progress)
     rows, about = _sheet(sampler, wanted)

@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,13 +25,14 @@ from viceversa.inference.onnx.graph import network_graph, with_pictures
 from viceversa.inference.onnx.parity import Parity
 from viceversa.inference.onnx.precision import Dtype, to_fp16, to_int8
 from viceversa.inference.translator import Translator, find_weights, pad_to_multiple
-from viceversa.replacing import replace_file
+from viceversa.outputs import check_output, write_output
 
 __all__ = ["Dtype", "Exported", "export"]
 
 FEWEST_PICTURES = 16
 """With fewer, the ranges of values that int8 needs are not known well enough."""
 _MOST_PICTURES = 72
+_MARK = b"\x12\x09viceversa"  # the field producer_name, which is the second in the file
 _EVERY = 8  # for int8 every eighth is kept for the check, the others give the ranges
 _CHECKED = 8  # pictures that are enough for a check otherwise
 
@@ -64,15 +64,17 @@ def export(
     to: str | None = None,
     dtype: Dtype = "fp32",
     calibrate: Path | str | None = None,
+    overwrite: bool = False,
 ) -> Exported:
     """Writes one direction of a translator as an .onnx file: uint8 pictures of any size in and out.
 
     Args:
         model: The folder of a run or of a translator.
-        out: The file, which ends in .onnx; one that is there is replaced.
+        out: The file, which ends in .onnx.
         to: See :meth:`Translator.direction`.
         dtype: "fp32", "fp16" (half the size) or "int8" (a quarter; needs ``calibrate``).
         calibrate: A folder of pictures of the kind that will be translated; the check is done on them too.
+        overwrite: Replace ``out``, if it is there and no file of this function.
 
     Raises:
         CheckpointError: There is no translator, or the file differs too much from torch: then none is written.
@@ -81,7 +83,7 @@ def export(
         MissingExtra: An optional part is not installed.
     """
     out = Path(out)
-    _check_settings(out, dtype, calibrate)
+    _check_settings(out, dtype, calibrate, overwrite)
     config, networks = read_translator(find_weights(Path(model)))
     if FROM_NOISE in networks:
         raise CheckpointError(f"{model} makes pictures from noise; only translators can be written as ONNX.")
@@ -106,8 +108,7 @@ def export(
         )
     alone = dataclasses.replace(config, networks={direction: config.networks[direction]})
     _describe(whole, alone, network.multiple, dtype, found, len(learned) if dtype == "int8" else 0)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    replace_file(out, whole.SerializeToString())
+    write_output(out, whole.SerializeToString())
     source, target = (config.domains[letter] for letter in (direction[0], direction[-1]))
     return Exported(
         file=out, direction=direction, source=source, target=target, dtype=dtype, parity=found,
@@ -115,15 +116,12 @@ def export(
     )  # fmt: skip
 
 
-def _check_settings(out: Path, dtype: str, calibrate: Path | str | None) -> None:
+def _check_settings(out: Path, dtype: str, calibrate: Path | str | None, overwrite: bool) -> None:
     if dtype not in get_args(Dtype):
         raise ConfigError(f"There is no dtype {dtype!r}; choose one of {', '.join(get_args(Dtype))}.")
     if out.suffix.lower() != ".onnx" or out.is_dir():
         raise ConfigError(f"{out} is no name for the file; give one that ends in .onnx.")
-    # Asked before the minutes of work, not after.
-    there = next(folder for folder in out.absolute().parents if folder.exists())
-    if not (there.is_dir() and os.access(there, os.W_OK)):
-        raise ConfigError(f"{out} cannot be written: {there} is no folder that may be written to. Name another place.")
+    check_output(out, "export", _MARK, overwrite=overwrite)
     if dtype == "int8" and calibrate is None:
         raise ConfigError("int8 needs pictures of the kind that will be translated: --calibrate FOLDER.")
 

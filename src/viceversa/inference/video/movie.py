@@ -25,6 +25,7 @@ from viceversa.inference.video.parts import Parts
 from viceversa.inference.video.reading import Frame, Reader, opened, survey
 from viceversa.inference.video.smoothing import Smoother
 from viceversa.inference.video.writing import Part, even, find_encoder, join
+from viceversa.outputs import refuse_existing
 
 SEGMENT_FRAMES = 250
 _QUALITY = 95
@@ -75,8 +76,7 @@ def translate_video(
     if suffix not in (*WRITTEN, *MOVING):
         known = " ".join((*WRITTEN, *MOVING))
         raise ConfigError(f"{out}: '{out.suffix}' is no kind of film that can be written; use one of {known}.")
-    if not overwrite and os.path.lexists(out):
-        raise ConfigError(f"{out} exists; give another name, or --overwrite (in Python: overwrite=True).")
+    refuse_existing(out, overwrite=overwrite)
     smoother = Smoother(smooth)
     at_once(1, batch_size)
     with _as_sentences(source, out):

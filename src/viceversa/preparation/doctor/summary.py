@@ -48,6 +48,7 @@ def to_json(diagnosis: Diagnosis) -> str:
     }
     found = {
         "format": _FORMAT,
+        "made_by": "viceversa inspect",
         "place": inspected.layout.place,
         "kind": inspected.kind,
         "domains": domains,

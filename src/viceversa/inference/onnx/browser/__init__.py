@@ -12,7 +12,7 @@ from string import Template
 
 from viceversa.errors import ConfigError
 from viceversa.inference.onnx.export import Exported
-from viceversa.replacing import replace_file
+from viceversa.outputs import check_output, page_mark, write_output
 
 _SCRIPT = "ort.webgpu.bundle.min.mjs"
 _WASM = re.compile(rb"ort-wasm-simd-threaded[a-z.]*\.wasm")
@@ -66,9 +66,23 @@ def write_page(exported: Exported, runtime: Runtime) -> Path:
         runtime=_packed(runtime.script),
         wasm=_packed(runtime.wasm),
     )
-    page = model.with_suffix(".html")
-    replace_file(page, text.encode())
+    page = page_of(model)
+    write_output(page, text.encode())
     return page
+
+
+def page_of(model: Path) -> Path:
+    """Where the page lies: ``model.html`` beside ``model.onnx``."""
+    return model.with_suffix(".html")
+
+
+def check_page(model: Path, *, overwrite: bool) -> None:
+    """Asks before the work whether the page may be written.
+
+    Raises:
+        ConfigError: As of `viceversa.outputs.check_output`.
+    """
+    check_output(page_of(model), "export", page_mark("export"), overwrite=overwrite)
 
 
 _PARTS = ("page.html", "page.css", "page.js", "worker.js")
