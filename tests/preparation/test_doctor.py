@@ -5,11 +5,14 @@ import re
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image, ImageEnhance
 
 from viceversa.cli import main
+from viceversa.data import formats
 from viceversa.data.avatars import write_dataset
+from viceversa.data.picture import Picture
 from viceversa.errors import ConfigError, DataError
 from viceversa.preparation.doctor import examine, to_html, to_json, to_text
 
@@ -185,6 +188,17 @@ def test_training_and_test_folders_of_one_heap(tmp_path):
     (found,) = examine(tmp_path).findings
     assert found.code == "leak"
     assert found.examples == ("test/59.png = train/59.png",)
+
+
+def test_twelve_bits_in_sixteen_are_nearly_black(tmp_path):
+    for side, factor in ("a", 16), ("b", 257):
+        for seed in range(60):
+            pixels = np.asarray(scene(seed + 100 * factor).convert("RGB")).astype(np.uint16) * factor
+            (tmp_path / side).mkdir(exist_ok=True)
+            formats.save(Picture(pixels=pixels), tmp_path / side / f"{seed}.png")
+    (found,) = (one for one in examine(a=tmp_path / "a", b=tmp_path / "b").findings if one.code == "black")
+    assert found.what.startswith("Half of the pictures of a have ")
+    assert "12 bits in 16" in found.remedy
 
 
 def test_bad_input_becomes_a_sentence(avatars, say, tmp_path):

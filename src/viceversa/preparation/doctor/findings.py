@@ -15,6 +15,7 @@ Severity: TypeAlias = Literal["problem", "warning", "note"]
 
 _FEW = 50
 _ENLARGED = 0.5  # sharpness: what enlarging to twice the size leaves
+_BLACK = 1 / 16  # of white: 12 bits that are stored in 16 reach no further
 _CUT_OFF = 0.4
 _POOR_JPEG = 50
 
@@ -58,7 +59,7 @@ def within(inspected: Inspected, groups: Sequence[Group]) -> Iterator[Finding]:
             yield from few(pictures, f"picture of {title}", f"pictures of {title}")
         elif letter == "A":
             yield from few(pictures, *(("pair", "pairs") if inspected.kind == "paired" else ("picture", "pictures")))
-        for check in (small, elongated, partly_grey, poorly_stored, enlarged):
+        for check in (small, elongated, partly_grey, black, poorly_stored, enlarged):
             yield from check(pictures, f"the pictures of {title}")
         if inspected.kind != "paired":  # a plain part of a label map is no bar
             yield from bordered(pictures, f"the pictures of {title}")
@@ -213,6 +214,21 @@ def partly_grey(pictures: Sequence[Picture], which: str) -> Iterator[Finding]:
             consequence="what comes out will be without colour now and then",
             remedy="Remove them, or train in grey",
             examples=chosen(pictures, grey),
+        )
+
+
+def black(pictures: Sequence[Picture], which: str) -> Iterator[Finding]:
+    """Values that fill a corner of their range."""
+    brightness = np.array([picture.measured.brightness for picture in pictures])
+    if len(brightness) and np.median(brightness) < _BLACK:
+        yield Finding(
+            code="black",
+            severity="warning",
+            what=f"Half of {which} have {percent(np.median(brightness))} of white or less on average",
+            consequence="networks see next to nothing in them, since values count from black to the most that the file "
+            "could hold",
+            remedy="If they are 10 or 12 bits in 16, or floats that do not reach 1, scale them up to the whole range",
+            examples=chosen(pictures, brightness <= np.median(brightness)),
         )
 
 
