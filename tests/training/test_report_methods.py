@@ -1,6 +1,8 @@
 """What the report of each method shows: its terms under the right words."""
 
 import json
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -68,6 +70,57 @@ def test_the_generators_own_rate_follows_the_schedule(tiny, tmp_path):
     common, own = (curve["values"] for curve in chart["curves"])
     assert common[0] > common[-1] > 0
     assert own == pytest.approx([2 * rate for rate in common], rel=1e-4)
+
+
+def test_the_log_holds_the_rate_of_each_group_where_they_differ(tiny, tmp_path):
+    settings = {"constant": 0.0, "generator_learning_rate": 0.5, "learning_rate": 0.25}
+    train(tiny("infogan", tmp_path / "two", **settings), quiet=True)
+    lines = logged(tmp_path / "two")
+    assert len(lines) == 6
+    for step, line in enumerate(lines):
+        rate = line["learning_rate"]
+        assert rate == 0.25 * (1 - step / 6)
+        assert line["learning_rates"] == {"discriminator": rate, "generator": 2 * rate}
+    train(tiny("infogan", tmp_path / "one", **{**settings, "generator_learning_rate": 0.25}), quiet=True)
+    train(tiny("cyclegan", tmp_path / "other"), quiet=True)
+    for run in "one", "other":
+        assert all("learning_rate" in line and "learning_rates" not in line for line in logged(tmp_path / run))
+
+
+def test_a_log_from_before_that_shows_the_same_curves(tiny, tmp_path):
+    train(tiny("infogan", tmp_path, constant=0.0, generator_learning_rate=0.5, learning_rate=0.25), quiet=True)
+
+    def curves() -> dict[str, list[float]]:
+        (chart,) = [chart for chart in charts(read(tmp_path)) if chart["title"] == "Learning rate"]
+        return {curve["name"]: curve["values"] for curve in chart["curves"]}
+
+    now, log = curves(), tmp_path / "metrics.jsonl"
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    for line in lines[:4]:
+        line.pop("learning_rates", None)  # a run that was begun then, and went on now
+    log.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    assert now.keys() == {"learning rate", "generator's learning rate"}
+    assert curves().keys() == now.keys()
+    for name, values in now.items():
+        assert curves()[name] == pytest.approx(values, rel=1e-5)
+
+
+def test_rates_that_are_logged_go_before_those_of_the_settings(tmp_path):
+    lines = [{"images": n, "learning_rate": 0.1, "learning_rates": {"d": 0.1, "g": 0.2 / n}} for n in (1, 2)]
+    (tmp_path / "metrics.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    (tmp_path / "config.json").write_text(
+        json.dumps({"method": {"optimizer": {"learning_rate": 1, "g_learning_rate": 9}}})
+    )
+    (chart,) = charts(read(tmp_path))
+    assert {curve["name"]: curve["values"] for curve in chart["curves"]} == {
+        "learning rate": [0.1, 0.1],
+        "g's learning rate": [0.2, 0.1],
+    }
+
+
+def logged(run: Path) -> list[dict[str, Any]]:
+    """The lines of the log that hold losses."""
+    return [line for text in (run / "metrics.jsonl").read_text().splitlines() if "losses" in (line := json.loads(text))]
 
 
 def test_sheets_and_samples_call_a_code_by_one_name(tiny, tmp_path):

@@ -79,17 +79,28 @@ def _parts(terms: _Curves) -> tuple[str, _Curves]:
 
 
 def _learning_rates(record: RunRecord) -> tuple[list[float], _Curves]:
-    """The logged rate, and those that a group has for itself: all follow one schedule, so the settings' ratio stays."""
+    """The logged rate, and those that a group has for itself."""
     rated = [line for line in record.lines if "learning_rate" in line]
     images, curves = _curve(rated, "learning_rate", "learning rate")
+    common, shares = curves["learning rate"], _shares_of_the_rate(record)
+    of_groups = [mapping(line.get("learning_rates")) for line in rated]
+    for group in dict.fromkeys([*(name for rates in of_groups for name in rates), *shares]):
+        own: list[float | None] = []
+        for rates, rate in zip(of_groups, common, strict=True):
+            share = shares.get(group)
+            derived = None if rate is None or share is None else rate * share
+            own.append(number(rates[group]) if group in rates else derived)
+        if any(value is not None and value != rate for value, rate in zip(own, common, strict=True)):
+            curves[f"{group}'s learning rate"] = own
+    return images, curves
+
+
+def _shares_of_the_rate(record: RunRecord) -> dict[str, float]:
+    """By the settings, for logs from before each group's rate was in them: all follow one schedule, so it stays."""
     settings = mapping(mapping(record.config.get("method")).get("optimizer"))
     base = number(settings.get("learning_rate"))
-    for name, given in settings.items():
-        own = number(given)
-        if (match := _OWN_RATE.match(name)) and own is not None and base:
-            logged = curves["learning rate"]
-            curves[f"{match[1]}'s learning rate"] = [None if rate is None else rate * own / base for rate in logged]
-    return images, curves
+    given = {match[1]: number(value) for name, value in settings.items() if (match := _OWN_RATE.match(name))}
+    return {group: own / base for group, own in given.items() if own is not None and base}
 
 
 def _metric_charts(images: list[float], metrics: Mapping[str, Sequence[float | None]]) -> list[dict[str, Any]]:

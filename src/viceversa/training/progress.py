@@ -196,10 +196,23 @@ class MetricsLog:
     def __init__(self, run: Path) -> None:
         self._metrics, self._timing = run / METRICS_FILE, run / TIMING_FILE
 
-    def losses(self, images: int, *, epoch: float, learning_rate: float, losses: Mapping[str, float]) -> None:
-        """Log the means of the loss terms since the line before; only numbers that a resumed run repeats exactly."""
-        line = {"images": int(images), "epoch": epoch, "learning_rate": learning_rate, "losses": dict(losses)}
-        _append(self._metrics, line)
+    def losses(
+        self,
+        images: int,
+        *,
+        epoch: float,
+        learning_rate: float,
+        losses: Mapping[str, float],
+        learning_rates: Mapping[str, float] | None = None,
+    ) -> None:
+        """Log the means of the loss terms since the line before; only numbers that a resumed run repeats exactly.
+
+        ``learning_rates`` are those of all groups, where they are not all ``learning_rate``.
+        """
+        line: dict[str, Any] = {"images": int(images), "epoch": epoch, "learning_rate": learning_rate}
+        if learning_rates:
+            line["learning_rates"] = dict(learning_rates)
+        _append(self._metrics, {**line, "losses": dict(losses)})
 
     def metrics(self, images: int, metrics: Mapping[str, float]) -> None:
         """Log what an evaluation measured."""

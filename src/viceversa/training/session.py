@@ -245,13 +245,16 @@ class Session:
     def _write_log(self, losses: dict[str, float]) -> None:
         trainer = self.trainer
         images = trainer.images_seen
-        epoch, rate = images / self.pictures.epoch_images, trainer.learning_rate
-        self.log.losses(images, epoch=epoch, learning_rate=rate, losses=losses)
+        epoch, rates = images / self.pictures.epoch_images, trainer.learning_rates
+        rate = next(iter(rates.values()))
+        differing = rates if len(set(rates.values())) > 1 else {}
+        self.log.losses(images, epoch=epoch, learning_rate=rate, learning_rates=differing, losses=losses)
         speed = (images - self.first_image) / max(time.monotonic() - self.started, 1e-9)
         memory = peak_memory_bytes(trainer.fabric.device.type)
         self.log.timing(images, seconds=self.seconds, images_per_second=speed, memory_bytes=memory)
         if self.board:
             scalars = {f"losses/{name}": value for name, value in losses.items()}
+            scalars |= {f"learning_rates/{group}": value for group, value in differing.items()}
             self.board.scalars(images, {**scalars, "learning_rate": rate, "images_per_second": speed})
         self.bar.update(images, losses)
 

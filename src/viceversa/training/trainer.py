@@ -112,9 +112,9 @@ class Trainer:
                 parameters["lr"] = base * factor
 
     @property
-    def learning_rate(self) -> float:
-        """The rate of the last step, of the first group."""
-        return next(iter(self.optimizers.values())).param_groups[0]["lr"]
+    def learning_rates(self) -> dict[str, float]:
+        """The rate of the last step, of each group."""
+        return {group: optimizer.param_groups[0]["lr"] for group, optimizer in self.optimizers.items()}
 
     def check_finite(self, last_good: str) -> None:
         """Stops training where a loss has become NaN or infinite since the last line of the log.
