@@ -1,11 +1,13 @@
 """The command line: finds the command, and turns a mistake of the user's into one sentence and exit code 2."""
 
+import contextlib
 import difflib
 import errno
 import os
 import sys
 from collections.abc import Callable, Sequence
 
+from viceversa import stopping
 from viceversa.commands.compare import compare
 from viceversa.commands.demo import demo
 from viceversa.commands.evaluate import evaluate
@@ -31,10 +33,14 @@ viceversa COMMAND --help tells more. To see it work, type: viceversa demo"""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs one command; returns the exit code: 0 done, 1 done in part, 2 a mistake in what was asked for."""
+    """Runs one command; returns the exit code.
+
+    0: done; 1: done in part; 2: a mistake in what was asked for; 130: ended by Ctrl-C; 143: by SIGTERM.
+    """
     arguments = list(sys.argv[1:] if argv is None else argv)
     try:
-        return _run(arguments)
+        with stopping.as_interrupts():
+            return _run(arguments)
     except ViceversaError as error:
         print(f"viceversa: {error}", file=sys.stderr)
         return 2
@@ -50,9 +56,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise
         print(f"viceversa: {error.filename}: {error.strerror}. Name another place, or mend that.", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
-        print("viceversa: interrupted", file=sys.stderr)
-        return 130
+    except KeyboardInterrupt as stopped:
+        with contextlib.suppress(OSError):  # the terminal may be closed
+            print("viceversa: interrupted", file=sys.stderr)
+        return stopping.exit_code(stopped)
 
 
 def _run(arguments: list[str]) -> int:

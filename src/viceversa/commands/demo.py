@@ -6,6 +6,7 @@ from typing import Annotated
 import tyro
 
 from viceversa.commands._call import call
+from viceversa.stopping import resumable
 
 
 def demo(arguments: list[str]) -> int:
@@ -25,4 +26,4 @@ def demo(arguments: list[str]) -> int:
 
         return run_demo(out, minutes=minutes, seed=seed)
 
-    return call("demo", run, arguments)
+    return resumable(lambda: call("demo", run, arguments))

@@ -8,6 +8,7 @@ import tyro
 from viceversa.commands._call import call
 from viceversa.commands.methods import table_of_methods, table_of_recipes
 from viceversa.errors import ConfigError
+from viceversa.stopping import resumable
 
 _TRAIN_USAGE = """usage: viceversa train METHOD|RECIPE --a FOLDER --b FOLDER --out RUN [OPTIONS]
        viceversa train METHOD|RECIPE --data ROOT --out RUN [OPTIONS]
@@ -32,6 +33,10 @@ Set first, if anything: --size, --images or --epochs, --batch."""
 
 def train(arguments: list[str]) -> int:
     """Train what translates pictures or makes them of noise, or go on where RUN stopped."""
+    return resumable(lambda: _train(arguments))
+
+
+def _train(arguments: list[str]) -> int:
     from viceversa import methods, recipes
     from viceversa.config import TrainConfig, configure
 

@@ -17,6 +17,7 @@ from viceversa.config import PrecisionName, TrainConfig, difference, read_config
 from viceversa.data.pictures import Pictures
 from viceversa.errors import ConfigError, TrainingError, ViceversaError
 from viceversa.inference.memory import available_bytes
+from viceversa.stopping import StoppedAtOnce
 from viceversa.training import checkpoint, lock
 from viceversa.training.estimate import Estimate
 from viceversa.training.trainer import agree_on
@@ -184,7 +185,10 @@ def signals() -> Generator[threading.Event]:
 
     def notice(_number: int, _frame: Any) -> None:
         event.set()
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGINT, at_once)
+
+    def at_once(_number: int, _frame: Any) -> None:
+        raise StoppedAtOnce
 
     before = {number: signal.signal(number, notice) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
