@@ -89,9 +89,10 @@ class Method(nn.Module, ABC):
     layout_on_cpu: ClassVar[torch.memory_format] = torch.contiguous_format
     """How tensors lie in memory there: instance norm is ten times as fast without channels last."""
 
-    def __init_subclass__(cls) -> None:
+    def __init_subclass__(cls, *, shared: bool = False) -> None:
         super().__init_subclass__()
-        METHODS[cls.name] = cls
+        if not shared:  # what several methods have in common is none itself
+            METHODS[cls.name] = cls
 
     def __init__(self, config: Any):
         super().__init__()

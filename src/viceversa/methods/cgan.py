@@ -14,11 +14,12 @@ from torch import Tensor, nn
 from viceversa.data.single import require_classes
 from viceversa.errors import ConfigError
 from viceversa.losses import OBJECTIVES
-from viceversa.methods.base import Batch, Iteration, Method, Preview, Update
+from viceversa.methods.base import Batch, Iteration, Preview, Update
 from viceversa.methods.noise import (
     ConvolutionalConfig,
     LatentSettings,
     NoiseConfig,
+    NoiseMethod,
     Objective,
     draw_labels,
     noise,
@@ -48,7 +49,7 @@ class ConditionalGANConfig(NoiseConfig):
         return dataclasses.replace(super().fitted(pictures), classes=len(pictures.classes))
 
 
-class ConditionalGAN(Method):
+class ConditionalGAN(NoiseMethod):
     """DCGAN's networks, both told the class."""
 
     name = "cgan"
@@ -69,8 +70,9 @@ class ConditionalGAN(Method):
         objective = OBJECTIVES[self.config.objective]
         wanted = draw_labels(iteration, self.classes)
         fake = self.g(self.g.config.join(noise(self.g.config, iteration, real), wanted))
-        with_class, fake_with_class = self._with_class(real, labels), self._with_class(fake.detach(), wanted)
-        on_real, on_fake = apply_to_each(self.d, with_class, fake_with_class)
+        on_real, on_fake = apply_to_each(
+            self.d, self._with_class(real, labels), self._with_class(fake.detach(), wanted)
+        )
         yield Update("discriminator", {"d_real": objective.real(on_real), "d_fake": objective.fake(on_fake)})
         yield Update("generator", {"gan": objective.generator(self.d(self._with_class(fake, wanted)))})
 
@@ -81,14 +83,6 @@ class ConditionalGAN(Method):
         """
         planes = one_hot(labels, self.classes).to(pictures.dtype)[:, :, None, None]
         return torch.cat([pictures, planes.expand(-1, -1, *pictures.shape[2:])], dim=1)
-
-    def groups(self) -> dict[str, list[nn.Module]]:
-        """One network a group."""
-        return {"discriminator": [self.d], "generator": [self.g]}
-
-    def generators(self) -> dict[str, nn.Module]:
-        """From noise and a class to the one domain that there is."""
-        return {"z2a": self.g}
 
     def class_names(self, pictures: Any) -> tuple[str, ...]:
         """Those of the data."""

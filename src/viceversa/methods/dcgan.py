@@ -8,11 +8,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import torch
-from torch import nn
 
 from viceversa.losses import OBJECTIVES
-from viceversa.methods.base import Batch, Iteration, Method, Preview, Update
-from viceversa.methods.noise import ConvolutionalConfig, LatentSettings, NoiseConfig, Objective, noise, sheet
+from viceversa.methods.base import Batch, Iteration, Update
+from viceversa.methods.noise import ConvolutionalConfig, LatentSettings, NoiseConfig, NoiseMethod, Objective, noise
 from viceversa.networks import apply_to_each
 
 
@@ -26,7 +25,7 @@ class DCGANConfig(NoiseConfig):
     """What both sides minimise."""
 
 
-class DCGAN(Method):
+class DCGAN(NoiseMethod):
     """A convolutional generator and a convolutional discriminator."""
 
     name = "dcgan"
@@ -48,15 +47,3 @@ class DCGAN(Method):
         on_real, on_fake = apply_to_each(self.d, real, fake.detach())
         yield Update("discriminator", {"d_real": objective.real(on_real), "d_fake": objective.fake(on_fake)})
         yield Update("generator", {"gan": objective.generator(self.d(fake))})
-
-    def groups(self) -> dict[str, list[nn.Module]]:
-        """One network a group."""
-        return {"discriminator": [self.d], "generator": [self.g]}
-
-    def generators(self) -> dict[str, nn.Module]:
-        """From noise to the one domain that there is."""
-        return {"z2a": self.g}
-
-    def preview(self, generators: dict[str, nn.Module], batch: Batch) -> Preview:
-        """Samples of always the same latents."""
-        return sheet(generators["z2a"], batch[0])

@@ -6,11 +6,9 @@ Goodfellow et al.: Generative Adversarial Nets. NeurIPS 2014, arXiv 1406.2661.
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from torch import nn
-
 from viceversa.losses import OBJECTIVES
-from viceversa.methods.base import Batch, Iteration, Method, Preview, Update
-from viceversa.methods.noise import LatentSettings, NoiseConfig, Objective, noise, sheet
+from viceversa.methods.base import Batch, Iteration, Update
+from viceversa.methods.noise import LatentSettings, NoiseConfig, NoiseMethod, Objective, noise
 from viceversa.methods.settings import check_at_least
 from viceversa.networks import MaxoutConfig, MaxoutDiscriminator, MLPGenerator, MLPGeneratorConfig, apply_to_each
 from viceversa.networks.layers import Initialisation
@@ -49,7 +47,7 @@ class GANConfig(NoiseConfig):
     """What both sides minimise: bce is the form that the paper trains with (Sec. 3), minimax the one of its theory."""
 
 
-class GAN(Method):
+class GAN(NoiseMethod):
     """A generator and a discriminator of fully connected layers."""
 
     name = "gan"
@@ -89,15 +87,3 @@ class GAN(Method):
         on_real, on_fake = apply_to_each(self.d, real, fake.detach())
         yield Update("discriminator", {"d_real": objective.real(on_real), "d_fake": objective.fake(on_fake)})
         yield Update("generator", {"gan": objective.generator(self.d(fake))})
-
-    def groups(self) -> dict[str, list[nn.Module]]:
-        """One network a group."""
-        return {"discriminator": [self.d], "generator": [self.g]}
-
-    def generators(self) -> dict[str, nn.Module]:
-        """From noise to the one domain that there is."""
-        return {"z2a": self.g}
-
-    def preview(self, generators: dict[str, nn.Module], batch: Batch) -> Preview:
-        """Samples of always the same latents."""
-        return sheet(generators["z2a"], batch[0])

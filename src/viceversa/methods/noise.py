@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Self
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from viceversa.data.single import SingleData
 from viceversa.errors import ConfigError
-from viceversa.methods.base import Iteration, MethodConfig, Preview
+from viceversa.methods.base import Batch, Iteration, Method, MethodConfig, Preview
 from viceversa.methods.settings import AdamConfig, ScheduleConfig, check_at_least
 from viceversa.networks import DCGANDiscriminator, DCGANDiscriminatorConfig, DCGANGenerator, DCGANGeneratorConfig
 from viceversa.networks.latent import LatentConfig, Prior
@@ -123,6 +123,25 @@ class NoiseConfig(MethodConfig):
     def fitted(self, pictures: Any) -> Self:
         """With the channels that the pictures have."""
         return dataclasses.replace(self, data=dataclasses.replace(self.data, channels=pictures.channels))
+
+
+class NoiseMethod(Method, shared=True):
+    """A generator ``g`` and a discriminator or critic ``d``; which, and their steps, are each method's own."""
+
+    g: Any
+    d: Any
+
+    def groups(self) -> dict[str, list[nn.Module]]:
+        """One network a group."""
+        return {"discriminator": [self.d], "generator": [self.g]}
+
+    def generators(self) -> dict[str, nn.Module]:
+        """From noise to the one domain that there is."""
+        return {"z2a": self.g}
+
+    def preview(self, generators: dict[str, nn.Module], batch: Batch) -> Preview:
+        """Samples of always the same latents."""
+        return sheet(generators["z2a"], batch[0])
 
 
 def noise(space: LatentConfig, iteration: Iteration, like: Tensor) -> Tensor:

@@ -13,8 +13,8 @@ from torch import nn
 
 from viceversa.errors import ConfigError
 from viceversa.losses import OBJECTIVES
-from viceversa.methods.base import Batch, Iteration, Method, Preview, Update
-from viceversa.methods.noise import ConvolutionalConfig, LatentSettings, NoiseConfig, noise, sheet
+from viceversa.methods.base import Batch, Iteration, Update
+from viceversa.methods.noise import ConvolutionalConfig, LatentSettings, NoiseConfig, NoiseMethod, noise
 from viceversa.methods.settings import RMSpropConfig
 from viceversa.networks import apply_to_each
 
@@ -48,7 +48,7 @@ class WGANConfig(NoiseConfig):
         return dataclasses.replace(super().fitted(pictures), warm_up=min(self.warm_up, steps // 10))
 
 
-class WGAN(Method):
+class WGAN(NoiseMethod):
     """A generator, and a critic that is kept within a range of slopes by clipping its weights."""
 
     name = "wgan"
@@ -86,11 +86,3 @@ class WGAN(Method):
     def groups(self) -> dict[str, list[nn.Module]]:
         """One network a group."""
         return {"critic": [self.d], "generator": [self.g]}
-
-    def generators(self) -> dict[str, nn.Module]:
-        """From noise to the one domain that there is."""
-        return {"z2a": self.g}
-
-    def preview(self, generators: dict[str, nn.Module], batch: Batch) -> Preview:
-        """Samples of always the same latents."""
-        return sheet(generators["z2a"], batch[0])

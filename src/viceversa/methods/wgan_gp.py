@@ -11,8 +11,8 @@ from torch import nn
 
 from viceversa.errors import ConfigError
 from viceversa.losses import OBJECTIVES, gradient_penalty
-from viceversa.methods.base import Batch, Iteration, Method, Preview, Update
-from viceversa.methods.noise import ConvolutionalConfig, LatentSettings, NoiseConfig, noise, sheet
+from viceversa.methods.base import Batch, Iteration, Update
+from viceversa.methods.noise import ConvolutionalConfig, LatentSettings, NoiseConfig, NoiseMethod, noise
 from viceversa.methods.settings import AdamConfig
 from viceversa.networks import apply_to_each
 
@@ -46,7 +46,7 @@ class WGANGPConfig(NoiseConfig):
             )
 
 
-class WGANGP(Method):
+class WGANGP(NoiseMethod):
     """A generator, and a critic with a gradient penalty."""
 
     name = "wgan-gp"
@@ -86,11 +86,3 @@ class WGANGP(Method):
     def groups(self) -> dict[str, list[nn.Module]]:
         """One network a group."""
         return {"critic": [self.d], "generator": [self.g]}
-
-    def generators(self) -> dict[str, nn.Module]:
-        """From noise to the one domain that there is."""
-        return {"z2a": self.g}
-
-    def preview(self, generators: dict[str, nn.Module], batch: Batch) -> Preview:
-        """Samples of always the same latents."""
-        return sheet(generators["z2a"], batch[0])
