@@ -1,6 +1,7 @@
 """The command line: help, mistakes, exit codes, and the commands themselves on small things."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -100,13 +101,20 @@ def test_version(say):
     assert out.startswith("viceversa 0.")
 
 
-def test_methods_are_listed_with_paper_and_data(say):
+@pytest.mark.parametrize("columns", [72, 80, 120, 200])
+def test_methods_are_listed_with_paper_and_data_as_wide_as_the_terminal(say, monkeypatch, columns):
+    monkeypatch.setenv("COLUMNS", str(columns))
     code, out, _ = say("methods")
     assert code == 0
-    for name, method in methods.METHODS.items():
-        (line,) = [line for line in out.split("Defaults:")[0].splitlines() if line.split()[:1] == [name]]
-        assert method.paper in line
+    assert max(map(len, out.splitlines())) <= max(columns, 80)
+    listed = out.split("Defaults:")[0]
+    assert max(map(len, listed.splitlines())) <= columns
+    entries = {entry.split()[0]: " ".join(entry.split()) for entry in re.split(r"\n  (?=\S)", f"\n{listed}")[1:]}
+    assert {name: method.paper in entries[name] for name, method in methods.METHODS.items()} == dict.fromkeys(
+        entries, True
+    )
     assert "unpaired" in out
+    assert ("\n" + 24 * " " in listed) == (columns < 200), "what fits stands in one line"
 
 
 def test_methods_are_listed_with_the_defaults_that_matter(say):

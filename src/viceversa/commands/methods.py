@@ -1,9 +1,13 @@
 """viceversa methods."""
 
+import shutil
 import sys
+import textwrap
 from typing import Any
 
 from viceversa.commands._call import call
+
+_NARROWEST = 24
 
 
 def methods(arguments: list[str]) -> int:
@@ -18,14 +22,14 @@ def methods(arguments: list[str]) -> int:
 
 
 def table_of_methods() -> str:
-    """A line a method: its name, the kind of data that it takes, what it is, and its paper."""
+    """Each method's name, the kind of data that it takes, what it is, and its paper, as wide as the terminal."""
     from viceversa import methods
 
     lines: list[str] = []
     for method in methods.METHODS.values():
         data = type(method.Config().data).__name__.removesuffix("Data").lower()
         about = (sys.modules[method.__module__].__doc__ or "").splitlines()[0].split(": ", 1)[-1].rstrip(".")
-        lines.append(f"  {method.name:<12}{data:<10}{about} ({method.paper})")
+        lines.append(_entry(f"  {method.name:<12}{data:<10}", about, f"({method.paper})"))
     return "\n".join(lines)
 
 
@@ -46,7 +50,19 @@ def table_of_defaults() -> str:
 
 
 def table_of_recipes() -> str:
-    """A line a recipe: its name, its method, and what it does."""
+    """Each recipe's name, its method, and what it does, as wide as the terminal."""
     from viceversa.recipes import RECIPES
 
-    return "\n".join(f"  {name:<24}{recipe.method:<12}{recipe.about}" for name, recipe in RECIPES.items())
+    return "\n".join(_entry(f"  {name:<24}{recipe.method:<12}", recipe.about) for name, recipe in RECIPES.items())
+
+
+def _entry(start: str, *parts: str) -> str:
+    """``start`` and beside it the parts, none of which begins at the end of a line and goes on in the next."""
+    room = max(_NARROWEST, shutil.get_terminal_size().columns - len(start))  # 80 columns where there is no terminal
+    lines: list[str] = []
+    for part in parts:
+        if lines and len(lines[-1]) + 1 + len(part) <= room:
+            lines[-1] += f" {part}"
+        else:
+            lines += textwrap.wrap(part, room, break_on_hyphens=False)
+    return start + f"\n{' ' * len(start)}".join(lines)
