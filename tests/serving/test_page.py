@@ -42,7 +42,8 @@ def server(folder):
 def browser():
     with playwright.sync_playwright() as started:
         quiet = ["--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
-        chromium = started.chromium.launch(executable_path=str(CHROMIUM), args=quiet)
+        camera = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
+        chromium = started.chromium.launch(executable_path=str(CHROMIUM), args=[*quiet, *camera])
         yield chromium
         chromium.close()
 
@@ -137,6 +138,38 @@ def test_an_example_is_translated(page):
     playwright.expect(page.locator("#examples img")).to_have_count(8)
     page.locator("#examples img").first.click()
     playwright.expect(page.locator("#said")).to_contain_text("256 × 256 px")
+
+
+def shown_before(page) -> np.ndarray:
+    """The pixels of the picture that the slider shows as it was."""
+    playwright.expect(page.locator("#said")).to_contain_text(" px, ", timeout=_WAIT_MS)
+    source = page.locator("#result img").first.get_attribute("src")
+    return np.asarray(Image.open(io.BytesIO(httpx.get(source, trust_env=False).content)).convert("RGB")).astype(int)
+
+
+def test_a_picture_is_taken_with_the_webcam(page):
+    """Chromium's own camera: green, with a circle that is filled as time goes."""
+    page.context.grant_permissions(["camera"])
+    page.get_by_label("Capture from camera").click()
+    page.get_by_text("Click to Access Webcam").click()
+    page.get_by_label("capture photo").click()
+    pixels = shown_before(page)
+    assert np.abs(np.median(pixels, axis=(0, 1)) - (0, 136, 0)).max() < 12
+    assert pixels.std() > 5, "no empty picture"
+
+
+PUT_ON_THE_CLIPBOARD = """async ([bytes]) => {
+    const picture = new Blob([new Uint8Array(bytes)], {type: "image/png"});
+    await navigator.clipboard.write([new ClipboardItem({"image/png": picture})]);
+}"""
+
+
+def test_a_picture_is_pasted_from_the_clipboard(page, file):
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    given = file(30, 50)
+    page.evaluate(PUT_ON_THE_CLIPBOARD, [list(given)])
+    page.get_by_label("Paste from clipboard").click()
+    assert np.array_equal(shown_before(page), np.asarray(Image.open(io.BytesIO(given)).convert("RGB")))
 
 
 def film(path: Path) -> bytes:
