@@ -2,6 +2,7 @@
 
 import itertools
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -39,8 +40,8 @@ class Estimate:
     """Of these, what the process does not have yet before the first iteration."""
 
 
-def of(trainer: Trainer) -> Estimate | None:
-    """Expected time and memory of an iteration on this machine; takes a few forward passes itself.
+def of(trainer: Trainer, clock: Callable[[], float] = time.perf_counter) -> Estimate | None:
+    """Expected time and memory of an iteration on this machine; takes a few forward passes, which ``clock`` times.
 
     None where it cannot be known.
     """
@@ -50,7 +51,7 @@ def of(trainer: Trainer) -> Estimate | None:
     except DataDependentOutputException:  # a method that looks at its tensors cannot be traced without their content
         return None
     probe = max(1, min(trainer.batch_images, _PROBE_BYTES * trainer.batch_images // max(cost.saved_bytes, 1)))
-    seconds = cost.flops * _seconds_per_flop(trainer, probe) * _BACKWARD
+    seconds = cost.flops * _seconds_per_flop(trainer, probe, clock) * _BACKWARD
     weights = sum(p.numel() * p.element_size() for params in trainer.parameters.values() for p in params)
     averaged = sum(p.numel() * p.element_size() for p in trainer.averaged.parameters())
     buffers = sum(b.numel() * b.element_size() for b in trainer.method.buffers())
@@ -112,18 +113,18 @@ def trace(trainer: Trainer, images: int | None = None) -> Cost:
     return Cost(calls.flops * parts // method.period, max(saved))
 
 
-def _seconds_per_flop(trainer: Trainer, images: int) -> float:
+def _seconds_per_flop(trainer: Trainer, images: int, clock: Callable[[], float]) -> float:
     """What an operation of the generators takes here, at these sizes: their preview of ``images``, timed."""
     batch = tuple(trainer.cast(side) for side in trainer.pictures.batch(torch.arange(images)))
     generators, device = trainer.averaged.generators(), trainer.fabric.device
 
     def preview() -> float:
         _wait(device)
-        start = time.perf_counter()
+        start = clock()
         with torch.no_grad(), trainer.fabric.autocast():
             trainer.method.preview(generators, batch)
         _wait(device)
-        return time.perf_counter() - start
+        return clock() - start
 
     with _Calls() as calls:
         seconds = preview()
