@@ -46,6 +46,19 @@ class RunRecord:
         """Whether all images have been seen."""
         return 0 < self.total_images <= self.images
 
+    @property
+    def rest_seconds(self) -> float | None:
+        """How long what is left takes at the newest speed."""
+        speed = self.latest("images_per_second")
+        return max(0, self.total_images - self.images) / speed if speed and self.total_images else None
+
+    @property
+    def peak_memory_bytes(self) -> float | None:
+        """The most memory that was taken."""
+        return max(
+            (value for line in self.timing if (value := number(line.get("memory_bytes"))) is not None), default=None
+        )
+
     def latest(self, key: str) -> float | None:
         """The newest number under ``key`` in the clock's log."""
         return next((value for line in reversed(self.timing) if (value := number(line.get(key))) is not None), None)

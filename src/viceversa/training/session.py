@@ -20,20 +20,16 @@ from viceversa.data.pictures import Pictures
 from viceversa.errors import ViceversaError
 from viceversa.evaluation.diversity import diversity
 from viceversa.inference.folder import save_translator
-from viceversa.training import checkpoint, estimate, guards, lock, machine
+from viceversa.training import checkpoint, estimate, guards, lock, machine, summary
 from viceversa.training.evaluating import Evaluator
 from viceversa.training.opening import open_pictures
 from viceversa.training.progress import (
     Board,
     MetricsLog,
     ProgressBar,
-    count,
-    duration,
     peak_memory_bytes,
     replace_file,
-    size,
 )
-from viceversa.training.record import mapping, number
 from viceversa.training.report import write_report
 from viceversa.training.trainer import Trainer
 
@@ -147,45 +143,10 @@ class Session:
 
     def announce(self, where: str, expected: estimate.Estimate | None, *remarks: str) -> None:
         """Says with what, how long and in how much memory, and writes it to summary.json."""
-        trainer, pictures = self.trainer, self.pictures
-        weights = {group: sum(p.numel() for p in params) for group, params in trainer.parameters.items()}
-        left = max(0, trainer.total_images - trainer.images_seen)
-        per_image = expected.seconds_per_step / trainer.images_per_step if expected else 0.0
-        self._say(
-            f"{' and '.join(f'{number} {pictures.domains[side]}' for side, number in pictures.counts.items())} "
-            f"at {self.config.method.data.size_px} px to train on, {pictures.held_out_count}"
-            f"{' of each' if len(pictures.counts) > 1 else ''} to look at ({pictures.held_out_kind}); weights: "
-            + ", ".join(f"{count(number)} {group}" for group, number in weights.items())
-        )
-        for lost in pictures.skipped[:5]:
-            self._say(f"skipped {lost.path}: {lost.reason}")
-        if len(pictures.skipped) > 5:
-            self._say(f"and {len(pictures.skipped) - 5} more skipped; the report lists them")
-        for remark in filter(None, remarks):
-            self._say(remark)
-        seen = f"{trainer.total_images:,} images to see, {trainer.images_seen:,} seen"
-        if expected:
-            seen += f"; about {duration(per_image * left)} and {size(expected.memory_bytes)} of memory (estimated)"
-        self._say(seen)
+        for words in summary.announcement(self.trainer, self.pictures, expected, remarks):
+            self._say(words)
         former = guards.former_summary(self.out)
-        self.summary = {
-            "state": "training",
-            "method": trainer.method.name,
-            "domains": pictures.domains,
-            "size_px": self.config.method.data.size_px,
-            "total_images": trainer.total_images,
-            "weights": weights,
-            "device": where,
-            "precision": self.config.precision,
-            "pictures": pictures.counts,
-            "content": pictures.content,
-            "held_out": pictures.held_out_kind,
-            "skipped": [{"path": str(lost.path), "reason": lost.reason} for lost in pictures.skipped],
-            "estimate": _first_estimate(former, trainer.total_images)
-            or (expected and {"seconds": per_image * trainer.total_images, "memory_bytes": expected.memory_bytes})
-            or {},
-            "sample_columns": former.get("sample_columns", []),
-        }
+        self.summary = summary.begun(self.trainer, self.pictures, where, expected, former)
         self._write_summary()
 
     def run(self) -> None:
@@ -342,13 +303,6 @@ class Session:
 
 def _latest(trainer: Trainer) -> dict[str, torch.Tensor]:
     return {name: value / count for name, (value, count) in trainer.sums.items()}
-
-
-def _first_estimate(former: dict[str, Any], total_images: int) -> dict[str, float]:
-    """The first session's, since it is there to be compared with what came; for as many images as are planned now."""
-    first, planned = mapping(former.get("estimate")), number(former.get("total_images"))
-    seconds = number(first.get("seconds"))
-    return {**first, "seconds": seconds * total_images / planned} if seconds and planned else {}
 
 
 def _colour(picture: np.ndarray) -> np.ndarray:
