@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from viceversa import methods
@@ -229,7 +228,7 @@ class Session:
         rows = [
             list(row) for block in preview.rows for row in zip(*(to_uint8(column) for column in block), strict=True)
         ]
-        sheet = grid([[_colour(picture) for picture in row] for row in rows])
+        sheet = grid(rows)
         folder = self.out / "samples"
         folder.mkdir(exist_ok=True)
         save(sheet, folder / f"{trainer.images_seen:08d}.jpg")
@@ -303,8 +302,3 @@ class Session:
 
 def _latest(trainer: Trainer) -> dict[str, torch.Tensor]:
     return {name: value / count for name, (value, count) in trainer.sums.items()}
-
-
-def _colour(picture: np.ndarray) -> np.ndarray:
-    """Grey pictures as colour ones, so that a sheet can hold both."""
-    return np.repeat(picture, 3, axis=2) if picture.shape[2] == 1 else picture
