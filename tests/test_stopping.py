@@ -1,6 +1,8 @@
 """Commands that are stopped: what is half-written goes, and the exit code says what happened."""
 
+import contextlib
 import os
+import pty
 import signal
 import subprocess
 import sys
@@ -78,6 +80,45 @@ def test_a_training_that_is_stopped_before_its_first_step_ends_well(number, pict
         del METHODS["slow"]
     assert capsys.readouterr().err.splitlines()[-1] == "viceversa: stopped; the same command goes on"
     assert not out.exists()
+
+
+def test_ctrl_c_twice_in_a_step_of_a_training_ends_it_at_once_with_130(pictures, tmp_path, capsys) -> None:
+    class Slow(Pix2Pix):
+        name = "slow"
+        Config = SlowConfig
+
+        def step(self, batch, iteration):
+            if signal.getsignal(signal.SIGINT) is not before:  # before the first step one is tried, to estimate
+                signal.raise_signal(signal.SIGINT)
+                signal.raise_signal(signal.SIGINT)
+            return super().step(batch, iteration)
+
+    before = signal.getsignal(signal.SIGINT)
+    out = tmp_path / "run"
+    words = ["--a", pictures / "a", "--b", pictures / "b", "--cache", tmp_path / "cache", "--out", out]
+    words += ["--size", 16, "--width", 4, "--discriminator-layers", 2, "--images", 2, "--device", "cpu"]
+    try:
+        assert main(["train", "slow", *map(str, words)]) == 130
+    finally:
+        del METHODS["slow"]
+    assert signal.getsignal(signal.SIGINT) is before, "handlers are put back"
+    assert capsys.readouterr().err.splitlines()[-1] == "viceversa: interrupted"
+    assert (out / "config.json").exists(), "it was training"
+    assert not (out / "checkpoints").exists(), "at once"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
+def test_the_end_is_the_same_when_the_terminal_is_gone(number, monkeypatch) -> None:
+    def stopped() -> int:
+        raise stopping.Stopped(number)
+
+    ours, its = pty.openpty()
+    os.close(ours)
+    terminal = os.fdopen(its, "w", buffering=1)
+    monkeypatch.setattr(sys, "stderr", terminal)
+    assert stopping.resumable(stopped) == 0
+    with contextlib.suppress(OSError):  # what could not be said is tried once more
+        terminal.close()
 
 
 def test_ctrl_c_twice_is_no_good_end() -> None:

@@ -1,6 +1,5 @@
 """The command line: finds the command, and turns a mistake of the user's into one sentence and exit code 2."""
 
-import contextlib
 import difflib
 import errno
 import os
@@ -35,14 +34,15 @@ viceversa COMMAND --help tells more. To see it work, type: viceversa demo"""
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command; returns the exit code.
 
-    0: done; 1: done in part; 2: a mistake in what was asked for; 130: ended by Ctrl-C; 143: by SIGTERM.
+    0: done; 1: done in part; 2: a mistake in what was asked for; 129: ended by a terminal that was closed (SIGHUP);
+    130: by Ctrl-C; 143: by SIGTERM.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     try:
         with stopping.as_interrupts():
             return _run(arguments)
     except ViceversaError as error:
-        print(f"viceversa: {error}", file=sys.stderr)
+        stopping.last_words(str(error))
         return 2
     except BrokenPipeError:
         # The reader has gone: so may the rest of the output, without a word.
@@ -50,15 +50,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            print("viceversa: The disk is full. Free some space and give the same command again.", file=sys.stderr)
+            stopping.last_words("The disk is full. Free some space and give the same command again.")
             return 2
         if error.filename is None:  # nothing that a person could mend
             raise
-        print(f"viceversa: {error.filename}: {error.strerror}. Name another place, or mend that.", file=sys.stderr)
+        stopping.last_words(f"{error.filename}: {error.strerror}. Name another place, or mend that.")
         return 2
     except KeyboardInterrupt as stopped:
-        with contextlib.suppress(OSError):  # the terminal may be closed
-            print("viceversa: interrupted", file=sys.stderr)
+        stopping.last_words("interrupted")
         return stopping.exit_code(stopped)
 
 

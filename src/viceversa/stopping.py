@@ -4,6 +4,7 @@ By themselves they would end a process on the spot, and half-written files would
 command put away what it has begun.
 """
 
+import contextlib
 import signal
 import sys
 import threading
@@ -12,7 +13,7 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from types import FrameType
 
-_NUMBERS = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name))
+_NUMBERS = tuple(signal.Signals[name] for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name))
 _ONE_STOP_SECONDS = 5.0
 
 
@@ -31,6 +32,17 @@ class StoppedAtOnce(KeyboardInterrupt):
 def exit_code(stopped: KeyboardInterrupt) -> int:
     """As a shell counts: 128 and the number of the signal."""
     return 128 + (stopped.number if isinstance(stopped, Stopped) else signal.SIGINT)
+
+
+def numbers() -> list[signal.Signals]:
+    """The signals that ask for an end, SIGTERM and SIGHUP; without those that are ignored, as under nohup."""
+    return [number for number in _NUMBERS if signal.getsignal(number) is not signal.SIG_IGN]
+
+
+def last_words(text: str) -> None:
+    """Says on stderr how a command ended; if the terminal is gone, nobody hears it, and the end stays what it was."""
+    with contextlib.suppress(OSError):
+        print(f"viceversa: {text}", file=sys.stderr)
 
 
 @contextmanager
@@ -69,5 +81,5 @@ def resumable(command: Callable[[], int]) -> int:
     except StoppedAtOnce:
         raise
     except KeyboardInterrupt:
-        print("viceversa: stopped; the same command goes on", file=sys.stderr)
+        last_words("stopped; the same command goes on")
         return 0

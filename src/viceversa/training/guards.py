@@ -13,11 +13,11 @@ from typing import Any, TypeVar
 import torch
 from lightning_fabric import Fabric
 
+from viceversa import stopping
 from viceversa.config import PrecisionName, TrainConfig, difference, read_config
 from viceversa.data.pictures import Pictures
 from viceversa.errors import ConfigError, TrainingError, ViceversaError
 from viceversa.inference.memory import available_bytes
-from viceversa.stopping import StoppedAtOnce
 from viceversa.training import checkpoint, lock
 from viceversa.training.estimate import Estimate
 from viceversa.training.trainer import agree_on
@@ -177,7 +177,10 @@ class Together:
 
 @contextmanager
 def signals() -> Generator[threading.Event]:
-    """An event that SIGINT and SIGTERM set; a second SIGINT interrupts at once."""
+    """An event that SIGINT, SIGTERM and SIGHUP set; a second SIGINT interrupts at once.
+
+    A SIGHUP that is ignored, as under nohup, stays so: such a run outlives its terminal.
+    """
     event = threading.Event()
     if threading.current_thread() is not threading.main_thread():
         yield event
@@ -188,9 +191,9 @@ def signals() -> Generator[threading.Event]:
         signal.signal(signal.SIGINT, at_once)
 
     def at_once(_number: int, _frame: Any) -> None:
-        raise StoppedAtOnce
+        raise stopping.StoppedAtOnce
 
-    before = {number: signal.signal(number, notice) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, notice) for number in (signal.SIGINT, *stopping.numbers())}
     try:
         yield event
     finally:

@@ -52,7 +52,7 @@ class Run:
 def train(config: TrainConfig[Any], *, quiet: bool = False) -> Run:
     """Trains, or goes on where the run in ``config.out`` stopped.
 
-    SIGINT and SIGTERM save a checkpoint and end the run in good order; the same call goes on.
+    SIGINT, SIGTERM and SIGHUP save a checkpoint and end the run in good order; the same call goes on.
 
     Raises:
         ConfigError: A setting cannot be, or ``config.out`` holds a run of other settings, or one that another process
