@@ -97,6 +97,9 @@ def from_json(text: str, out: Path, *, source: str = "config.json") -> TrainConf
         if tree.pop("format") != FORMAT:
             raise ConfigError(f"{source} was written by another version of viceversa; install that to read it.")
         method = methods.find(tree["method"].pop("name"))
+        if isinstance(data := tree["method"].get("data"), dict):
+            formerly = {part.name: part.metadata.get("formerly") for part in dataclasses.fields(method.Config().data)}
+            tree["method"]["data"] = {name: value for name, value in formerly.items() if value is not None} | data
         return _converter().structure({**tree, "out": str(out)}, TrainConfig[method.Config])
     except BaseValidationError as error:
         raise ConfigError(f"{source}: {_explain(error)}") from None

@@ -69,7 +69,8 @@ def test_the_first_picture_says_the_depth_where_the_settings_do_not(tmp_path: Pa
 def test_pictures_of_8_bits_stay_so_and_are_found_in_an_older_cache(tmp_path: Path):
     a, b = fill(tmp_path / "a", 3, dtype=np.uint8), fill(tmp_path / "b", 3, dtype=np.uint8)
     assert data(UnpairedData, tmp_path, a=a, b=b).open(0, "cpu").a.store.dtype == np.uint8
-    assert "bits" not in Recipe(side_px=SIZE).about()
+    before = '{"side_px": 16, "smallest_px": 1, "fit": "crop", "channels": [3]}'  # what keys have always been hashed of
+    assert json.dumps(Recipe(side_px=SIZE).about()) == before
     assert Recipe(side_px=SIZE, bits=16).about()["bits"] == 16
 
 
@@ -118,8 +119,31 @@ def test_many_channels_are_trained_on_as_the_files_have_them(tmp_path: Path):
     settings = data(UnpairedData, tmp_path, a=a, b=b, channels_a=5, channels_b=2)
     shapes = [part.shape for part in settings.open(0, "cpu").batch(torch.arange(2))]
     assert shapes == [(2, 5, SIZE, SIZE), (2, 2, SIZE, SIZE)]
-    with pytest.raises(DataError, match=r"5 channels, and 3 are asked for \(--channels-a, --channels-b\)"):
+    with pytest.raises(DataError, match="5 channels, and 3 are asked for"):
         dataclasses.replace(settings, channels_a=3).open(0, "cpu")
+
+
+@pytest.mark.parametrize("channels", [2, 4])
+def test_an_array_does_not_say_what_is_alpha(tmp_path: Path, channels: int):
+    a, b = (fill(tmp_path / side, 4, channels=channels, suffix=".npy") for side in "ab")
+    with pytest.raises(DataError, match=f"it has {channels} channels, and an array does not say"):
+        data(UnpairedData, tmp_path, a=a, b=b).open(0, "cpu")
+    bands = images.look(a / "0.npy")
+    np.testing.assert_array_equal(bands[..., 0], images.read(a / "0.npy", channels)[..., 0], "not laid on white")
+    assert data(UnpairedData, tmp_path, a=a, b=b, channels_a=channels, channels_b=channels).open(0, "cpu")
+
+
+def test_a_run_of_before_goes_on_in_the_8_bits_that_it_has(tmp_path: Path):
+    a, b = fill(tmp_path / "a", 4), fill(tmp_path / "b", 4)
+    words = ("train", "pix2pix", "--a", a, "--b", b, "--out", tmp_path / "run", *SMALL)
+    run(*words, "--bits", 8)
+    file = tmp_path / "run" / "config.json"
+    config = json.loads(file.read_text())
+    del config["method"]["data"]["bits"]
+    file.write_text(json.dumps(config))
+    run(*words, "--images", 12)
+    assert (tmp_path / "run" / "checkpoints" / "00000012").is_dir()
+    assert main([str(word) for word in (*words, "--images", 16, "--bits", 16)]) == 2
 
 
 @pytest.mark.parametrize(
@@ -166,6 +190,8 @@ def test_five_channels_to_two_and_back_all_the_way(tmp_path: Path):
     measured = json.loads((tmp_path / "figures.json").read_text())
     assert measured["directions"]
     run("inspect", *both)
+    run("compare", out, out, "--out", tmp_path / "both.html", "--resamples", 10)
+    assert "data:image/" in (tmp_path / "both.html").read_text()
 
 
 def test_16_bits_in_and_out_of_pix2pix(tmp_path: Path):

@@ -228,7 +228,7 @@ def test_a_file_that_differs_from_torch_is_not_written(exported, models, tmp_pat
     monkeypatch.setattr(exporting, "network_graph", lambda network: cut(other, (3, 3)))
     (tmp_path / "model.onnx").write_text("what was there")
     with pytest.raises(CheckpointError, match=r"Nothing was written: as fp32 .* differs too much from torch"):
-        export(models / "both", tmp_path / "model.onnx")
+        export(models / "both", tmp_path / "model.onnx", overwrite=True)
     assert [path.name for path in tmp_path.iterdir()] == ["model.onnx"]
     assert (tmp_path / "model.onnx").read_text() == "what was there"
 

@@ -56,6 +56,8 @@ def test_a_dropout_rate_is_kept_and_one_that_an_old_folder_does_not_name_is_a_ha
         return {part.p for part in load(folder).networks["a2b"].modules() if isinstance(part, nn.Dropout)}
 
     assert rates(tmp_path / "x") == {0.25}
+    save_translator(tmp_path / "y", {"a2b": unet()}, method="m", domains=DOMAINS, size_px=64, images=1)
+    assert "dropout_rate" not in (tmp_path / "y" / "config.json").read_text(), "programs of before can read it"
     assert rates(changed(tmp_path / "x", lambda config, _: config["directions"]["a2b"].pop("dropout_rate"))) == {0.5}
 
 

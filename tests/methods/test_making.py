@@ -83,7 +83,7 @@ def test_dropout_drops_the_share_that_is_asked_for(generator, tiny, make_trainer
 
     assert rates() == {0.5}
     assert rates(dropout_rate=0.25) == {0.25}
-    assert rates(dropout_rate=0.25, dropout=False) == set()
+    assert rates(dropout=False) == set()
 
 
 @pytest.mark.parametrize(
@@ -92,6 +92,7 @@ def test_dropout_drops_the_share_that_is_asked_for(generator, tiny, make_trainer
         ({"dropout_rate": 0.0}, "--dropout-rate must be above 0 and below 1; got 0.0. --no-dropout leaves"),
         ({"dropout_rate": 1.0}, "--dropout-rate must be above 0 and below 1; got 1.0."),
         ({"dropout_rate": float("nan")}, "--dropout-rate must be"),
+        ({"dropout_rate": 0.25, "dropout": False}, "--dropout-rate 0.25 does nothing without --dropout"),
         ({"discriminator_weight": 0.0}, "--discriminator-weight must be above 0; got 0.0."),
         ({"discriminator_weight": float("inf")}, "--discriminator-weight must be a finite number; got inf."),
     ],

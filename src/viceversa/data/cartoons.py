@@ -33,10 +33,10 @@ class CartoonData(UnpairedData):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.bits == 16 or self.channels_b not in (1, 3):
+        if self.bits == 16 or not {self.channels_a, self.channels_b} <= {1, 3}:
             raise ConfigError(
-                "CartoonGAN looks for the edges of cartoons in grey or RGB of 8 bits: leave --bits out, and make "
-                "--channels-b 1 or 3."
+                "CartoonGAN looks at grey or RGB of 8 bits: leave --bits out, and make --channels-a and --channels-b 1 "
+                "or 3."
             )
 
     def depth(self, *domains: Domain) -> Literal[8]:

@@ -79,8 +79,10 @@ def from_pil(image: Image.Image, channels: int = 3) -> Array:
 
 def look(path: Path | str, at_least_px: int | None = None) -> Array:
     """A file as ``(H, W, 3)`` uint8 to be looked at, however many channels it has; see `read` and `visible`."""
-    pixels = formats.read(path, at_least_px=at_least_px).pixels
-    return visible(colour.eight_bit(colour.on_white(pixels)))
+    picture = formats.read(path, at_least_px=at_least_px)
+    # An array does not say whether its last channel is alpha.
+    pixels = picture.pixels if picture.about.kind == "NPY" else colour.on_white(picture.pixels)
+    return visible(colour.eight_bit(pixels))
 
 
 @contextmanager
@@ -181,9 +183,7 @@ def _laid(picture: Picture, channels: int) -> NDArray[Any]:
     if pixels.shape[2] == channels and channels not in (1, 3):
         return pixels
     if pixels.shape[2] > 4 or channels not in (1, 3):
-        raise PictureError(
-            f"it has {pixels.shape[2]} channels, and {channels} are asked for (--channels-a, --channels-b)."
-        )
+        raise PictureError(f"it has {pixels.shape[2]} channels, and {channels} are asked for.")
     return colour.on_white(pixels)
 
 

@@ -6,7 +6,9 @@ from typing import Any, Literal
 
 import numpy as np
 
+from viceversa.data import formats
 from viceversa.data.folders import Item
+from viceversa.data.formats import npy
 from viceversa.data.images import Fit, Pixels, fit_square, read, read_deep
 from viceversa.errors import PictureError
 
@@ -69,6 +71,13 @@ def decode(item: Item, recipe: Recipe) -> Pixels:
 
 
 def _read(file: Path, channels: int, bits: Literal[8, 16], at_least_px: int | None = None) -> Pixels:
+    with formats.named(file):
+        shape = npy.mapped(file).shape if formats.family(file) == "NPY" else ()
+        if len(shape) == 3 and shape[2] in (2, 4) and shape[2] != channels:
+            raise PictureError(
+                f"it has {shape[2]} channels, and an array does not say whether the last is alpha; cut that off, or "
+                "train on all of them (--channels-a, --channels-b)."
+            )
     return (read if bits == 8 else read_deep)(file, channels, at_least_px)
 
 

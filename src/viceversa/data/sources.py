@@ -61,7 +61,7 @@ class PictureData:
     channels_b: int = 3
     """3 to train on B in colour, 1 in grey; any other number, if the files have as many."""
 
-    bits: Literal[8, 16] | None = None
+    bits: Literal[8, 16] | None = field(default=None, metadata={"formerly": 8})  # of runs that do not say it
     """Bits of a value that pictures are kept with; left out: 16 if the first picture of A or of B has more than 8."""
 
     fit: Fit = "crop"

@@ -15,7 +15,7 @@ from importlib.resources import files
 
 from PIL import Image
 
-from viceversa.data.images import Array
+from viceversa.data.images import Array, visible
 from viceversa.evaluation.bootstrap import Figure
 from viceversa.evaluation.compared import Compared, differences
 from viceversa.evaluation.comparison import Comparison, Sheet
@@ -107,7 +107,7 @@ def _encoded(sheets: Sequence[Sheet]) -> tuple[dict[str, list[list[str]]], str]:
 
 
 def _file(picture: Array, quality: int | None, shrink: int) -> bytes:
-    image = Image.fromarray(picture[..., 0] if picture.shape[2] == 1 else picture)
+    image = Image.fromarray(picture[..., 0] if picture.shape[2] == 1 else visible(picture))
     if shrink > 1:
         image = image.reduce(shrink)
     content = io.BytesIO()

@@ -184,11 +184,19 @@ def config_to_json(config: TranslatorConfig) -> str:
     if not config.classes:
         del tree["classes"]
     tree["directions"] = {
-        direction: {"network": _kind_of(network), **dataclasses.asdict(network)}
-        for direction, network in config.networks.items()
+        direction: {"network": _kind_of(network), **_said(network)} for direction, network in config.networks.items()
     }
     tree["viceversa"] = importlib.metadata.version("viceversa")
     return json.dumps(tree, indent=2, ensure_ascii=False) + "\n"
+
+
+def _said(network: GeneratorConfig) -> dict[str, Any]:
+    """Its settings but those that are as they were before they could be said: older programs can read the rest."""
+    values = dataclasses.asdict(network)
+    usual = {
+        part.name: part.metadata["formerly"] for part in dataclasses.fields(network) if "formerly" in part.metadata
+    }
+    return {name: value for name, value in values.items() if name not in usual or usual[name] != value}
 
 
 def config_from_json(text: str, where: str) -> TranslatorConfig:

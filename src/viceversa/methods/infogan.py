@@ -100,7 +100,22 @@ def askew(pictures: Tensor, draws: Tensor) -> Tensor:
     across = torch.stack([angle.cos() * width, (shear - angle.sin()) * height, 0.2 * right], dim=1)
     along = torch.stack([angle.sin() * width, angle.cos() * height, 0.2 * down], dim=1)
     places = F.affine_grid(torch.stack([across, along], dim=1), list(pictures.shape), align_corners=False)
-    return F.grid_sample(pictures + 1, places, align_corners=False) - 1
+    return _sampled(pictures + 1, places) - 1
+
+
+def _sampled(pictures: Tensor, places: Tensor) -> Tensor:
+    """`F.grid_sample`, whose gradient on a GPU is another each time; that of a gather is not."""
+    count, channels, height, width = pictures.shape
+    x = ((places[..., 0] + 1) * width - 1).flatten(1) / 2
+    y = ((places[..., 1] + 1) * height - 1).flatten(1) / 2
+    flat, found = pictures.flatten(2), pictures.new_zeros(count, channels, height * width)
+    for column in (x.floor(), x.floor() + 1):
+        for row in (y.floor(), y.floor() + 1):
+            inside = (column >= 0) & (column < width) & (row >= 0) & (row < height)
+            weight = (1 - (x - column).abs()) * (1 - (y - row).abs()) * inside
+            which = row.clamp(0, height - 1).long() * width + column.clamp(0, width - 1).long()
+            found = found + weight[:, None] * flat.gather(2, which[:, None].expand(-1, channels, -1))
+    return found.view_as(pictures)
 
 
 class InfoGAN(Method):

@@ -164,6 +164,8 @@ class NetworksConfig:
         if not 0 <= self.discriminator_layers <= 6:
             raise ConfigError(f"--discriminator-layers must be 0 to 6; got {self.discriminator_layers}.")
         check_dropout_rate(self.dropout_rate)
+        if self.dropout_rate != 0.5 and not self.dropout:
+            raise ConfigError(f"--dropout-rate {self.dropout_rate} does nothing without --dropout; give both.")
 
     def make_generator(self, in_channels: int, out_channels: int, size_px: int) -> nn.Module:
         """A generator for pictures of ``size_px``; its weights are not drawn yet."""

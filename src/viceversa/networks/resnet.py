@@ -1,6 +1,6 @@
 """The ResNet generator (Johnson et al. 2016, arXiv 1603.08155; as in CycleGAN, arXiv 1703.10593, Sec. 4)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
 from torch import Tensor, nn
@@ -25,7 +25,7 @@ class ResNetConfig:
     """Normalisation after each convolution but the last."""
     dropout: bool = False
     """Dropout inside the residual blocks."""
-    dropout_rate: float = 0.5
+    dropout_rate: float = field(default=0.5, metadata={"formerly": 0.5})  # of files that do not say it
     """Share of the values that dropout drops."""
     upsample: Literal["transposed", "resize"] = "transposed"
     """How the decoder doubles its size; ``resize`` avoids checkerboards."""

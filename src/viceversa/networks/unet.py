@@ -1,6 +1,6 @@
 """The U-Net generator (Ronneberger et al. 2015, arXiv 1505.04597; as in pix2pix, arXiv 1611.07004, Sec. 6.1)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 import torch.nn.functional as F
@@ -26,7 +26,7 @@ class UNetConfig:
     """Normalisation after each convolution but the outermost ones and the innermost on its way down."""
     dropout: bool = True
     """Dropout in the decoder's widest levels other than the innermost: pix2pix's only noise."""
-    dropout_rate: float = 0.5
+    dropout_rate: float = field(default=0.5, metadata={"formerly": 0.5})  # of files that do not say it
     """Share of the values that dropout drops."""
 
     def __post_init__(self) -> None:

@@ -16,6 +16,7 @@ from lightning_fabric import Fabric
 from viceversa import stopping
 from viceversa.config import PrecisionName, TrainConfig, difference, read_config
 from viceversa.data.pictures import Pictures
+from viceversa.data.sources import PictureData
 from viceversa.errors import ConfigError, TrainingError, ViceversaError
 from viceversa.inference.memory import available_bytes
 from viceversa.training import checkpoint, lock
@@ -29,17 +30,13 @@ _CLOSE = 0.8  # of the free memory: estimates are a tenth or two off
 
 
 def check_folder(config: TrainConfig[Any]) -> TrainConfig[Any] | None:
-    """Refuses a folder that holds a run of other settings, or something else; returns the config of a run there.
-
-    ``--precision auto`` is no other setting: a run goes on in its own.
-    """
+    """Refuses a folder that holds a run of other settings, or something else; returns the config of a run there."""
     path = config.out / "config.json"
     if config.out.exists() and not config.out.is_dir():
         raise ConfigError(f"{config.out} is a file. Name a new folder with --out.")
     if path.exists():
         former = read_config(path, config.out)
-        own = former.precision if config.precision == "auto" else config.precision
-        if changed := difference(former, replace(config, precision=own)):
+        if changed := difference(former, as_before(former, config)):
             raise ConfigError(
                 f"{config.out} holds a run of other settings ({'; '.join(changed)}). "
                 "Give the same settings to go on with it, or another folder with --out."
@@ -49,6 +46,15 @@ def check_folder(config: TrainConfig[Any]) -> TrainConfig[Any] | None:
         raise ConfigError(f"{config.out} holds other things and no run. Name a new folder with --out.")
     _check_place(config.out)
     return None
+
+
+def as_before(former: TrainConfig[Any], config: TrainConfig[Any]) -> TrainConfig[Any]:
+    """With what ``config`` leaves to the machine or to the pictures as the run has it: in that it goes on."""
+    method, data = config.method, config.method.data
+    if isinstance(data, PictureData) and data.bits is None:
+        method = replace(method, data=replace(data, bits=getattr(former.method.data, "bits", None)))
+    precision = former.precision if config.precision == "auto" else config.precision
+    return replace(config, method=method, precision=precision)
 
 
 def _check_place(out: Path) -> None:

@@ -63,8 +63,9 @@ def train(config: TrainConfig[Any], *, quiet: bool = False) -> Run:
     """
     device = machine.choose_device(config.device)
     former = guards.check_folder(config)
-    wanted = former.precision if former and config.precision == "auto" else config.precision
-    config = dataclasses.replace(config, precision=machine.choose_precision(wanted, device))
+    if former:
+        config = guards.as_before(former, config)
+    config = dataclasses.replace(config, precision=machine.choose_precision(config.precision, device))
     fabric = machine.make_fabric(device, config.precision)
     guards.check_precision(fabric, config.precision)
     if device == "cpu":

@@ -131,10 +131,6 @@ def _pictures(folder: Path | str | None, size_px: int, network: Any) -> list[Arr
     channels = network.config.in_channels
     if folder is None:
         return parity.drawn(size_px, channels)
-    if channels not in (1, 3):
-        raise ConfigError(
-            f"This network takes {channels} channels, which no picture file holds; leave --calibrate out."
-        )
     files = find_pictures(Path(folder), "--calibrate")
     if len(files) < FEWEST_PICTURES:
         raise DataError(f"{folder}/ holds {len(files)} pictures; --calibrate needs at least {FEWEST_PICTURES}.")
