@@ -11,6 +11,7 @@ from collections.abc import Callable, Generator
 
 import uvicorn
 
+from viceversa import stopping
 from viceversa.serving.app import LatePage, make_app, page_builder, with_cors
 from viceversa.serving.config import ServeConfig
 from viceversa.serving.gate import Gate
@@ -41,7 +42,7 @@ class _Server(uvicorn.Server):
 
 
 async def run(models: Models, config: ServeConfig, key: bytes | None, listener: socket.socket) -> None:
-    """Serves on a bound socket until SIGTERM or SIGINT.
+    """Serves on a bound socket until SIGTERM, SIGINT or SIGHUP.
 
     Raises:
         MissingExtra: The page's library is missing.
@@ -78,14 +79,19 @@ async def run(models: Models, config: ServeConfig, key: bytes | None, listener: 
 
 
 def _signalled() -> asyncio.Event:
-    """Is set by the first signal; a second one ends the process at once."""
+    """Is set by the first signal; a second one ends the process at once.
+
+    Not a second SIGHUP: the system and the shell both send one when a terminal is closed. One that is ignored, as under
+    nohup, stays so.
+    """
     event, loop = asyncio.Event(), asyncio.get_running_loop()
 
     def first(number: int, frame: object) -> None:
-        signal.signal(number, signal.SIG_DFL)
+        again = signal.SIG_DFL if number in (signal.SIGTERM, signal.SIGINT) else signal.SIG_IGN
+        signal.signal(number, again)
         loop.call_soon_threadsafe(event.set)
 
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in (signal.SIGINT, *stopping.numbers()):
         signal.signal(number, first)
     return event
 
