@@ -7,11 +7,10 @@ from typing import Annotated, Literal
 import tyro
 
 from viceversa.commands._call import call
-from viceversa.outputs import check_output, page_mark, write_output
+from viceversa.outputs import INSPECT_JSON, check_output, page_mark, write_output
 
 Kind = Literal["unpaired", "paired", "single"]
 File = Annotated[Path | None, tyro.conf.arg(metavar="FILE")]
-_MARK = b'"made_by": "viceversa inspect"'
 
 
 def inspect(arguments: list[str]) -> int:
@@ -40,7 +39,7 @@ def inspect(arguments: list[str]) -> int:
             overwrite: Replace these files also if they are none of this command.
             strict: Exit with code 1 if there is a problem or a warning.
         """
-        for file, mark in ((html, page_mark("inspect")), (json, _MARK)):
+        for file, mark in ((html, page_mark("inspect")), (json, INSPECT_JSON)):
             if file is not None:
                 check_output(file, "inspect", mark, overwrite=overwrite)
         return _report(root, a, b, kind, html, json, strict)
