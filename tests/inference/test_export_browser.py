@@ -20,6 +20,7 @@ import pytest
 from PIL import Image
 from torch import Generator
 
+from viceversa.cli import main
 from viceversa.errors import ConfigError
 from viceversa.inference.onnx.browser import read_runtime, write_page
 from viceversa.inference.onnx.export import Exported, export
@@ -166,3 +167,15 @@ def test_a_folder_without_the_runtime_is_refused(left_out, tmp_path):
     path.unlink()
     with pytest.raises(ConfigError, match="npm install onnxruntime-web"):
         read_runtime(tmp_path)
+
+
+@pytest.mark.parametrize("out", [".", "..", "/", "men", "men.html"])
+def test_a_name_that_is_none_for_a_model_is_said_before_its_page_is_looked_for(out, tmp_path, monkeypatch, capsys):
+    (tmp_path / "dist").mkdir()
+    (tmp_path / "dist" / "ort.webgpu.bundle.min.mjs").write_text('load("ort-wasm-simd-threaded.wasm")')
+    (tmp_path / "dist" / "ort-wasm-simd-threaded.wasm").touch()
+    (tmp_path / "men.html").touch()
+    monkeypatch.chdir(tmp_path)
+    assert main(["export", "model", "--out", out, "--browser", "dist"]) == 2
+    said = f"viceversa: {out} is no name for the file; give one that ends in .onnx.\n"
+    assert capsys.readouterr() == ("", said)

@@ -116,11 +116,20 @@ def export(
     )  # fmt: skip
 
 
+def check_name(out: Path) -> None:
+    """Refuses what cannot be the name of the file that `export` writes.
+
+    Raises:
+        ConfigError: ``out`` does not end in .onnx, or is a folder.
+    """
+    if out.suffix.lower() != ".onnx" or out.is_dir():
+        raise ConfigError(f"{out} is no name for the file; give one that ends in .onnx.")
+
+
 def _check_settings(out: Path, dtype: str, calibrate: Path | str | None, overwrite: bool) -> None:
     if dtype not in get_args(Dtype):
         raise ConfigError(f"There is no dtype {dtype!r}; choose one of {', '.join(get_args(Dtype))}.")
-    if out.suffix.lower() != ".onnx" or out.is_dir():
-        raise ConfigError(f"{out} is no name for the file; give one that ends in .onnx.")
+    check_name(out)
     check_output(out, "export", _MARK, overwrite=overwrite)
     if dtype == "int8" and calibrate is None:
         raise ConfigError("int8 needs pictures of the kind that will be translated: --calibrate FOLDER.")

@@ -11,7 +11,7 @@ from pathlib import Path
 from string import Template
 
 from viceversa.errors import ConfigError
-from viceversa.inference.onnx.export import Exported
+from viceversa.inference.onnx.export import Exported, check_name
 from viceversa.outputs import check_output, page_mark, write_output
 
 _SCRIPT = "ort.webgpu.bundle.min.mjs"
@@ -80,8 +80,9 @@ def check_page(model: Path, *, overwrite: bool) -> None:
     """Asks before the work whether the page may be written.
 
     Raises:
-        ConfigError: As of `viceversa.outputs.check_output`.
+        ConfigError: ``model`` is no name for a model, or as of `viceversa.outputs.check_output`.
     """
+    check_name(model)
     check_output(page_of(model), "export", page_mark("export"), overwrite=overwrite)
 
 
