@@ -54,6 +54,13 @@ def test_a_translation_that_is_stopped_leaves_nothing_half_written(name: str, st
     assert os.listdir(tmp_path / "out") == []
 
 
+def test_the_guide_and_the_command_line_say_what_the_exit_codes_mean() -> None:
+    guide = Path(__file__).parents[1] / "docs" / "guides" / "own-pictures.md"
+    codes = [128 + signal.Signals[name] for name in ("SIGHUP", "SIGINT", "SIGTERM")]
+    assert f"| {', '.join(map(str, codes))} | it was ended by" in guide.read_text(encoding="utf-8")
+    assert all(f"{code}: " in str(main.__doc__) for code in codes)
+
+
 @dataclass(frozen=True, kw_only=True)
 class SlowConfig(Pix2PixConfig):
     """A class of its own."""
