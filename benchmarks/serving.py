@@ -17,7 +17,9 @@ import concurrent.futures
 import http.client
 import io
 import multiprocessing
+import os
 import signal
+import socket
 import statistics
 import subprocess
 import sys
@@ -55,8 +57,9 @@ class _Server:
     def __init__(self, run: Path, options: argparse.Namespace, port: int = 0):
         start = time.perf_counter()
         words = ["serve", run, "--port", port, "--no-page", "--batch", options.batch, "--queue", options.queue]
-        command = ["-c", _LAUNCH.format(threads=options.threads), *map(str, words)]
-        self.process = subprocess.Popen([sys.executable, *command], stdout=subprocess.PIPE, text=True)
+        command = [sys.executable, "-m", "viceversa", *map(str, words)]
+        environment = {**os.environ, "OMP_NUM_THREADS": str(options.threads)}
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
         assert self.process.stdout is not None
         said = self.process.stdout.readline()
         self.port = int(said.split("127.0.0.1:")[1].split()[0])
@@ -66,15 +69,14 @@ class _Server:
         text = Path(f"/proc/{self.process.pid}/status").read_text()
         return int(text.split("VmRSS:")[1].split()[0]) / 1024
 
+    def cpu_seconds(self) -> float:
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
     def accepted(self) -> int:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         connection.request("GET", "/metrics")
         return int(float(connection.getresponse().read().decode().split("\nviceversa_accepted ")[1].split()[0]))
-
-
-_LAUNCH = (
-    "import sys, torch; torch.set_num_threads({threads}); from viceversa.cli import main; sys.exit(main(sys.argv[1:]))"
-)
 
 
 def _write_model(run: Path, options: argparse.Namespace) -> None:
@@ -118,24 +120,28 @@ def _measure(run: Path, size: int, batch: int, threads: int, seconds: float) -> 
 def _load(server: _Server, options: argparse.Namespace) -> None:
     """All clients for the time given; prints what they saw and what the server took."""
     with multiprocessing.get_context("spawn").Pool(1) as pool:
+        computed = server.cpu_seconds()
         running = pool.apply_async(_clients, (server.port, options.clients, options.seconds, options.size))
         memory: list[float] = []
         for _ in range(10):
             time.sleep(options.seconds / 10)
             memory.append(server.memory_mib())
-        answers, seconds = running.get()
+        answers, seconds, of_clients = running.get()
+        computed = server.cpu_seconds() - computed
     counted = Counter(status for status, _ in answers)
     times = sorted(taken for status, taken in answers if status == "200")
     server.rate = len(times) / seconds
+    each = 1000 / len(times)
     shown = [f"{times[min(int(share * len(times)), len(times) - 1)]:.2f}" for share in (0.5, 0.9, 0.99)]
     print(f"served, {options.clients} clients for {options.seconds:g} s: {server.rate:.2f} pictures/s")
     print(f"answers: {dict(counted)}; without error but 429: {set(counted) <= {'200', '429'}}")
     print(f"seconds to the answer: median {shown[0]}, p90 {shown[1]}, p99 {shown[2]}, most {times[-1]:.2f}")
+    print(f"processor time of a picture: server {computed * each:.2f} ms, clients {of_clients * each:.2f} ms")
     print(f"memory, MiB: {' '.join(f'{one:.0f}' for one in memory)}", flush=True)
 
 
-def _clients(port: int, clients: int, seconds: float, size: int) -> tuple[list[tuple[str, float]], float]:
-    """Status and seconds of each answer, and the time from the first request to the last answer."""
+def _clients(port: int, clients: int, seconds: float, size: int) -> tuple[list[tuple[str, float]], float, float]:
+    """Status and seconds of each answer, the time from the first request to the last answer, and the processor's."""
     import numpy as np
     from PIL import Image
 
@@ -146,35 +152,54 @@ def _clients(port: int, clients: int, seconds: float, size: int) -> tuple[list[t
         Image.fromarray(small).resize((size, size), Image.Resampling.BICUBIC).save(saved, "JPEG", quality=92)
         return saved.getvalue()
 
-    until = time.perf_counter() + seconds
+    computed = time.process_time()
     start = time.perf_counter()
+    until = start + seconds
 
     def client(number: int) -> list[tuple[str, float]]:
-        body, found = file(number), []
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=_JOIN_SECONDS)
+        found: list[tuple[str, float]] = []
+        connection = _Client(port, file(number))
         while time.perf_counter() < until:
             begun = time.perf_counter()
-            status, wait = _post(connection, body)
+            status, wait = connection.post()
             found.append((status, time.perf_counter() - begun))
             time.sleep(wait)
         return found
 
     with concurrent.futures.ThreadPoolExecutor(clients) as pool:
         answers = [answer for part in pool.map(client, range(clients)) for answer in part]
-    return answers, time.perf_counter() - start
+    return answers, time.perf_counter() - start, time.process_time() - computed
 
 
-def _post(connection: http.client.HTTPConnection, body: bytes) -> tuple[str, float]:
-    """The status, or the error's name; and the seconds that the server asks to wait."""
-    try:
-        connection.request("POST", "/v1/translate", body)
-        answer = connection.getresponse()
-        whole = answer.read()
-    except (OSError, http.client.HTTPException) as error:
-        connection.close()
-        return type(error).__name__, 0.0
-    wait = float(answer.headers.get("Retry-After", 0)) if answer.status == 429 else 0.0
-    return (str(answer.status) if whole else "empty"), wait
+class _Client:
+    """A connection that sends one picture time and again; lean, since it computes on the server's cores."""
+
+    def __init__(self, port: int, picture: bytes):
+        head = f"POST /v1/translate HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Length: {len(picture)}\r\n\r\n"
+        self.request = head.encode() + picture
+        self.port = port
+        self.stream: Any = None
+
+    def post(self) -> tuple[str, float]:
+        """The status, or the error's name; and the seconds that the server asks to wait."""
+        try:
+            if self.stream is None:
+                address = ("127.0.0.1", self.port)
+                self.stream = socket.create_connection(address, timeout=_JOIN_SECONDS).makefile("rwb")
+            self.stream.write(self.request)
+            self.stream.flush()
+            status = self.stream.readline().split()[1].decode()
+            headers: dict[bytes, bytes] = {}
+            while line := self.stream.readline().strip():
+                name, _, value = line.partition(b":")
+                headers[name.lower()] = value
+            length = int(headers[b"content-length"])
+            whole = len(self.stream.read(length)) == length > 0
+        except (OSError, LookupError, ValueError) as error:
+            self.stream = None
+            return type(error).__name__, 0.0
+        wait = float(headers.get(b"retry-after", 0)) if status == "429" else 0.0
+        return (status if whole else "cut short"), wait
 
 
 def _stop(server: _Server, options: argparse.Namespace) -> None:
@@ -203,8 +228,7 @@ def _one(port: int, size: int, found: list[str]) -> None:
 
     saved = io.BytesIO()
     Image.new("RGB", (size, size), "tan").save(saved, "JPEG")
-    connection: Any = http.client.HTTPConnection("127.0.0.1", port, timeout=_JOIN_SECONDS)
-    found.append(_post(connection, saved.getvalue())[0])
+    found.append(_Client(port, saved.getvalue()).post()[0])
 
 
 def _kill(run: Path, options: argparse.Namespace) -> None:

@@ -1,3 +1,5 @@
+import os
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +13,7 @@ from torch import Tensor, nn
 
 from viceversa.data import images
 from viceversa.errors import ConfigError, PictureError
+from viceversa.inference.conversion import take
 from viceversa.inference.translator import Translator, pad_to_multiple
 from viceversa.networks import ResNetConfig
 
@@ -227,6 +230,36 @@ def test_16_bits_and_floats_keep_their_depth() -> None:
     for mode, words in (("F", "goes from 0 to 3"), ("I", "32 bits have no usual range")):
         with pytest.raises(PictureError, match=f"This PIL picture cannot be used: .*{words}"):
             translator(Image.fromarray(np.array([[0, 3]], np.float32 if mode == "F" else np.int32)))
+
+
+def test_what_is_no_number_is_black() -> None:
+    network = Negative()
+    network.forward = lambda x: torch.full_like(x, torch.nan)  # pyright: ignore[reportAttributeAccessIssue]
+    for dtype in (np.uint8, np.uint16):
+        assert not one_way(network)(noise(16, 16, 3).astype(dtype)).any()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="lists threads as Linux does")
+def test_a_picture_is_made_ready_without_threads_of_its_own() -> None:
+    # Each thread of a server that decodes would have some, which would wait for the cores that the network has.
+    found: list[set[str]] = []
+
+    def convert() -> None:
+        found.append(set(os.listdir("/proc/self/task")))
+        for dtype in (np.uint8, np.uint16):
+            taken = take(noise(256, 256, 3).astype(dtype), 3, 3)
+            taken.back(taken.tensor)
+        found.append(set(os.listdir("/proc/self/task")))
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        thread = threading.Thread(target=convert)
+        thread.start()
+        thread.join()
+    finally:
+        torch.set_num_threads(threads)
+    assert found[1] <= found[0]
 
 
 def test_profile_and_exif_go_with_a_pil_picture(tmp_path: Path) -> None:

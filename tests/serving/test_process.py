@@ -92,3 +92,17 @@ def test_help_does_not_load_the_server():
     assert "--max-pixels" in done.stdout
     assert "tyro" in done.stderr.split()
     assert not {"torch", "gradio", "fastapi", "uvicorn", "starlette"} & set(done.stderr.split())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="PyTorch for Linux brings the library that says so")
+@pytest.mark.parametrize("wanted", ["", "active"])
+def test_threads_of_the_network_sleep_while_they_wait_unless_told_otherwise(tmp_path, monkeypatch, wanted):
+    monkeypatch.setenv("OMP_DISPLAY_ENV", "VERBOSE")
+    monkeypatch.delenv("GOMP_SPINCOUNT", raising=False)
+    monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
+    if wanted:
+        monkeypatch.setenv("OMP_WAIT_POLICY", wanted)
+    command = [sys.executable, "-m", "viceversa", "serve", tmp_path / "none"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert "GOMP_SPINCOUNT = " in done.stderr
+    assert ("GOMP_SPINCOUNT = '0'" in done.stderr) == (not wanted)

@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from viceversa.data import colour, formats, images
+from viceversa.data import colour, formats
 from viceversa.data.formats import npy, pillow
 from viceversa.data.picture import Picture
 from viceversa.errors import PictureError
@@ -88,7 +88,8 @@ class Conversion:
         self.greyed = self.grey and channels != takes and takes == gives == 3
         self.margin = _NEAR_PX if self.alpha else 0
         """Pixels around a part of a picture that `into` should see too."""
-        self.channels = (1 if self.greyed else gives) + self.alpha
+        self.keeps_alpha = self.alpha and gives not in (2, 4)  # whose last would be alpha beside another
+        self.channels = (1 if self.greyed else gives) + self.keeps_alpha
         """Channels of what `back` gives."""
 
     def into(self, pixels: NDArray[Any]) -> Tensor:
@@ -101,9 +102,9 @@ class Conversion:
         return _grey(x) if self.takes == 1 else x.expand(3, -1, -1)
 
     def back(self, answer: Tensor, pixels: NDArray[Any]) -> NDArray[Any]:
-        """``(gives, H, W)`` to ``(H, W, channels)`` of the kind of ``pixels``, whose alpha channel it gets."""
+        """``(gives, H, W)`` to ``(H, W, channels)`` like ``pixels``, with their alpha unless it has its own."""
         result = _from_tensor(_grey(answer) if self.greyed else answer, pixels.dtype)
-        return np.concatenate([result, pixels[:, :, -1:]], 2) if self.alpha else result
+        return np.concatenate([result, pixels[:, :, -1:]], 2) if self.keeps_alpha else result
 
 
 def _take_picture(picture: Picture, takes: int, gives: int) -> Taken:
@@ -116,7 +117,7 @@ def _take_picture(picture: Picture, takes: int, gives: int) -> Taken:
 
 
 def _take_pil(picture: Picture, takes: int, gives: int) -> Taken:
-    if gives not in (1, 3):
+    if gives > 4:
         raise PictureError(f"This network gives {gives} channels, which no PIL picture holds; give an array instead.")
     taken = _take_picture(picture, takes, gives)
     return Taken(tensor=taken.tensor, back=lambda answer: pillow.to_image(taken.back(answer)))
@@ -170,15 +171,27 @@ def _grey(x: Tensor) -> Tensor:
     return torch.einsum("chw,c->hw", x, x.new_tensor(_LUMA))[None]
 
 
+# Both by NumPy, in the thread that asks. PyTorch would start threads for it, in each thread that decodes for the server
+# anew, and wait there for cores that the network has.
+
+
 def _to_tensor(pixels: NDArray[Any]) -> Tensor:
-    if pixels.dtype == np.uint8:
-        return images.to_tensor(np.ascontiguousarray(pixels)[None])[0]
-    half = np.float32(32767.5 if pixels.dtype == np.uint16 else 0.5)
-    return torch.from_numpy(np.ascontiguousarray(pixels, dtype=np.float32) / half - 1).permute(2, 0, 1)
+    values = pixels.astype(np.float32, order="C")
+    values /= _white(pixels.dtype) / 2
+    values -= 1
+    return torch.from_numpy(values).permute(2, 0, 1)
 
 
 def _from_tensor(x: Tensor, dtype: "np.dtype[Any]") -> NDArray[Any]:
-    if dtype == np.uint8:
-        return images.to_uint8(x[None])[0]
-    x = ((x + 1) / 2).clamp(0, 1).permute(1, 2, 0).contiguous()
-    return x.numpy() if dtype.kind == "f" else x.mul(65535).round().to(torch.int32).numpy().astype(np.uint16)
+    white = _white(dtype)
+    values = x.permute(1, 2, 0).numpy() + np.float32(1)
+    values *= white / 2
+    np.clip(values, 0, white, out=values)
+    if dtype.kind != "f":
+        np.rint(values, out=values)
+    with np.errstate(invalid="ignore"):  # a network that is spoilt gives no numbers: black
+        return values.astype(dtype, order="C", copy=False)
+
+
+def _white(dtype: "np.dtype[Any]") -> np.float32:
+    return np.float32(1 if dtype.kind == "f" else np.iinfo(dtype).max)

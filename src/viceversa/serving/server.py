@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import errno
+import os
 import socket
 
 from viceversa.errors import ConfigError
@@ -26,6 +27,9 @@ def serve(models: tuple[str, ...], config: ServeConfig) -> int:
     """
     for module in _MODULES:
         need(module, "serve")
+    # PyTorch's threads wait for each other after each operation. Awake, as is their way, they would hold the cores that
+    # decoding and answering need. It is read once, when PyTorch is loaded.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     from viceversa.serving.models import load_models
     from viceversa.serving.running import run
 
