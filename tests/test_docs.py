@@ -164,9 +164,9 @@ def women_and_men(tmp_path, monkeypatch) -> Path:
 def test_the_readmes_python_runs(women_and_men):
     (code,) = blocks(ROOT / "README.md", "python")
     assert len([line for line in code.splitlines() if line]) == 5
-    small = "size_px=16, images=2, width=4, blocks=1, discriminator_width=4, discriminator_layers=2, samples=1, "
-    assert code.count("size_px=128, ") == 1
-    exec(compile(code.replace("size_px=128, ", small), "README.md", "exec"), {})
+    small = "size_px=32, enlarge=True, images=4, width=4, discriminator_width=4, discriminator_layers=2, samples=1, "
+    assert code.count("out=") == 1
+    exec(compile(code.replace("out=", f"{small}out="), "README.md", "exec"), {})
     with Image.open(women_and_men / "new.jpg") as picture:
         assert picture.size == (33, 21)
     (code,) = blocks(ROOT / "docs" / "guides" / "own-pictures.md", "python")
@@ -178,7 +178,7 @@ def test_the_readmes_python_runs(women_and_men):
 
 def test_the_readmes_commands_run(women_and_men):
     train_words, translate_words = list(commands(ROOT / "README.md"))
-    small = "--size 16 --images 2 --width 4 --blocks 1 --discriminator-width 4 --discriminator-layers 2 --samples 1"
+    small = "--size 32 --enlarge --images 4 --width 4 --discriminator-width 4 --discriminator-layers 2 --samples 1"
     assert main([*train_words, *small.split()]) == 0  # of a flag that is given twice, the last counts
     assert main(translate_words) == 0
     assert (women_and_men / "new.jpg").exists()

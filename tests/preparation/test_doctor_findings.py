@@ -122,7 +122,7 @@ def test_findings_within_a_domain(columns, code, words):
 def test_advised_size_is_one_that_generators_take():
     soft = pictures("A", sharpness=0.4, width=250, height=300)
     (found,) = within(inspected(soft, kind="single", A="faces"), [])
-    assert "--size 124 " in found.remedy
+    assert "--size 128 " in found.remedy
 
 
 def test_too_few_pictures():

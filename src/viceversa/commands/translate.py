@@ -67,7 +67,8 @@ def translate(arguments: list[str]) -> int:
             translator, inputs, out, to=to, overwrite=overwrite, suffix=format, noise=noise,
             tile=tile, max_pixels=max_pixels, smooth=smooth, batch_size=batch,
         )  # fmt: skip
-        print(summary, file=sys.stderr)
+        way = translator.direction(to)
+        print(f"{translator.domains[way[0]]} to {translator.domains[way[-1]]}: {summary}", file=sys.stderr)
         return summary.exit_code
 
     return call("translate", run, arguments)

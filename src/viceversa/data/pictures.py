@@ -52,6 +52,11 @@ class Pictures(Protocol):
         ...
 
     @property
+    def bits(self) -> int:
+        """Of a value of the pictures as they are kept."""
+        ...
+
+    @property
     def skipped(self) -> tuple[Skipped, ...]:
         """Files that could not be used."""
         ...
@@ -122,6 +127,11 @@ class Deck:
     at_size: Callable[[NDArray[np.int64]], Pixels] | None = None
     """Pictures of the store by their rows, decoded from their files at ``size_px``, ``(N, S, S, C)``, a second
     picture of C left out: those of the store were resized to be cut, and would be resized a second time."""
+
+    @property
+    def bits(self) -> int:
+        """Of a value: 8 or 16."""
+        return 8 * self.kept.dtype.itemsize
 
     def draw(self, positions: Tensor) -> Tensor:
         """``(N, C, S, S)`` float32 in [-1, 1]: the picture that is at ``positions`` in an endless row of epochs."""
@@ -198,6 +208,11 @@ class UnpairedPictures:
         return {"a": len(self.a.rows), "b": len(self.b.rows)}
 
     @property
+    def bits(self) -> int:
+        """Of a value of the pictures as they are kept."""
+        return self.a.bits
+
+    @property
     def held_out_count(self) -> int:
         """Pictures that `held_out` can give of both domains."""
         return min(len(self.a.kept_rows), len(self.b.kept_rows))
@@ -242,6 +257,11 @@ class PairedPictures:
     def counts(self) -> dict[str, int]:
         """Pictures of each domain that are trained on."""
         return {"a": self.epoch_images, "b": self.epoch_images}
+
+    @property
+    def bits(self) -> int:
+        """Of a value of the pictures as they are kept."""
+        return self.pairs.bits
 
     @property
     def held_out_count(self) -> int:

@@ -205,6 +205,11 @@ class SinglePictures:
         return {"a": self.epoch_images}
 
     @property
+    def bits(self) -> int:
+        """Of a value of the pictures as they are kept."""
+        return self.deck.bits
+
+    @property
     def held_out_count(self) -> int:
         """Pictures that `held_out` can give."""
         return len(self.deck.kept_rows)

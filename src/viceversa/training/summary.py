@@ -16,7 +16,7 @@ def announcement(
     """The lines: with what, how long, in how much memory."""
     lines = [
         f"{' and '.join(f'{number} {pictures.domains[side]}' for side, number in pictures.counts.items())} "
-        f"at {trainer.config.method.data.size_px} px to train on, {pictures.held_out_count}"
+        f"at {trainer.config.method.data.size_px} px{_depth(pictures)} to train on, {pictures.held_out_count}"
         f"{' of each' if len(pictures.counts) > 1 else ''} to look at ({pictures.held_out_kind}); weights: "
         + ", ".join(f"{count(number)} {group}" for group, number in _weights(trainer).items())
     ]
@@ -51,6 +51,11 @@ def begun(
         "estimate": _first_estimate(former, trainer.total_images) or _estimate(trainer, expected),
         "sample_columns": former.get("sample_columns", []),
     }
+
+
+def _depth(pictures: Pictures) -> str:
+    """Said where it is another than 8 bits."""
+    return f" and {pictures.bits} bits" if pictures.bits != 8 else ""
 
 
 def _weights(trainer: Trainer) -> dict[str, int]:

@@ -252,7 +252,7 @@ def enlarged(pictures: Sequence[Picture], which: str) -> Iterator[Finding]:
     known = sharpness[~np.isnan(sharpness)]
     if len(known) and np.median(known) < _ENLARGED:
         sides = [min(WORK_PX, picture.measured.width, picture.measured.height) for picture in pictures]
-        half = int(np.median(sides) / 8) * 4  # generators take multiples of 4
+        half = max(32, round(np.median(sides) / 64) * 32)  # a U-Net of the recipes takes multiples of 32
         yield Finding(
             code="enlarged",
             severity="note",
