@@ -103,6 +103,18 @@ def test_the_truth_is_far_better_than_nothing(unpaired):
     assert measure({"a2b": same, "b2a": same}, unpaired, resamples=0).score > 10 * found.score
 
 
+def test_noise_is_told_from_a_translation_whatever_its_figures(unpaired):
+    def noise(x: torch.Tensor) -> torch.Tensor:
+        return torch.rand(x.shape, generator=torch.Generator().manual_seed(3)) * 2 - 1
+
+    def warnings(**translate) -> list[str]:
+        return [note for note in measure(translate, unpaired, resamples=0, model="m").notes if "It is noise" in note]
+
+    (one,) = warnings(a2b=noise, b2a=swapped)
+    assert one.startswith("m, A to B: what comes out has no more edges in common")
+    assert warnings(a2b=swapped, b2a=same) == []
+
+
 def test_heaps_of_unequal_sizes_are_compared_at_equal_ones():
     """A Frechet distance is the larger the fewer pictures there are: many real ones would look better than a truth."""
     train = {"a": reddish(200, 0), "b": reddish(200, 1)[..., ::-1].copy()}

@@ -198,7 +198,6 @@ def _cell(figure: Figure | None, form: str, kind: str) -> str:
 
 
 def _notes(comparison: Comparison) -> Iterator[str]:
-    first = comparison.evaluations[0]
     yield "Small figures are 95 % intervals; arrows say which way is better."
     yield (
         "“Better” stands only where the interval of the best model overlaps with that of no other. Without it, the "
@@ -208,7 +207,7 @@ def _notes(comparison: Comparison) -> Iterator[str]:
         "Doing nothing: the inputs as they are. Real pictures: held-out ones of the target domain. There and back, L1: "
         "grey levels, 0 to 255. PSNR: dB."
     )
-    yield from first.notes
+    yield from dict.fromkeys(note for evaluation in comparison.evaluations for note in evaluation.notes)
 
 
 def _models(comparison: Comparison) -> str:

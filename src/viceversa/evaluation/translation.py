@@ -1,6 +1,6 @@
 """The measurement of a translator on held-out pictures, each figure beside what doing nothing and real pictures get."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -161,6 +161,7 @@ def measure(
     """
     heaps, judge, extractor = standard.heaps, standard.judge, standard.extractor
     meter = _Meter(standard, resamples, seed)
+    directions = tuple(meter.direction(name, translate) for name in translate)
     return Evaluation(
         features=extractor.about,
         published_fid=extractor.published,
@@ -170,8 +171,8 @@ def measure(
         judge_pictures=judge.pictures,
         size_px=heaps.test["a"].shape[1],
         held_out=heaps.kind,
-        directions=tuple(meter.direction(name, translate) for name in translate),
-        notes=tuple(_notes(standard)),
+        directions=directions,
+        notes=(*_notes(standard), *([] if heaps.paired else _lost(directions, model))),
         model=model,
         data=data,
     )
@@ -268,6 +269,19 @@ def _mean_picture(train: Array, truths: Array) -> Array:
     """The mean of ``train``, once for each of ``truths``."""
     middle = np.rint(train.mean(0, dtype=np.float64)).astype(np.uint8)
     return np.broadcast_to(middle, truths.shape)
+
+
+def _lost(directions: Sequence[Direction], model: str) -> Iterator[str]:
+    """Noise can have a small distance and be taken for either domain; but it keeps nothing of its picture."""
+    for one in directions:
+        kept, chance = one.translated.edges, one.real.edges
+        if kept and chance and kept.value <= chance.value:
+            name = f"{model}, " if model else ""
+            yield (
+                f"{name}{one.source} to {one.target}: what comes out has no more edges in common with its picture "
+                f"({kept.value:.2f}) than unrelated pictures have ({chance.value:.2f}). It is noise, or another "
+                "picture altogether, whatever its distance and rate say."
+            )
 
 
 def _notes(standard: Standard) -> list[str]:
