@@ -204,7 +204,7 @@ def test_every_odd_file_in_one_call(
     assert main(["translate", str(folder), str(tmp_path / "in"), "--out", str(tmp_path / "out"), "--to", "b"]) == 1
     lines = capsys.readouterr().err.splitlines()
     assert lines[-1].startswith("2 files of other kinds passed over: ")
-    summary = [re.search(r"^day to night: \d+ translated, \d+ failed: $", line) for line in lines[:-1]]
+    summary = [re.search(r"^women to men: \d+ translated, \d+ failed: $", line) for line in lines[:-1]]
     start = next(number for number, found in enumerate(summary) if found)
     done, failed = (int(number) for number in re.findall(r"\d+", lines[start]))
     assert failed == len(BROKEN)
