@@ -323,7 +323,7 @@ def test_many_channels(resnet: Make) -> None:
     assert translator(noise(9, 10, 5)).shape == (9, 10, 2)
     with pytest.raises(PictureError, match="3 channels and the network takes 5"):
         translator(noise(9, 10, 3))
-    with pytest.raises(PictureError, match="gives 2 channels"):
+    with pytest.raises(PictureError, match="3 channels and the network takes 5"):
         translator(Image.fromarray(noise(9, 10, 3)))
 
 
