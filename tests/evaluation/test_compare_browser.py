@@ -144,7 +144,7 @@ def test_arrows_go_on_and_escape_closes(opened):
     page.keyboard.press("Escape")
     assert page.locator("#enlarged").is_hidden()
     # A dialog says a little later that it was closed.
-    page.wait_for_function("document.activeElement.title === 'second'")
+    playwright.expect(page.locator(":focus")).to_have_attribute("title", "second")
 
 
 def test_input_opens_the_first_model_and_the_truth_can_be_held_against_it(opened):

@@ -125,6 +125,10 @@ def test_what_the_reader_set_survives_the_renewal(page, tmp_path):
     assert page.locator("#logarithmic").is_checked()
     assert page.locator("#config").get_attribute("open") is not None
     assert page.get_by_role("button", name="cycle_a").get_attribute("aria-pressed") == "false"
+    for _ in range(50):  # browsers scroll a little after everything else is there
+        if page.evaluate("scrollY") == 500:
+            break
+        page.wait_for_timeout(100)
     assert page.evaluate("scrollY") == 500
 
 
