@@ -39,7 +39,7 @@ from viceversa.inference import latents as spaces
 from viceversa.inference.folder import save_translator
 from viceversa.inference.sampler import Sampler
 from viceversa.training import machine
-from viceversa.training.progress import replace_file
+from viceversa.training.log import replace_file
 from viceversa.training.trainer import Trainer
 
 CONVOLUTIONAL = {"width": 32, "discriminator_width": 32}

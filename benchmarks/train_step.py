@@ -38,8 +38,8 @@ from viceversa.data.images import save
 from viceversa.networks import initialise, layers, vgg_file
 from viceversa.networks.vgg import VGG19, VGGConfig
 from viceversa.training import estimate, machine
-from viceversa.training.progress import peak_memory_bytes
 from viceversa.training.trainer import Trainer
+from viceversa.training.units import peak_memory_bytes
 
 
 def main() -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from viceversa import load
+from viceversa import demo, load
 from viceversa.cli import main
 from viceversa.data import avatars
 from viceversa.evaluation.truth import measure
@@ -94,3 +94,15 @@ def test_portraits_of_another_seed_are_refused_with_both_ways_out(tmp_path, caps
     assert f"{tmp_path / 'demo-avatars'} holds something else than the portraits of --seed 1" in said
     assert said.endswith("Give that seed to go on with it, or another folder with --out.\n")
     assert not (tmp_path / "demo").exists()
+
+
+@pytest.mark.parametrize(("minutes", "said"), [("5", True), ("0.001", False)])
+def test_a_demo_that_a_busy_machine_cut_short_says_so(tmp_path, capsys, monkeypatch, minutes, said):
+    """As if the machine had been so busy when it was measured that eight images were all that it seemed to afford."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(demo, "_affordable", lambda config, seconds: 8)
+    assert main(["demo", "--out", str(tmp_path / "demo"), "--minutes", minutes]) == 0
+    shown = capsys.readouterr().out
+    assert ("it saw only 8 images and had time left" in shown) == said
+    assert (f"demo --out {tmp_path / 'demo-again'}" in shown) == said
+    assert f"translate {tmp_path / 'demo'} {tmp_path / 'demo-avatars' / 'testA'} --to b" in shown

@@ -22,7 +22,7 @@ from viceversa.errors import ConfigError, DataError
 from viceversa.evaluation.truth import TruthReport, measure
 from viceversa.inference.translator import load
 from viceversa.training import machine
-from viceversa.training.progress import replace_file
+from viceversa.training.log import replace_file
 from viceversa.training.report import write_report
 from viceversa.training.session import train
 from viceversa.training.trainer import Trainer

@@ -194,12 +194,14 @@ def test_five_channels_to_two_and_back_all_the_way(tmp_path: Path):
     assert "data:image/" in (tmp_path / "both.html").read_text()
 
 
-def test_16_bits_in_and_out_of_pix2pix(tmp_path: Path):
+def test_16_bits_in_and_out_of_pix2pix(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     pytest.importorskip("tifffile")
     a, b = fill(tmp_path / "a", 8, suffix=".tif"), fill(tmp_path / "b", 8)
     out = tmp_path / "run"
     run("train", "pix2pix", "--a", a, "--b", b, "--out", out, *SMALL)
+    assert "at 16 px and 16 bits to train on" in capsys.readouterr().err
     run("translate", out, a / "1.tif", "--out", tmp_path / "made")
+    assert "a to b: 1 translated" in capsys.readouterr().err
     made = formats.read(tmp_path / "made" / "1.tif").pixels
     assert (made.dtype, made.shape) == (np.uint16, (SIZE, SIZE, 3))
     assert len(np.unique(made % 257)) > 1, "more than 8 bits of it"

@@ -16,16 +16,9 @@ import numpy as np
 import pytest
 
 from viceversa.errors import TrainingError
-from viceversa.training.progress import (
-    Board,
-    MetricsLog,
-    ProgressBar,
-    count,
-    duration,
-    replace_file,
-    size,
-)
-from viceversa.training.units import UNKNOWN_TIME
+from viceversa.training.bar import ProgressBar
+from viceversa.training.log import Board, MetricsLog, replace_file
+from viceversa.training.units import UNKNOWN_TIME, count, duration, size
 
 LOSSES = {"gan_a2b": 0.5123, "cycle": 3.21}
 
@@ -164,7 +157,7 @@ def test_a_reader_that_left_does_not_stop_training(terminal):
     """Real pipes: stderr's reader is gone before the first line."""
     script = (
         "import os, sys\n"
-        "from viceversa.training.progress import ProgressBar\n"
+        "from viceversa.training.bar import ProgressBar\n"
         "reader, writer = os.pipe()\n"
         "os.close(reader)\n"
         "stream = os.fdopen(writer, 'w')\n"
@@ -361,7 +354,7 @@ def test_size():
 def test_peak_memory_is_that_of_this_process():
     script = (
         "import numpy as np\n"
-        "from viceversa.training.progress import peak_memory_bytes\n"
+        "from viceversa.training.units import peak_memory_bytes\n"
         "before = peak_memory_bytes()\n"
         "block = np.ones(100 * 2**20, dtype=np.uint8)\n"
         "print(before, peak_memory_bytes() - before)\n"

@@ -15,7 +15,7 @@ from PIL import Image
 from viceversa.errors import TrainingError
 from viceversa.training.charts import charts
 from viceversa.training.findings import findings
-from viceversa.training.progress import MetricsLog
+from viceversa.training.log import MetricsLog
 from viceversa.training.record import read, thin_evenly
 from viceversa.training.report import _smaller, write_report
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from viceversa.training.progress import MetricsLog
+from viceversa.training.log import MetricsLog
 from viceversa.training.report import write_report
 
 CHROMIUM = Path("/usr/bin/chromium")

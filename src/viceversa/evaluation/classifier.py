@@ -25,7 +25,7 @@ from viceversa.data.augment import crop_and_mirror
 from viceversa.data.cache import user_folder
 from viceversa.data.images import Array, to_tensor
 from viceversa.errors import CheckpointError, ConfigError, DataError
-from viceversa.training.progress import replace_file
+from viceversa.training.log import replace_file
 
 FORMAT, VERSION = "viceversa-classifier", 1
 _SMALLEST_PX, _LARGEST_PX = 4, 1024
@@ -277,7 +277,7 @@ def _train(network: ClassifierNetwork, pictures: Array, labels: Labels, config: 
         rows = np.array([orders[position // count][position % count] for position in positions.tolist()])
         batch = _shifted(pictures[rows], torch.from_numpy(positions), config)
         loss = F.cross_entropy(network(to_tensor(batch).to(device)), torch.from_numpy(labels[rows]).to(device))
-        loss.backward()
+        loss.backward()  # by itself: a judge is no method, and stands apart from the training that it judges
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
         cycle.step()

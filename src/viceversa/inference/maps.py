@@ -1,6 +1,7 @@
 """The maps that a network makes of a picture: how a window of each is made from windows of the maps before it."""
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
@@ -22,7 +23,7 @@ class Window(NamedTuple):
     right: int
 
 
-class Map:
+class Map(ABC):
     """What one operation makes, ``(channels, height, width)``, of the maps that are its ``inputs``."""
 
     dear = False
@@ -38,9 +39,9 @@ class Map:
         """The part of each input that this part is made of."""
         return window
 
+    @abstractmethod
     def make(self, inputs: Sequence[Tensor], window: Window) -> Tensor:
         """``(1, C, h, w)``, of the parts that `needs` asked for; they may be overwritten."""
-        raise NotImplementedError
 
 
 class Pointwise(Map):

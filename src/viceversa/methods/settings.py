@@ -1,6 +1,7 @@
 """The settings that methods share: optimizer, schedule, networks, adversarial objective."""
 
 import math
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -36,7 +37,7 @@ def check_at_least(settings: object, **least: int) -> None:
 
 
 @dataclass(frozen=True, kw_only=True)
-class OptimizerConfig:
+class OptimizerConfig(ABC):
     """The learning rate over the run, whichever optimizer it is for."""
 
     learning_rate: float = 2e-4
@@ -56,9 +57,9 @@ class OptimizerConfig:
             return 1.0
         return max(0.0, (1 - progress) / (1 - self.constant))
 
+    @abstractmethod
     def make(self, parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
         """The optimizer of ``parameters``."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True, kw_only=True)

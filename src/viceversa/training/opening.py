@@ -8,8 +8,8 @@ from lightning_fabric import Fabric
 
 from viceversa.config import TrainConfig
 from viceversa.data.pictures import Pictures
+from viceversa.training.bar import ProgressBar
 from viceversa.training.guards import Together
-from viceversa.training.progress import ProgressBar
 
 _MOMENT_SECONDS = 1.0
 

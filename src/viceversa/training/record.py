@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from viceversa.training.progress import METRICS_FILE, TIMING_FILE
+from viceversa.training.log import METRICS_FILE, TIMING_FILE
 
 T = TypeVar("T")
 

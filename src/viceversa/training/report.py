@@ -22,7 +22,7 @@ from PIL import Image
 from viceversa.training import tables
 from viceversa.training.charts import charts
 from viceversa.training.findings import findings
-from viceversa.training.progress import replace_file
+from viceversa.training.log import replace_file
 from viceversa.training.record import RunRecord, items, mapping, number, read, series, thin_evenly
 from viceversa.training.units import duration, size
 

@@ -20,17 +20,13 @@ from viceversa.errors import ViceversaError
 from viceversa.evaluation.diversity import diversity
 from viceversa.inference.folder import save_translator
 from viceversa.training import checkpoint, estimate, guards, lock, machine, summary
+from viceversa.training.bar import ProgressBar
 from viceversa.training.evaluating import Evaluator
+from viceversa.training.log import Board, MetricsLog, replace_file
 from viceversa.training.opening import open_pictures
-from viceversa.training.progress import (
-    Board,
-    MetricsLog,
-    ProgressBar,
-    peak_memory_bytes,
-    replace_file,
-)
 from viceversa.training.report import write_report
 from viceversa.training.trainer import Trainer
+from viceversa.training.units import peak_memory_bytes
 
 _REPORT_SECONDS = 60
 
