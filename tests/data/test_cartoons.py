@@ -7,6 +7,7 @@ from PIL import Image
 
 from viceversa.data import cartoons
 from viceversa.data.cartoons import CartoonData, smooth_edges
+from viceversa.errors import ConfigError
 
 cv2 = pytest.importorskip("cv2", reason="needs the extra prepare")
 
@@ -101,3 +102,9 @@ def test_test_folders_balance_and_grey(folders):
     photos, drawn = pictures.held_out()
     assert pictures.held_out_kind == "test"
     assert (photos.shape, drawn.shape) == ((1, 3, 32, 32), (1, 1, 32, 32))
+
+
+@pytest.mark.parametrize("settings", [{"bits": 16}, {"channels_a": 5}, {"channels_b": 2}])
+def test_what_is_no_grey_or_rgb_of_8_bits_is_refused(settings):
+    with pytest.raises(ConfigError, match="CartoonGAN looks at grey or RGB of 8 bits"):
+        CartoonData(**settings)
