@@ -28,11 +28,6 @@ def luminance(pictures: Array) -> Tensor:
     return (x * x.new_tensor(_WEIGHTS)[:, None, None]).sum(1, keepdim=True)
 
 
-def colour(pictures: Array) -> Array:
-    """``(N, H, W, C)`` as ``(N, H, W, 3)``: see `viceversa.data.images.visible`."""
-    return visible(pictures)
-
-
 def ssim(first: Array, second: Array) -> Floats:
     """``(N,)``: structural similarity of luminance (Wang et al. 2004), 1 where equal; windows of 11 px, sigma 1.5."""
     _check(first, second)
@@ -70,7 +65,7 @@ def distance(first: Array, second: Array) -> Floats:
     """``(N,)``: mean absolute difference in grey levels, 0 to 255."""
     _check(first, second)
     if first.shape[3] != second.shape[3]:
-        first, second = colour(first), colour(second)
+        first, second = visible(first), visible(second)
     return np.array([np.abs(x.astype(np.int16) - y).mean() for x, y in zip(first, second, strict=True)], np.float64)
 
 
@@ -78,7 +73,7 @@ def psnr(first: Array, second: Array) -> Floats:
     """``(N,)``: peak signal-to-noise ratio in dB; 100 for equal pictures."""
     _check(first, second)
     if first.shape[3] != second.shape[3]:
-        first, second = colour(first), colour(second)
+        first, second = visible(first), visible(second)
     errors = [(np.square(x.astype(np.float64) - y)).mean() for x, y in zip(first, second, strict=True)]
     return np.array([min(_MOST_DB, 10 * np.log10(255**2 / error)) if error else _MOST_DB for error in errors])
 

@@ -12,12 +12,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from viceversa.data.images import Array, to_tensor
+from viceversa.data.images import Array, to_tensor, visible
 from viceversa.errors import DataError
 from viceversa.evaluation import classifier as classifiers
 from viceversa.evaluation import inception
 from viceversa.evaluation.classifier import Classifier, FitConfig, Labels
-from viceversa.evaluation.content import colour
 from viceversa.evaluation.heaps import Heaps, resized
 
 _LARGEST_PX = 64  # at which domains are told apart: larger pictures take much longer and gain little
@@ -62,7 +61,7 @@ class Judge:
 
     def features(self, pictures: Array) -> Tensor:
         """``(N, S, S, C)`` uint8 to ``(N, D)``."""
-        return self.classifier.features(to_tensor(resized(colour(pictures), self.side_px)))
+        return self.classifier.features(to_tensor(resized(visible(pictures), self.side_px)))
 
     def named(self, features: Tensor, domain: str) -> np.ndarray:
         """``(N,)`` float64: 1 where it takes the picture of these features for one of ``domain``, else 0."""
@@ -80,7 +79,7 @@ def judge_of(heaps: Heaps, seed: int = 0, device: torch.device | str = "cpu", fo
     """
     side = min(heaps.train["a"].shape[1], _LARGEST_PX)
     train, test = (
-        {domain: resized(colour(heap[domain]), side) for domain in "ab"} for heap in (heaps.train, heaps.test)
+        {domain: resized(visible(heap[domain]), side) for domain in "ab"} for heap in (heaps.train, heaps.test)
     )
     counts = {domain: len(pictures) for domain, pictures in train.items()}
     if min(counts.values()) < 2:
@@ -134,7 +133,7 @@ def by_inception(given: Path, device: torch.device | str = "cpu", *, quiet: bool
     @torch.inference_mode()
     def features(pictures: Array) -> Tensor:
         parts = [
-            network(to_tensor(colour(pictures[start : start + _AT_ONCE])).to(device).add_(1).div_(2)).cpu()
+            network(to_tensor(visible(pictures[start : start + _AT_ONCE])).to(device).add_(1).div_(2)).cpu()
             for start in range(0, len(pictures), _AT_ONCE)
         ]
         return torch.cat(parts).clone()
