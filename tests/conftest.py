@@ -1,4 +1,5 @@
 import dataclasses
+import errno
 import json
 import os
 import subprocess
@@ -30,6 +31,27 @@ def _one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture
+def files_of_windows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As Windows has it: what is open for reading only cannot be flushed, and folders cannot be opened."""
+    fcntl = pytest.importorskip("fcntl", reason="Windows needs no stand-in for itself")
+    flush, open_ = os.fsync, os.open
+
+    def fsync(file: Any) -> None:
+        number = file if isinstance(file, int) else file.fileno()
+        if fcntl.fcntl(number, fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDONLY:
+            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+        flush(file)
+
+    def opened(path: Any, *arguments: Any, **keywords: Any) -> int:
+        if os.path.isdir(path) and "dir_fd" not in keywords:  # rmtree has another way there
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return open_(path, *arguments, **keywords)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    monkeypatch.setattr(os, "open", opened)
 
 
 @pytest.fixture(scope="session")

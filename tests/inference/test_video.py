@@ -23,6 +23,7 @@ from viceversa.inference.files import translate_files
 from viceversa.inference.translator import Translator
 from viceversa.inference.video import Outcome, is_film, translate_video
 from viceversa.inference.video.ahead import ahead
+from viceversa.inference.video.parts import Parts
 from viceversa.networks import ResNetConfig
 
 av = pytest.importorskip("av")
@@ -226,6 +227,14 @@ def test_a_killed_one_goes_on_and_ends_equal_to_the_last_byte(clip: Clip, tmp_pa
     assert network.frames == 13
     assert out.read_bytes() == whole.read_bytes()
     assert not (tmp_path / "y.mp4.parts").exists()
+
+
+@pytest.mark.usefixtures("files_of_windows")
+def test_a_segment_can_be_finished_on_windows(tmp_path: Path) -> None:
+    kept = Parts(tmp_path / "out.mp4", {}, overwrite=False)
+    kept.beside(kept.path(0).name).write_bytes(b"frames")
+    kept.finish({})
+    assert Parts(tmp_path / "out.mp4", {}, overwrite=False).finished == [kept.path(0)]
 
 
 def test_ctrl_c_keeps_finished_segments_only(clip: Clip, tmp_path: Path) -> None:

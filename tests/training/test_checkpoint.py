@@ -52,6 +52,12 @@ def content(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
+@pytest.mark.usefixtures("files_of_windows")
+def test_checkpoints_can_be_written_on_windows(trained, fresh, tmp_path):
+    trainer = fresh()
+    assert checkpoint.load_newest(trainer, tmp_path / "checkpoints") == 40
+
+
 def test_what_is_saved_comes_back(trained, fresh, tmp_path):
     folder = tmp_path / "checkpoints"
     assert checkpoint.complete(folder) == ["00000002", "00000003", "00000004"]

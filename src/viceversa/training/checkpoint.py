@@ -20,6 +20,7 @@ from safetensors.torch import save as to_bytes
 from torch import Tensor
 
 from viceversa.errors import CheckpointError, TrainingError
+from viceversa.replacing import sync, sync_folder
 from viceversa.training.trainer import Trainer, per_process
 
 FORMAT = 2
@@ -50,7 +51,7 @@ def save(trainer: Trainer, folder: Path, *, seconds: float, keep: int) -> Path:
         if target.exists():
             shutil.rmtree(target)
         os.replace(beside, target)
-        _sync(folder)
+        sync_folder(folder)
 
     for work, by_all in ((prepare, False), (write, True), (finish, False)):
         failure = ""
@@ -167,7 +168,7 @@ def _write(tensors: dict[str, Tensor], path: Path) -> None:
             raise _NotFinite(name)
     # Dense memory, in the order of the shape: safetensors keeps no strides.
     path.write_bytes(to_bytes({key: value.detach().contiguous().cpu() for key, value in tensors.items()}))
-    _sync(path)
+    sync(path)
 
 
 def _seal(folder: Path, trainer: Trainer, seconds: float) -> None:
@@ -182,8 +183,8 @@ def _seal(folder: Path, trainer: Trainer, seconds: float) -> None:
     }
     path = folder / "progress.json"
     path.write_text(json.dumps(progress, indent=2) + "\n", encoding="utf-8")
-    _sync(path)
-    _sync(folder)
+    sync(path)
+    sync_folder(folder)
 
 
 def _verified(folder: Path, older: str | None) -> dict[str, Any]:
@@ -214,18 +215,6 @@ def _verified(folder: Path, older: str | None) -> dict[str, Any]:
 def _digest(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
-
-
-def _sync(path: Path) -> None:
-    """Makes a file's content, or a folder's entries, outlast a power cut."""
-    try:
-        descriptor = os.open(path, os.O_RDONLY)
-    except PermissionError:  # folders cannot be opened on Windows
-        return
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _sentence(error: OSError, target: Path) -> str:

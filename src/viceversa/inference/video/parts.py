@@ -15,6 +15,7 @@ from torch import Tensor
 
 from viceversa.errors import ConfigError, DataError
 from viceversa.inference.applied import Applied
+from viceversa.replacing import sync
 
 _SETTINGS = "settings.json"
 _FORMAT = 1
@@ -93,8 +94,7 @@ class Parts:
         if state:  # first: a segment that is there has its state
             save_file({name: tensor.contiguous() for name, tensor in state.items()}, self.beside(kept.name))
             os.replace(self.beside(kept.name), kept)
-        with written.open("rb") as file:
-            os.fsync(file.fileno())
+        sync(written)
         os.replace(written, path)
         if self.finished:
             self.finished[-1].with_suffix(".safetensors").unlink(missing_ok=True)
