@@ -69,7 +69,6 @@ def run(finished, tmp_path) -> Path:
 
 
 def test_a_finished_run_goes_on(run, plan, capsys):
-    before = summary(run)["estimate"]
     assert train(plan(run, images=12)).images_seen == 12
     assert LONGER in capsys.readouterr().err
     logged = lines(run)
@@ -81,7 +80,6 @@ def test_a_finished_run_goes_on(run, plan, capsys):
     assert checkpoint.complete(run / "checkpoints")[-1] == "00000012"
     assert from_json((run / "config.json").read_text(), run).method.schedule.images == 12
     assert (summary(run)["total_images"], summary(run)["state"]) == (12, "finished")
-    assert summary(run)["estimate"]["seconds"] == pytest.approx(2 * before["seconds"]), "for twice as many images"
 
 
 def test_a_longer_run_that_is_stopped_goes_on_to_the_bit(run, finished, plan, tmp_path, assert_same_run):
@@ -91,10 +89,8 @@ def test_a_longer_run_that_is_stopped_goes_on_to_the_bit(run, finished, plan, tm
     stopped = train(plan(parted, images=16), quiet=True)
     thread.join()
     assert 9 <= stopped.images_seen < 16
-    estimate = summary(parted)["estimate"]
     assert train(plan(parted, images=16), quiet=True).finished
     assert_same_run(run, parted)
-    assert summary(parted)["estimate"] == estimate, "what it is compared with is the whole run, not the rest"
 
 
 def test_epochs_and_images_are_two_words_for_one_thing(run, plan, capsys):

@@ -122,11 +122,16 @@ def test_a_gpu_computes_deterministically_as_long_as_it_trains():
 
 
 @pytest.mark.parametrize(
-    "error", [torch.OutOfMemoryError("CUDA out of memory"), RuntimeError("DefaultCPUAllocator: can't allocate memory")]
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory"),
+        RuntimeError("DefaultCPUAllocator: can't allocate memory"),
+        MemoryError("Unable to allocate 286. GiB for an array"),
+    ],
 )
 def test_too_little_memory_says_what_to_make_smaller(tiny, tmp_path, error):
     with (
-        pytest.raises(TrainingError, match=r"--size 16 and --batch 1.*smaller --batch"),
+        pytest.raises(TrainingError, match=r"--size 16 and --batch 1.*smaller --batch.*another --out"),
         guards.out_of_memory(tiny("cyclegan", tmp_path)),
     ):
         raise error

@@ -69,7 +69,6 @@ def run(tmp_path) -> Path:
         "precision": "bf16-mixed",
         "pictures": {"a": 459, "b": 502},
         "skipped": [{"path": "men/broken.jpg", "reason": "is cut short"}],
-        "estimate": {"seconds": 500, "memory_bytes": 2**30},
     }
     (tmp_path / "summary.json").write_text(json.dumps(summary))
     return tmp_path
@@ -95,13 +94,12 @@ def test_header_says_what_how_far_how_fast(run):
         assert expected in text
 
 
-def test_details_show_weights_pictures_estimate_config_and_skipped(run):
+def test_details_show_weights_pictures_config_and_skipped(run):
     text = text_of(page_of(run))
     for expected in (
         "generators 5.70 M discriminators 5.53 M",
         "women 459 men 502",
         "device CPU precision bf16-mixed",
-        "estimate now time 8 min 20 s 6 min 40 s memory 1.0 GiB 1.5 GiB",
         "1 file was skipped men/broken.jpg is cut short",
         "method.data.size_px 64 method.lambda_cycle 10",
     ):
@@ -146,7 +144,6 @@ def test_page_renews_itself_only_while_training(run):
     assert 'http-equiv="refresh"' not in page
     assert data_of(page)["renewSeconds"] == 0
     assert "State finished" in text_of(page)
-    assert "estimate measured" in text_of(page)
 
 
 @pytest.mark.parametrize(
@@ -218,7 +215,7 @@ def test_damaged_lines_are_passed_over(run, damage):
     assert next(chart for chart in data_of(page)["charts"] if chart["title"] == "Distances between pictures")
 
 
-ODD_SUMMARY = '{"domains": 3, "skipped": 7, "weights": [], "estimate": "x", "pictures": null, "state": 0}'
+ODD_SUMMARY = '{"domains": 3, "skipped": 7, "weights": [], "pictures": null, "state": 0}'
 
 
 @pytest.mark.parametrize("content", ["", "[1]", "{", ODD_SUMMARY])

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import threading
@@ -15,14 +16,13 @@ import pytest
 import torch
 from PIL import Image
 from safetensors.torch import load_file
-from torch._subclasses.fake_tensor import FakeTensor
 
 from viceversa import load, train
 from viceversa.cli import main
 from viceversa.errors import ConfigError, TrainingError
 from viceversa.methods import METHODS, Method, Update
 from viceversa.methods.pix2pix import Pix2Pix, Pix2PixConfig
-from viceversa.training import checkpoint
+from viceversa.training import checkpoint, session
 
 
 def lines(run: Path, name: str = "metrics.jsonl") -> list[dict]:
@@ -102,7 +102,7 @@ def impatient() -> Iterator[type[Method]]:
         iterations = 0
 
         def step(self, batch, iteration):
-            self.iterations += not isinstance(batch[0], FakeTensor)  # the estimate's do not count
+            self.iterations += 1
             yield from super().step(batch, iteration)
             if self.iterations == 3:
                 signal.raise_signal(signal.SIGINT)
@@ -115,6 +115,38 @@ def impatient() -> Iterator[type[Method]]:
 @dataclass(frozen=True, kw_only=True)
 class ImpatientConfig(Pix2PixConfig):
     """A class of its own."""
+
+
+@pytest.fixture
+def masked() -> Iterator[type[Method]]:
+    """A method whose loss is over as many pixels as its pictures have bright ones: sizes that follow from content."""
+
+    class Masked(Pix2Pix):
+        name = "masked"
+        Config = MaskedConfig
+
+        def step(self, batch, iteration):
+            x, y = batch
+            yield Update("generator", {"l1": (self.g(x)[y > 0] - y[y > 0]).abs().mean()})
+
+    yield Masked
+    del METHODS["masked"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class MaskedConfig(Pix2PixConfig):
+    """A class of its own."""
+
+
+def test_a_method_may_choose_among_its_pixels(masked, tiny, tmp_path):
+    assert train(tiny("masked", tmp_path / "run", images=1), quiet=True).finished
+
+
+def test_it_is_said_once_how_long_it_will_take_and_how_much_memory(tiny, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(session, "_FORETELL_SECONDS", 0)
+    train(tiny("pix2pix", tmp_path / "run", images=4))
+    (said,) = [line for line in capsys.readouterr().err.splitlines() if " to go" in line]
+    assert re.fullmatch(r"about \S+ s to go( and \S+ [MG]iB of memory)? \(measured over the first \d+ s\)", said), said
 
 
 def test_a_second_interrupt_ends_at_once(impatient, tiny, tmp_path):
@@ -337,7 +369,7 @@ def test_without_an_average_the_translator_is_the_generator(tiny, tmp_path):
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_what_is_to_be_compiled_is(tiny, tmp_path, monkeypatch):
-    """The estimate, which looks at the networks first, once kept torch.compile from ever compiling them."""
+    """What looked at the networks before once kept torch.compile from ever compiling them."""
     from torch._dynamo.utils import counters
 
     compile_ = torch.nn.Module.compile

@@ -18,15 +18,11 @@ from viceversa.config import PrecisionName, TrainConfig, difference, read_config
 from viceversa.data.pictures import Pictures
 from viceversa.data.sources import PictureData
 from viceversa.errors import ConfigError, TrainingError, ViceversaError
-from viceversa.inference.memory import available_bytes
 from viceversa.training import checkpoint, lock
-from viceversa.training.estimate import Estimate
 from viceversa.training.trainer import agree_on
-from viceversa.training.units import size
 
 T = TypeVar("T")
 _NOTHING = (".config.json.partial", lock.FILE)  # what a run leaves that was killed before its first file
-_CLOSE = 0.8  # of the free memory: estimates are a tenth or two off
 
 
 def check_folder(config: TrainConfig[Any]) -> TrainConfig[Any] | None:
@@ -132,20 +128,6 @@ def moved(former: TrainConfig[Any] | None, config: TrainConfig[Any]) -> bool:
     return former is not None and folders(former) != folders(config)
 
 
-def check_memory(config: TrainConfig[Any], expected: Estimate, device: torch.device) -> str:
-    """Refuses a step for which there is no memory: a system would end the run without a word; words if it is close."""
-    free = available_bytes(device)
-    if free is None or expected.further_bytes <= _CLOSE * free:
-        return ""
-    words = (
-        f"--batch {config.method.schedule.batch} at --size {config.method.data.size_px} takes about "
-        f"{size(expected.further_bytes)} more of memory (estimated), and {size(free)} are free"
-    )
-    if expected.further_bytes <= free:
-        return f"{words}: should the run be ended for it, take a smaller --batch, --size or --width"
-    raise ConfigError(f"{words}. Take a smaller --batch, --size or --width, or end other programs.")
-
-
 class Together:
     """What goes wrong in one process ends all of them: it is kept until they meet, since none can leave alone.
 
@@ -212,12 +194,13 @@ def out_of_memory(config: TrainConfig[Any]) -> Generator[None]:
     """Memory that does not suffice, as a sentence that says what to change."""
     try:
         yield
-    except RuntimeError as error:  # torch.OutOfMemoryError is one too
-        if not isinstance(error, torch.OutOfMemoryError) and "allocate memory" not in str(error):
+    except (MemoryError, RuntimeError) as error:  # NumPy's is a MemoryError, torch's a RuntimeError
+        if not isinstance(error, MemoryError | torch.OutOfMemoryError) and "allocate memory" not in str(error):
             raise
         raise TrainingError(
             f"The memory does not suffice for --size {config.method.data.size_px} and --batch "
-            f"{config.method.schedule.batch}. Start anew with a smaller --batch, --size or --width."
+            f"{config.method.schedule.batch}. Start anew with a smaller --batch, --size or --width, in another "
+            "--out."
         ) from error
 
 

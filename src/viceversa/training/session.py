@@ -19,16 +19,17 @@ from viceversa.data.pictures import Pictures
 from viceversa.errors import ViceversaError
 from viceversa.evaluation.diversity import diversity
 from viceversa.inference.folder import save_translator
-from viceversa.training import checkpoint, estimate, guards, lock, machine, summary
+from viceversa.training import checkpoint, guards, lock, machine, summary
 from viceversa.training.bar import ProgressBar
 from viceversa.training.evaluating import Evaluator
 from viceversa.training.log import Board, MetricsLog, replace_file
 from viceversa.training.opening import open_pictures
 from viceversa.training.report import write_report
 from viceversa.training.trainer import Trainer
-from viceversa.training.units import peak_memory_bytes
+from viceversa.training.units import duration, peak_memory_bytes, size
 
 _REPORT_SECONDS = 60
+_FORETELL_SECONDS = 5  # of training, after which it is said how long the rest will take
 
 
 @dataclass(frozen=True)
@@ -81,9 +82,6 @@ def train(config: TrainConfig[Any], *, quiet: bool = False) -> Run:
             guards.check_pictures(config.out, pictures, moved=guards.moved(former, config))
             plan = guards.check_length(former, config, pictures.epoch_images) if former else ""
             greet()
-            over = checkpoint.images_in(config.out / "checkpoints") >= trainer.total_images
-            expected = None if over else estimate.of(trainer)
-            close = guards.check_memory(config, expected, fabric.device) if expected else ""
             config.out.mkdir(parents=True, exist_ok=True)
             if main:
                 stack.enter_context(lock.held(config.out))
@@ -91,7 +89,7 @@ def train(config: TrainConfig[Any], *, quiet: bool = False) -> Run:
                 replace_file(config.out / "config.json", to_json(config).encode())
             seconds = checkpoint.load_newest(trainer, config.out / "checkpoints") or 0.0
             session = Session(trainer, pictures, seconds, together, stack, quiet=silent)
-            session.announce(where, expected, plan, close)
+            session.announce(where, plan)
             return session
 
         session = together.each(prepare)
@@ -130,6 +128,9 @@ class Session:
         # Closer together at the start, where pictures change fastest.
         self.sample_points = [max(1, round(total * (k / config.samples) ** 2)) for k in range(1, config.samples + 1)]
         self.seconds_before, self.started, self.first_image = seconds, time.monotonic(), seen
+        self.warm: tuple[float, int] | None = None
+        """When the first iteration, which is slower than the others, was over, and the images seen by then."""
+        self.foretold = False
         self.saved_at = self.reported_at = self.started
 
     @property
@@ -137,12 +138,11 @@ class Session:
         """Seconds of training in all sessions."""
         return self.seconds_before + time.monotonic() - self.started
 
-    def announce(self, where: str, expected: estimate.Estimate | None, *remarks: str) -> None:
-        """Says with what, how long and in how much memory, and writes it to summary.json."""
-        for words in summary.announcement(self.trainer, self.pictures, expected, remarks):
+    def announce(self, where: str, *remarks: str) -> None:
+        """Says with what and how much is trained, and writes it to summary.json."""
+        for words in summary.announcement(self.trainer, self.pictures, remarks):
             self._say(words)
-        former = guards.former_summary(self.out)
-        self.summary = summary.begun(self.trainer, self.pictures, where, expected, former)
+        self.summary = summary.begun(self.trainer, self.pictures, where, guards.former_summary(self.out))
         self._write_summary()
 
     def run(self) -> None:
@@ -174,6 +174,8 @@ class Session:
         log_due = last or now // self.log_every > before // self.log_every
         if trainer.fabric.device.type == "cpu" or log_due:
             trainer.check_finite(checkpoint.latest_words(self.out / "checkpoints"))
+        if not self.foretold:
+            self._foretell(last=last)
         if not self.quiet and trainer.fabric.device.type == "cpu":
             self.bar.update(now, {name: float(v) for name, v in _latest(trainer).items()})
         losses = trainer.take_means() if log_due else {}
@@ -189,6 +191,18 @@ class Session:
         if save_due and not last and not stop:
             self._save()
         return stop
+
+    def _foretell(self, *, last: bool) -> None:
+        """Say once how long the rest takes and how much memory: measured, on the first seconds of training."""
+        now, images = time.monotonic(), self.trainer.images_seen
+        begun, before = self.warm = self.warm or (now, images)
+        if last or images == before or now - begun < _FORETELL_SECONDS:
+            return
+        self.foretold = True
+        seconds = (now - begun) / (images - before) * (self.trainer.total_images - images)
+        memory = peak_memory_bytes(self.trainer.fabric.device.type)
+        words = f" and {size(memory)} of memory" if memory else ""
+        self._say(f"about {duration(seconds)} to go{words} (measured over the first {now - self.started:.0f} s)")
 
     def _write(self, losses: dict[str, float], *, samples: bool) -> None:
         """What the first process writes while training goes on."""

@@ -6,7 +6,7 @@ from html import escape
 from typing import Any
 
 from viceversa.training.record import RunRecord, items, mapping, number, series
-from viceversa.training.units import count, duration, size
+from viceversa.training.units import count
 
 _LOWER_IS_BETTER = re.compile(r"(^|_)(f[ik]?d|kid|l1|l2|mae|mse|rmse|lpips|error|loss|distance)(_|$)")
 _HIGHER_IS_BETTER = re.compile(r"(^|_)(psnr|ssim|judged|accuracy|precision|recall|score|agreement)(_|$)")
@@ -40,7 +40,7 @@ def _metric(name: str, images: list[float], values: list[float | None]) -> dict[
 
 
 def details(record: RunRecord) -> str:
-    """Weights, pictures, machine and estimate; the files that were skipped; all settings."""
+    """Weights, pictures and machine; the files that were skipped; all settings."""
     summary = record.summary
     weights = {
         name: count(value) for name, given in mapping(summary.get("weights")).items() if (value := number(given))
@@ -49,7 +49,7 @@ def details(record: RunRecord) -> str:
     pictures = {str(domains.get(key, key)): value for key, value in mapping(summary.get("pictures")).items()}
     machine = {key: summary[key] for key in ("device", "precision") if summary.get(key)}
     skipped = [entry for entry in items(summary.get("skipped")) if isinstance(entry, dict)]
-    cards = {"Weights": weights, "Pictures": pictures, "Machine": machine, "Estimate": _estimate(record)}
+    cards = {"Weights": weights, "Pictures": pictures, "Machine": machine}
     html = "".join(f'<div class="card"><h3>{name}</h3>{_table(rows)}</div>' for name, rows in cards.items() if rows)
     html = f'<section><h2>The run</h2><div class="cards">{html}</div></section>' if html else ""
     if skipped:
@@ -70,24 +70,6 @@ def _files(reason: str) -> int:
     """How many files one entry of the skipped ones stands for: those of other kinds share one (`data.others`)."""
     match = re.match(r"holds (\d+) files? of ", reason)
     return int(match[1]) if match else 1
-
-
-def _estimate(record: RunRecord) -> dict[str, dict[str, str]]:
-    estimate = mapping(record.summary.get("estimate"))
-    elapsed, rest = record.latest("seconds"), record.rest_seconds
-    actual = None if elapsed is None else elapsed if record.finished else rest and elapsed + rest
-    pairs: dict[str, tuple[float | None, float | None, Callable[[float], str]]] = {
-        "time": (number(estimate.get("seconds")), actual, duration),
-        "memory": (number(estimate.get("memory_bytes")), record.peak_memory_bytes, size),
-    }
-    return {
-        name: {
-            "estimate": words(guessed),
-            "measured" if record.finished else "now": words(real) if real else "–",
-        }
-        for name, (guessed, real, words) in pairs.items()
-        if guessed
-    }
 
 
 def _flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

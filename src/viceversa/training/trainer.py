@@ -65,7 +65,7 @@ class Trainer:
     def run(self, after_each: Callable[["Trainer"], bool]) -> None:
         """Trains to the end, or until ``after_each``, called after each iteration, returns True."""
         self.method.train()
-        if self.config.compile:  # not before: the estimate's look at the networks would keep them from being compiled
+        if self.config.compile:
             for generator in self.method.generators().values():
                 generator.compile()
         while self.images_seen < self.total_images:
