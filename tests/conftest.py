@@ -54,6 +54,28 @@ def files_of_windows(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "open", opened)
 
 
+class _OnApple(torch.Tensor):
+    """A tensor that has of an Apple GPU what it lacks: float64, and pooling to sizes that do not divide its own."""
+
+    @classmethod
+    def __torch_function__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func == torch.Tensor.device.__get__:
+            return torch.device("mps")
+        if func is torch.Tensor.cpu:
+            return args[0].as_subclass(torch.Tensor)
+        if func is torch.Tensor.double or any(given is torch.float64 for given in args):
+            raise TypeError("Cannot convert a MPS Tensor to float64: MPS does not support it.")
+        if func is torch.nn.functional.adaptive_avg_pool2d and args[0].shape[-1] % args[1]:
+            raise RuntimeError("Adaptive pool MPS: input sizes must be divisible by output sizes.")
+        return super().__torch_function__(func, types, args, kwargs or {})
+
+
+@pytest.fixture(scope="session")
+def on_apple() -> Callable[[torch.Tensor], torch.Tensor]:
+    """The same tensor, refusing what an Apple GPU cannot do."""
+    return lambda tensor: tensor.as_subclass(_OnApple)
+
+
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """The folder of real pictures beside the repository; they are not ours to give away, so not everybody has them."""

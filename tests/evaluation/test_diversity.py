@@ -28,6 +28,11 @@ def test_pictures_from_noise_are_compared_with_real_ones():
     assert diversity(Preview(("",) * 4, [columns], from_noise=True), (2 * VARIED,)) == pytest.approx(0.5)
 
 
+def test_sides_of_all_sizes_can_be_compared_on_an_apple_gpu(on_apple):
+    x = on_apple(torch.nn.functional.interpolate(VARIED, size=48))
+    assert diversity(Preview(("input", "output"), [(x, x / 4)]), ()) == pytest.approx(0.25)
+
+
 def test_nothing_to_compare_is_no_collapse():
     assert diversity(Preview(("input", "output"), [(SAME, VARIED)]), ()) == 1
     assert diversity(Preview(("input", "output"), [(VARIED[:1], VARIED[:1])]), ()) == 1

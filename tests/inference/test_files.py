@@ -3,6 +3,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -106,6 +107,24 @@ def test_a_broken_picture_does_not_stop_the_rest(tmp_path: Path, both_ways: Tran
     ]
     assert "the file is empty" in lines[2]
     assert lines[3].count("2.jpg") == 1
+
+
+def test_what_a_device_cannot_do_ends_one_file_and_not_all(tmp_path: Path, resnet: Any) -> None:
+    network = resnet()
+    network.register_forward_pre_hook(lambda _, x: refuse(x[0].shape[-1] > 20))
+
+    def refuse(wide: bool) -> None:
+        if wide:
+            raise TypeError("Cannot convert a MPS Tensor to float64 dtype")
+
+    draw(tmp_path / "in" / "1.png", width=24)
+    draw(tmp_path / "in" / "2.png")
+    translator = Translator({"a2b": network}, domains={"a": "women", "b": "men"}, size_px=64)
+    summary = translate_files(translator, [tmp_path / "in"], tmp_path / "out", progress=False)
+    assert tree(tmp_path / "out") == ["2.png"]
+    assert summary.exit_code == 1
+    said = "translating it failed (TypeError: Cannot convert a MPS Tensor to float64 dtype)."
+    assert summary.failed == [(tmp_path / "in" / "1.png", said)]
 
 
 def test_exit_codes(tmp_path: Path, both_ways: Translator) -> None:

@@ -266,6 +266,25 @@ def test_progress_counts_every_window(resnet: Make) -> None:
     assert calls == [(number, total) for number in range(1, total + 1)]
 
 
+def test_statistics_need_no_float64_on_an_apple_gpu(on_apple: Callable[[Tensor], Tensor]) -> None:
+    x = torch.randn(1, 3, 8, 12, generator=torch.Generator().manual_seed(1))
+    moments = tiling._Moments()
+    for window in on_apple(x).split(5, dim=3):
+        moments.add(window)
+    variance, mean = torch.var_mean(x, dim=(0, 2, 3), correction=0)
+    torch.testing.assert_close(moments.mean.as_subclass(Tensor), mean, atol=1e-6, rtol=0)
+    torch.testing.assert_close(moments.variance.as_subclass(Tensor), variance)
+
+
+def test_pages_of_files_that_a_container_can_give_back_are_free(tmp_path: Path) -> None:
+    (tmp_path / "memory.max").write_text("1000000\n")
+    (tmp_path / "memory.current").write_text("990000\n")
+    (tmp_path / "memory.stat").write_text("anon 90000\ninactive_file 800000\nactive_file 100000\n")
+    assert memory._free_of_group(tmp_path) == 810_000
+    (tmp_path / "memory.max").write_text("max\n")
+    assert memory._free_of_group(tmp_path) is None
+
+
 def test_large_pictures_are_tiled_when_memory_is_short(resnet: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     network, cpu = resnet(), torch.device("cpu")
     applied = one_way(network).applied()

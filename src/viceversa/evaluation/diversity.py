@@ -29,6 +29,7 @@ def diversity(preview: Preview, batch: Batch) -> float:
 
 
 def _spread(pictures: Tensor) -> float:
-    x = torch.nn.functional.adaptive_avg_pool2d(pictures[:_MOST].float(), _SIDE_PX).flatten(1)
+    # On the CPU: Apple's GPUs pool to divisors of a size only.
+    x = torch.nn.functional.adaptive_avg_pool2d(pictures[:_MOST].float().cpu(), _SIDE_PX).flatten(1)
     distances = torch.cdist(x, x, p=1.0) / x.shape[1]
     return distances.sum().item() / (len(x) * (len(x) - 1))

@@ -128,4 +128,4 @@ def slope(critic: nn.Module, sampler: Sampler, real: Tensor) -> float:
     device: Any = next(critic.parameters()).device
     between = fake.lerp(real.cpu(), mixing).to(device)
     lengths = [losses.gradient_norm(critic, part.detach()).detach() for part in between.split(_AT_ONCE)]
-    return float(torch.cat(lengths).double().mean())
+    return float(torch.cat(lengths).cpu().double().mean())

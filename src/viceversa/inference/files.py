@@ -9,7 +9,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
-import torch
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -25,9 +24,10 @@ from rich.text import Text
 from viceversa.data import formats, others
 from viceversa.data.formats.limits import TooManyPixels
 from viceversa.data.picture import Animation, Picture
-from viceversa.errors import ConfigError, DataError, PictureError
+from viceversa.errors import ConfigError, DataError, PictureError, ViceversaError
 from viceversa.inference.applied import Applied, at_once
 from viceversa.inference.jobs import Job, plan, shown
+from viceversa.inference.memory import is_out_of_memory
 from viceversa.inference.streaming import translate_large
 from viceversa.inference.translator import Translator
 from viceversa.inference.video import translate_video
@@ -196,17 +196,16 @@ def _attempt(translate: Callable[[Job], None], job: Job, summary: Summary) -> No
                 "free some space and give the same command again, which skips what is done."
             ) from error
         summary.failed.append((job.source, f"{shown(job.target)} cannot be written ({error.strerror or error})."))
-    except (MemoryError, RuntimeError) as error:
-        if not _is_out_of_memory(error):
-            raise
-        summary.failed.append((job.source, "there is not enough memory for a picture of this size; try --tile 256."))
+    except ViceversaError:  # an optional part is missing: true of all
+        raise
+    except Exception as error:  # whatever it is, the other files are to be translated
+        if is_out_of_memory(error):
+            said = "there is not enough memory for a picture of this size; try --tile 256."
+        else:
+            said = f"translating it failed ({type(error).__name__}: {' '.join(str(error).split())})."
+        summary.failed.append((job.source, said))
     else:
         summary.done.append(job.target)
-
-
-def _is_out_of_memory(error: BaseException) -> bool:
-    # The CPU allocator has no exception of its own, only a RuntimeError with this text.
-    return isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error)
 
 
 class _Speed(ProgressColumn):

@@ -179,7 +179,7 @@ class Normalised(Map):
         self.scale, self.shift = torch.empty(0), torch.empty(0)
 
     def known(self, mean: Tensor, variance: Tensor) -> None:
-        """Takes the ``(C,)`` float64 statistics of its input."""
+        """Takes the ``(C,)`` statistics of its input."""
         scale = (variance + self.eps).rsqrt()
         scale = scale if self.weight is None else scale * self.weight
         shift = -mean * scale if self.bias is None else self.bias - mean * scale

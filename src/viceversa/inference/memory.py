@@ -1,4 +1,4 @@
-"""How much memory there is to compute in, and whether a picture fits into it as a whole."""
+"""How much memory there is to compute in, whether a picture fits into it as a whole, and whether it has run out."""
 
 import math
 import os
@@ -48,6 +48,14 @@ def available_bytes(device: torch.device) -> int | None:
     return min(found) if found else None
 
 
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether ``error`` says that the memory did not suffice, of whatever library and device."""
+    # Allocators of CPUs and of Apple's GPUs have no exception of their own, only a RuntimeError with these words.
+    words = ("can't allocate memory", "not enough memory", "out of memory")
+    known = isinstance(error, MemoryError | torch.OutOfMemoryError)
+    return known or (isinstance(error, RuntimeError) and any(some in str(error) for some in words))
+
+
 def _free_of_system() -> int | None:
     try:
         for line in Path("/proc/meminfo").read_text().splitlines():
@@ -61,11 +69,14 @@ def _free_of_system() -> int | None:
         return None
 
 
-def _free_of_group() -> int | None:
+def _free_of_group(folder: Path = Path("/sys/fs/cgroup")) -> int | None:
     """What a container may still take (control groups, version 2)."""
-    folder = Path("/sys/fs/cgroup")
     try:
         limit, used = (folder / "memory.max").read_text(), int((folder / "memory.current").read_text())
-        return None if limit.strip() == "max" else max(int(limit) - used, 0)
+        if limit.strip() == "max":
+            return None
+        counts = dict(line.split() for line in (folder / "memory.stat").read_text().splitlines())
+        # Pages of files that were read a while ago count as used, and are given back as soon as anybody asks.
+        return max(int(limit) - used + int(counts.get("inactive_file", 0)), 0)
     except (OSError, ValueError):
         return None

@@ -187,7 +187,10 @@ class _Work:
 
 
 class _Moments:
-    """Mean and variance of each channel over all windows (Chan, Golub and LeVeque 1979, Eq. 2.1), in float64."""
+    """Mean and variance of each channel over all windows (Chan, Golub and LeVeque 1979, Eq. 2.1), in float64.
+
+    On Apple's GPUs, which have none, in float32.
+    """
 
     def __init__(self) -> None:
         self.count = 0
@@ -200,7 +203,8 @@ class _Moments:
 
     @torch.inference_mode()
     def add(self, x: Tensor) -> None:
-        variance, mean = (moment.double() for moment in torch.var_mean(x, dim=(0, 2, 3), correction=0))
+        wide = torch.float32 if x.device.type == "mps" else torch.float64
+        variance, mean = (moment.to(wide) for moment in torch.var_mean(x, dim=(0, 2, 3), correction=0))
         count = x.shape[2] * x.shape[3]
         total = self.count + count
         distance = mean - self.mean.to(mean)

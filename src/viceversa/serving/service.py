@@ -11,12 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-import torch
-
 from viceversa.data.picture import Picture
 from viceversa.errors import PictureError
 from viceversa.inference.applied import Applied
 from viceversa.inference.conversion import Taken, take
+from viceversa.inference.memory import is_out_of_memory
 from viceversa.serving import pictures
 from viceversa.serving.batching import Batcher
 from viceversa.serving.config import ServeConfig
@@ -134,7 +133,7 @@ class Service:
             try:
                 answer = await asyncio.wrap_future(self.batcher.submit(applied, taken.tensor))
             except (MemoryError, RuntimeError) as error:
-                if not _is_out_of_memory(error):
+                if not is_out_of_memory(error):
                     raise
                 raise too_large("There is not enough memory for a picture of this size; make it smaller.") from error
             kind = pictures.kind_for(asked, before)
@@ -160,8 +159,3 @@ class Service:
         labels = self._labels[id(applied)]
         self.metrics.batches.labels(*labels).observe(count)
         self.metrics.model_seconds.labels(*labels).inc(seconds)
-
-
-def _is_out_of_memory(error: BaseException) -> bool:
-    # The CPU allocator has no exception of its own, only a RuntimeError with this text.
-    return isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error)

@@ -18,6 +18,7 @@ from viceversa.config import PrecisionName, TrainConfig, difference, read_config
 from viceversa.data.pictures import Pictures
 from viceversa.data.sources import PictureData
 from viceversa.errors import ConfigError, TrainingError, ViceversaError
+from viceversa.inference.memory import is_out_of_memory
 from viceversa.training import checkpoint, lock
 from viceversa.training.trainer import agree_on
 
@@ -195,7 +196,7 @@ def out_of_memory(config: TrainConfig[Any]) -> Generator[None]:
     try:
         yield
     except (MemoryError, RuntimeError) as error:  # NumPy's is a MemoryError, torch's a RuntimeError
-        if not isinstance(error, MemoryError | torch.OutOfMemoryError) and "allocate memory" not in str(error):
+        if not is_out_of_memory(error):
             raise
         raise TrainingError(
             f"The memory does not suffice for --size {config.method.data.size_px} and --batch "
