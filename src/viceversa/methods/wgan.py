@@ -4,6 +4,7 @@ Arjovsky, Chintala and Bottou: Wasserstein GAN. ICML 2017, arXiv 1701.07875.
 """
 
 import dataclasses
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Self
@@ -43,9 +44,18 @@ class WGANConfig(NoiseConfig):
             )
 
     def fitted(self, pictures: Any) -> Self:
-        """With a warm-up that leaves the generator most of a short run."""
-        steps = self.schedule.total_images(pictures.epoch_images) // self.schedule.batch
-        return dataclasses.replace(super().fitted(pictures), warm_up=min(self.warm_up, steps // 10))
+        """With the length of the run in images, of which the warm-up takes at most a tenth."""
+        images = self.schedule.total_images(pictures.epoch_images)
+        return dataclasses.replace(super().fitted(pictures), schedule=dataclasses.replace(self.schedule, images=images))
+
+    def is_warm(self, iteration: Iteration) -> bool:
+        """Whether the critic has had its steps before the generator's first.
+
+        A tenth of a run is counted in images: how many of them a step takes depends on processes and accumulation.
+        """
+        batch, images = self.schedule.batch, self.schedule.images
+        share = math.inf if images is None else images // (10 * batch) * batch
+        return iteration.number >= self.warm_up or iteration.images >= share
 
 
 class WGAN(NoiseMethod):
@@ -75,7 +85,7 @@ class WGAN(NoiseMethod):
             for weight in self.d.parameters():
                 weight.clamp_(-c.clip, c.clip)
 
-        if iteration.number >= c.warm_up and iteration.number % c.n_critic == c.n_critic - 1:
+        if c.is_warm(iteration) and iteration.number % c.n_critic == c.n_critic - 1:
             yield Update("generator", {"gan": wgan.generator(self.d(self.g(latents)))})
 
     @property
