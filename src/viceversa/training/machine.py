@@ -4,6 +4,7 @@ import atexit
 import logging
 import os
 import platform
+from typing import get_args
 
 import torch
 from lightning_fabric import Fabric
@@ -30,7 +31,24 @@ def choose_device(name: DeviceName) -> str:
 
 
 def choose_precision(name: PrecisionName, device: str) -> PrecisionName:
-    """``bf16-mixed`` for ``auto`` where the device is faster in bfloat16, else ``32-true``."""
+    """``bf16-mixed`` for ``auto`` where the device is faster in bfloat16, else ``32-true``.
+
+    `fabric run` takes ``--precision`` for itself wherever it stands on the command line, so what it was told counts.
+
+    Raises:
+        ConfigError: `fabric run` was told a precision that there is not, or another one than ``name``.
+    """
+    told = os.environ.get("LT_PRECISION") if os.environ.get("LT_CLI_USED") == "1" else None
+    if told is not None:
+        known = [each for each in get_args(PrecisionName) if each != "auto"]
+        asked = next((each for each in known if told in (each, each.partition("-")[0])), None)
+        if asked is None:
+            raise ConfigError(f"There is no --precision {told}, which fabric run was given; take {', '.join(known)}.")
+        if name not in ("auto", asked):
+            raise ConfigError(
+                f"fabric run was given --precision {told}, and the run has {name}. Pass --precision {name}."
+            )
+        name = asked
     if name != "auto":
         return name
     return "bf16-mixed" if bfloat16.pays(device) else "32-true"
