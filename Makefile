@@ -8,7 +8,7 @@ demo: $(INSTALLED)  ## Train women <-> men on built-in portraits, measure the re
 	.venv/bin/viceversa demo
 
 test: $(INSTALLED)  ## All tests; each process has one thread, so that they do not take it from one another.
-	OMP_NUM_THREADS=1 .venv/bin/pytest -n auto --maxprocesses 4
+	OMP_NUM_THREADS=1 .venv/bin/pytest -n auto --maxprocesses 4 --dist worksteal $(ARGS)
 
 check: $(INSTALLED)  ## Style, formatting and types.
 	.venv/bin/ruff check

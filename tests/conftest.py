@@ -4,6 +4,8 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -22,6 +24,30 @@ _SMALL = {
     "images": 12, "init_images": 2, "log_every": 1, "samples": 2, "sample_pictures": 1, "ema_images": 10,
     "device": "cpu", "precision": "32-true",
 }  # fmt: skip
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """A home folder that is empty: no test depends on what lies in the user's own, or leaves something there.
+
+    Set before any test file is imported, since some libraries read it when they are imported.
+    """
+    home = tempfile.TemporaryDirectory(prefix="home-")
+    config.add_cleanup(home.cleanup)
+    os.environ |= {
+        "HOME": home.name,
+        "XDG_CACHE_HOME": f"{home.name}/.cache",
+        "XDG_CONFIG_HOME": f"{home.name}/.config",
+    }
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Torch's own numbers follow from the run's seed and the test's name, as pytest-randomly does it for others.
+
+    So a run can be repeated, and each run has others: a test must pass with any.
+    """
+    seed = item.config.getoption("randomly_seed", 0)
+    torch.manual_seed(zlib.crc32(f"{seed} {item.nodeid}".encode()))
 
 
 @pytest.fixture(autouse=True)

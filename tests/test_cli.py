@@ -117,6 +117,16 @@ def test_methods_are_listed_with_paper_and_data_as_wide_as_the_terminal(say, mon
     assert ("\n" + 24 * " " in listed) == (columns < 200), "what fits stands in one line"
 
 
+@pytest.mark.parametrize("command", [["methods"], ["train", "--help"], ["train", "cyclgan"], ["train", "--a", "women"]])
+def test_what_most_people_want_is_named_first_then_the_family_as_it_grew(say, command):
+    _, out, err = say(*command)
+    found = dict.fromkeys(
+        re.findall(r"(?<![\w-])(?:wgan-gp|(?:cycle|cartoon|c|dc|info|w)?gan|pix2pix|vgg)(?![\w-])", out + err)
+    )
+    wanted = ["cyclegan", "pix2pix", "cartoongan", "gan", "cgan", "dcgan", "infogan", "wgan", "wgan-gp", "vgg"]
+    assert list(found) == wanted
+
+
 def test_methods_are_listed_with_the_defaults_that_matter(say):
     _, out, _ = say("methods")
     table = out.split("Defaults:")[1].split("Recipes:")[0].splitlines()

@@ -11,8 +11,15 @@ from viceversa import seeding
 from viceversa.errors import ConfigError
 from viceversa.methods.base import METHODS, Batch, Iteration, Method, MethodConfig, Preview, Update
 
-for _module in pkgutil.iter_modules(__path__):  # a new file is a new method: nothing else lists them
+_FIRST = ("cyclegan", "pix2pix", "cartoongan", "gan", "cgan", "dcgan", "infogan", "wgan", "wgan-gp", "vgg")
+"""Wherever methods are listed: what most people want, then the family in the order of its papers, then the helper.
+
+Whatever is not named here follows, so a new method need not be."""
+
+for _module in pkgutil.iter_modules(__path__):  # a new file is a new method
     importlib.import_module(f"{__name__}.{_module.name}")
+for _name in sorted(METHODS, key=lambda name: _FIRST.index(name) if name in _FIRST else len(_FIRST)):
+    METHODS[_name] = METHODS.pop(_name)
 
 
 def find(name: str) -> type[Method]:
