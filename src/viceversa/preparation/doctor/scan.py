@@ -111,7 +111,7 @@ def scan(layout: Layout, progress: Progress | None = None) -> Inspected:
     """Measures every picture, on all cores; of each, 2 KB stay in memory.
 
     Raises:
-        DataError: None of the pictures can be read.
+        DataError: None of the pictures of a domain can be read.
         MissingExtra: imagehash is not installed.
     """
     pictures: list[Picture] = []
@@ -139,11 +139,11 @@ def scan(layout: Layout, progress: Progress | None = None) -> Inspected:
                     )
             if progress is not None:
                 progress(done, len(layout.jobs))
-    if not pictures:
-        raise DataError(
-            f"None of the {len(layout.jobs)} pictures of {layout.place} can be read; {broken[0].name}: "
-            f"{broken[0].reason}"
-        )
+    for domain in {job.domain: None for job in layout.jobs}:
+        lost = [one for one in broken if one.domain == domain]
+        if len(lost) == sum(job.domain == domain for job in layout.jobs):
+            of = layout.place if domain == "AB" or len(layout.titles) == 1 else layout.titles[domain]
+            raise DataError(f"None of the {len(lost)} pictures of {of} can be read; {lost[0].name}: {lost[0].reason}")
     return Inspected(layout=layout, pictures=tuple(pictures), pairs=tuple(pairs), broken=tuple(broken))
 
 

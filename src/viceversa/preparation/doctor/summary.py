@@ -21,7 +21,7 @@ _FORMAT = 1  # of the JSON
 def table(diagnosis: Diagnosis) -> dict[str, list[str]]:
     """Rows of the table: a name, and a cell for each domain; what is measured is of the pictures to train on."""
     inspected = diagnosis.inspected
-    rows: dict[str, list[str]] = {}
+    columns: list[dict[str, str]] = []
     for letter in inspected.layout.titles:
         train, test = inspected.of(letter, "train"), inspected.of(letter, "test")
         cells = {"pictures to train on": f"{len(train):,}", "pictures to test on": f"{len(test):,}"}
@@ -29,8 +29,9 @@ def table(diagnosis: Diagnosis) -> dict[str, list[str]]:
             cells |= _cells(train)
         if inspected.kind == "paired":  # a plain part of a label map is no bar
             cells.pop("with bars", None)
-        for name, cell in cells.items():
-            rows.setdefault(name, []).append(cell)
+        columns.append(cells)
+    names = max(columns, key=len)  # where none of the pictures to train on can be read, a domain has but counts
+    rows = {name: [cells.get(name, "–") for cells in columns] for name in names}
     return rows
 
 
