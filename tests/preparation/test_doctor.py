@@ -213,11 +213,11 @@ def test_bad_input_becomes_a_sentence(avatars, say, tmp_path):
         ([tmp_path / "broken"], "None of the 1 pictures of .* can be read; one.png: "),
         (
             ["--a", avatars / "trainA", "--b", tmp_path / "broken"],
-            "None of the 1 pictures of broken can be read; one.png",
+            "None of the 1 pictures of broken can be read; .*one.png",
         ),
         (
             ["--a", tmp_path / "broken", "--b", avatars / "trainA"],
-            "None of the 1 pictures of broken can be read; one.png",
+            "None of the 1 pictures of broken can be read; .*one.png",
         ),
         ([tmp_path / "nothing"], "nothing does not exist. Name a folder of pictures"),
         ([], "No pictures were given"),
