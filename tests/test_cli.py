@@ -12,6 +12,7 @@ from PIL import Image
 
 from viceversa import methods
 from viceversa.cli import COMMANDS, main
+from viceversa.data.sources import PictureData
 
 HELP = {
     "demo": ["--minutes", "--out", "built-in portraits", "about how long to train"],
@@ -78,11 +79,13 @@ def test_every_command_has_help(say, name):
 def test_every_method_has_help(say, name):
     code, out, _ = say("train", name, "--help")
     assert code == 0
+    data = methods.find(name).Config().data
+    translates = isinstance(data, PictureData)
     for flag in (
-        "--a PATH" if hasattr(methods.find(name).Config().data, "a") else "--builtin",
+        "--a PATH" if hasattr(data, "a") else "--builtin",
         "--out RUN",
-        "--size INT",
-        "--load-size INT",
+        "--size PX|HxW" if translates else "--size INT",
+        "--load-size PX|HxW" if translates else "--load-size INT",
         "--images INT",
         "--learning-rate",
         "--width",
@@ -169,7 +172,7 @@ def test_a_mistake_is_one_sentence_and_exit_code_2(say, tmp_path, monkeypatch, a
     ("arguments", "words"),
     [
         (["train", "cyclegan", "--a", "x", "--b", "y"], ["--out RUN", "(required)"]),
-        (["train", "cyclegan", "--out", "x", "--sise", "64"], ["--sise", "Perhaps you meant", "--size INT"]),
+        (["train", "cyclegan", "--out", "x", "--sise", "64"], ["--sise", "Perhaps you meant", "--size PX|HxW"]),
         (["train", "pix2pix", "--out", "x", "--lambda-l2", "1"], ["--lambda-l2", "--lambda-l1 FLOAT"]),
         (["train", "cyclegan", "--out", "x", "--size", "3x"], ["--size", "3x"]),
         (["train", "cyclegan", "--out", "x", "--objective", "wgangp"], ["wgangp", "wgan-gp"]),

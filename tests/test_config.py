@@ -9,6 +9,7 @@ import pytest
 
 from viceversa import configure, methods
 from viceversa.config import TrainConfig, difference, from_json, read_config, to_json
+from viceversa.data.sources import UnpairedData
 from viceversa.errors import ConfigError
 
 OUT = Path("runs/x")
@@ -210,6 +211,19 @@ def test_configure_finds_flat_names_wherever_they_belong():
     assert config.method.networks.generator == "unet"
 
 
+@pytest.mark.parametrize("written", ["256x512", (256, 512), [256, 512]])
+def test_a_size_is_one_number_or_height_and_width(written):
+    config = configure("cyclegan", out=OUT, size_px=written, load_size_px=(300, 600))
+    assert config.method.data.size_px == UnpairedData(size_px=written).size_px == (256, 512)
+    assert UnpairedData(size_px=written).load_px == (286, 572)
+    assert json.loads(to_json(config))["method"]["data"]["size_px"] == [256, 512]
+    assert from_json(to_json(config), OUT) == config
+    square = configure("cyclegan", out=OUT, size_px="64x64")
+    assert square == configure("cyclegan", out=OUT, size_px=64)
+    assert json.loads(to_json(square))["method"]["data"]["size_px"] == 64, "as it always was"
+    assert difference(square, configure("cyclegan", out=OUT, size_px=written)) == ["--size 64, now 256x512"]
+
+
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
@@ -229,6 +243,12 @@ def test_configure_finds_flat_names_wherever_they_belong():
         ({"lambda_cycle": -1.0}, "--lambda-cycle, --lambda-identity and --pool must not be negative"),
         ({"channels_a": 1}, "The identity loss needs equal channels on both sides; got 1 and 3"),
         ({"size_px": 64, "load_size_px": 32}, "--load-size 32 is smaller than --size 64"),
+        ({"size_px": (64, 96), "load_size_px": 80}, "--load-size 80 is smaller than --size 64x96, which is cut out"),
+        ({"size_px": "64"}, "size_px: '64' is no whole number, and no height and width such as [256, 512]"),
+        ({"size_px": "64 by 96"}, "size_px: '64 by 96' is no size; write 256 for a square, or 256x512 for height x"),
+        ({"size_px": (64, 96, 3)}, "size_px: [64, 96, 3] is no whole number, and no height and width"),
+        ({"size_px": (64, 0)}, "--size must be at least 1 pixel, not 64x0"),
+        ({"size_px": None}, "size_px: None is no whole number"),
         ({"root": "x", "a": "y"}, "--data and --a or --b were given"),
     ],
 )

@@ -16,7 +16,7 @@ import cattrs.preconf.json
 import tyro
 from cattrs.errors import BaseValidationError, ForbiddenExtraKeysError
 
-from viceversa import methods, recipes
+from viceversa import methods, recipes, sizes
 from viceversa.errors import ConfigError
 from viceversa.methods import MethodConfig
 
@@ -147,7 +147,7 @@ def _typed(part: dataclasses.Field[Any], value: Any, *, short: bool = False) -> 
     name = flag(part)
     if isinstance(value, bool):
         return name if value else f"--no-{name.removeprefix('--')}"
-    words = "left out" if value is None else shlex.quote(str(value))
+    words = "left out" if value is None else sizes.words(value) if isinstance(value, tuple) else shlex.quote(str(value))
     return words if short else f"{name} {words}"
 
 
@@ -170,6 +170,10 @@ def _converter() -> cattrs.Converter:
     converter.register_unstructure_hook(Path, str)
     converter.register_structure_hook(Path, lambda value, _: Path(_exactly(str)(value, Path)))
     converter.register_structure_hook_func(lambda kind: get_origin(kind) is Literal, _one_of)
+    converter.register_structure_hook_func(
+        lambda kind: set(get_args(sizes.SizePx)) <= set(get_args(kind)),
+        lambda value, kind: None if value is None and type(None) in get_args(kind) else sizes.from_plain(value),
+    )
     return converter
 
 

@@ -1,10 +1,12 @@
 """Hands a function to tyro, with the settings that all commands share."""
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar, get_args
 
 import tyro
 from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec, PrimitiveTypeInfo
+
+from viceversa import sizes
 
 T = TypeVar("T")
 
@@ -13,6 +15,7 @@ def call(prog: str, function: Callable[..., T], arguments: list[str], descriptio
     """Parses ``arguments`` as the parameters of ``function`` and calls it."""
     registry = ConstructorRegistry()
     registry.primitive_rule(_unset)
+    registry.primitive_rule(_size)
     with registry:
         return tyro.cli(
             function,
@@ -39,4 +42,17 @@ def _unset(info: PrimitiveTypeInfo) -> PrimitiveConstructorSpec[None] | None:
         instance_from_str=lambda _: None,
         is_instance=lambda value: value is None,
         str_from_instance=lambda _: ["unset"],
+    )
+
+
+def _size(info: PrimitiveTypeInfo) -> PrimitiveConstructorSpec[Any] | None:
+    """How a `viceversa.sizes.SizePx` is typed: 256, or 256x512 for height x width."""
+    if not set(get_args(sizes.SizePx)) <= set(get_args(info.type)):
+        return None
+    return PrimitiveConstructorSpec(
+        nargs=1,
+        metavar="PX|HxW",
+        instance_from_str=lambda given: sizes.parse(given[0]),
+        is_instance=lambda value: value is None or isinstance(value, int | tuple),
+        str_from_instance=lambda value: ["unset" if value is None else sizes.words(value)],
     )

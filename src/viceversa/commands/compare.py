@@ -7,6 +7,7 @@ from typing import Annotated
 import tyro
 
 from viceversa.commands._call import call
+from viceversa.sizes import SizePx
 
 Models = Annotated[
     tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="RUN...", help_behavior_hint="(required)")
@@ -26,7 +27,7 @@ def compare(arguments: list[str]) -> int:
         to: str | None = None,
         paired: Annotated[bool | None, tyro.conf.arg(help_behavior_hint="(default: unset)")] = None,
         pictures: int = 12,
-        size: int | None = None,
+        size: SizePx | None = None,
         resamples: int = 200,
         seed: int = 0,
         device: str = "auto",
@@ -46,7 +47,7 @@ def compare(arguments: list[str]) -> int:
             to: The domain to translate to: a, b, or its name. Left out: every direction that all models have.
             paired: Whether pictures of A and B belong together. Left out: as in training, or by the layout of ROOT.
             pictures: How many pictures of each domain are shown; all that are held out are measured.
-            size: Pixels of a side. Left out: the largest size that one of the models was trained at.
+            size: 256 for squares, 256x512 for height x width. Left out: the largest that a model was trained at.
             resamples: How often pictures are drawn anew for the 95 % intervals; 0 for none.
             seed: Of the judge and of the intervals.
             device: Where to compute: auto, cpu, cuda or mps.

@@ -5,6 +5,7 @@ import sys
 import textwrap
 from typing import Any
 
+from viceversa import sizes
 from viceversa.commands._call import call
 
 _NARROWEST = 24
@@ -44,7 +45,8 @@ def table_of_defaults() -> str:
         objective = getattr(getattr(config, "adversarial", config), "objective", "-")
         generator = getattr(config.networks, "generator", "-")
         schedule, rate = config.schedule, f"{config.optimizer.learning_rate:g}"
-        numbers = (config.networks.width, config.data.size_px, schedule.batch, rate, f"{schedule.epochs:g}")
+        size = sizes.words(config.data.size_px)
+        numbers = (config.networks.width, size, schedule.batch, rate, f"{schedule.epochs:g}")
         lines.append(row(method.name, objective, generator, *numbers))
     return "\n".join(lines)
 

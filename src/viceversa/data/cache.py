@@ -120,7 +120,7 @@ def keep(
         about: What they follow from, as JSON can say it; other pictures need another.
         names: One for each.
         recipe: Their side and channels.
-        pictures: Makes them, each ``(side_px, side_px, sum(channels))``; called if they are not there yet.
+        pictures: Makes them, each of the recipe's shape; called if they are not there yet.
         folder: Of the cache; default: `user_folder`.
         progress: Called after each picture made.
 

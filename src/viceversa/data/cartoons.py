@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from viceversa import extras
+from viceversa import extras, sizes
 from viceversa.data import cache
 from viceversa.data.cache import PictureSet, Progress
 from viceversa.data.folders import Domain
@@ -67,9 +67,9 @@ class CartoonData(UnpairedData):
         ]
 
     def _with_twins(self, sharp: PictureSet, progress: Progress | None) -> PictureSet:
-        """The pictures, each with its smoothed twin, ``(N, L, L, 2 C)``, from the cache."""
+        """The pictures, each with its smoothed twin, ``(N, H, W, 2 C)``, from the cache."""
         entry: Any = sharp.pictures.filename  # its folder is called by the hash of all contents
-        recipe = Recipe(side_px=sharp.pictures.shape[1], channels=(self.channels_b, self.channels_b))
+        recipe = Recipe(side_px=sizes.of(*sharp.pictures.shape[1:3]), channels=(self.channels_b, self.channels_b))
         about = ["edges smoothed", _VERSION, Path(entry).parent.name]
 
         def twins() -> Iterator[Array]:
@@ -85,7 +85,7 @@ class CartoonPictures(UnpairedPictures):
     """Photographs and cartoons, and with each cartoon the same one with its edges smoothed."""
 
     def batch(self, positions: Tensor) -> tuple[Tensor, ...]:
-        """Photographs, cartoons and smoothed cartoons at ``positions``, each ``(N, C, S, S)`` float32 in [-1, 1].
+        """Photographs, cartoons and smoothed cartoons at ``positions``, each ``(N, C, H, W)`` float32 in [-1, 1].
 
         A smoothed cartoon is cut out and mirrored as its sharp twin.
         """

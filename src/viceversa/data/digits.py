@@ -32,7 +32,7 @@ def digits(keeping: Keeping) -> Source:
         names = [f"{row:04}" for row in rows]
 
         def make(recipe: Recipe) -> PictureSet:
-            recipe, size = replace(recipe, smallest_px=1, fit="crop"), (recipe.side_px, recipe.side_px)
+            recipe, size = replace(recipe, smallest_px=1, fit="crop"), recipe.shape[:2]
             return cache.keep(
                 ["digits", name, digest],
                 names,

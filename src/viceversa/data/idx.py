@@ -21,7 +21,7 @@ import numpy as np
 
 from viceversa.data import cache
 from viceversa.data.cache import PictureSet
-from viceversa.data.images import Array, fit_square
+from viceversa.data.images import Array, fitted
 from viceversa.data.parts import Keeping, Part, Source, combined
 from viceversa.data.recipe import Recipe
 from viceversa.errors import DataError
@@ -91,13 +91,13 @@ def squares(chunks: Iterator[Array], recipe: Recipe) -> Iterator[Array]:
             edges = (chunk[:, 0], chunk[:, -1], chunk[:, :, 0], chunk[:, :, -1])
             background = int(np.bincount(np.concatenate([edge.ravel() for edge in edges])).argmax())
         height, width = chunk.shape[1:]
-        margin = recipe.side_px - height
+        margin = recipe.shape[0] - height
         if height == width and margin >= 0 and margin % 2 == 0 and margin * _MARGIN_SHARE <= height:
             around = (margin // 2, margin // 2)
-            fitted = np.pad(chunk, ((0, 0), around, around), constant_values=background)[..., None]
+            made = np.pad(chunk, ((0, 0), around, around), constant_values=background)[..., None]
         else:
-            fitted = (fit_square(picture[..., None], recipe.side_px, recipe.fit) for picture in chunk)
-        for picture in fitted:
+            made = (fitted(picture[..., None], recipe.side_px, recipe.fit) for picture in chunk)
+        for picture in made:
             yield np.repeat(picture, recipe.channels[0], axis=2)
 
 

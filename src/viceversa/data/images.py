@@ -16,10 +16,12 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
+from viceversa import sizes
 from viceversa.data import colour, formats
 from viceversa.data.formats import SUFFIXES, limits, pillow
 from viceversa.data.picture import Picture
 from viceversa.errors import PictureError
+from viceversa.sizes import SizePx
 
 Array: TypeAlias = NDArray[np.uint8]
 Pixels: TypeAlias = NDArray[np.uint8 | np.uint16]
@@ -28,8 +30,8 @@ Fit: TypeAlias = Literal["crop", "stretch"]
 PIXEL_LIMIT = limits.PIXEL_LIMIT
 
 __all__ = [
-    "PIXEL_LIMIT", "SUFFIXES", "Array", "Fit", "Pixels", "encode", "fit_square", "from_pil", "grid", "look", "opened",
-    "portable", "read", "read_deep", "resize", "save", "to_tensor", "to_uint8", "visible",
+    "PIXEL_LIMIT", "SUFFIXES", "Array", "Fit", "Pixels", "encode", "fit_square", "fitted", "from_pil", "grid", "look",
+    "opened", "portable", "read", "read_deep", "resize", "save", "to_tensor", "to_uint8", "visible",
 ]  # fmt: skip
 
 
@@ -134,16 +136,23 @@ def resize(picture: Pixels, size: tuple[int, int]) -> Any:
 
 
 def fit_square(picture: Pixels, side_px: int, fit: Fit = "crop") -> Any:
-    """``(H, W, C)`` of uint8 or uint16, which it stays, to ``(side_px, side_px, C)``.
+    """``(H, W, C)`` of uint8 or uint16, which it stays, to ``(side_px, side_px, C)``; see `fitted`."""
+    return fitted(picture, side_px, fit)
 
-    ``"crop"`` keeps the middle square, without distortion; ``"stretch"`` keeps everything and lets the sides change.
+
+def fitted(picture: Pixels, size_px: SizePx, fit: Fit = "crop") -> Any:
+    """``(H, W, C)`` of uint8 or uint16, which it stays, to ``(height, width, C)`` of ``size_px``.
+
+    ``"crop"`` keeps the largest window of that shape in the middle, without distortion; ``"stretch"`` keeps everything
+    and lets the sides change.
     """
-    height, width = picture.shape[:2]
+    size = sizes.sides(size_px)
     if fit == "stretch":
-        return _resize(picture, (side_px, side_px), None)
-    side = min(height, width)
-    left, top = (width - side) / 2, (height - side) / 2
-    return _resize(picture, (side_px, side_px), (left, top, left + side, top + side))
+        return _resize(picture, size, None)
+    height, width = picture.shape[:2]
+    tall, wide = sizes.window(height, width, size_px)
+    left, top = (width - wide) / 2, (height - tall) / 2
+    return _resize(picture, size, (left, top, left + wide, top + tall))
 
 
 def grid(rows: Sequence[Sequence[Array]], gap_px: int = 2) -> Array:

@@ -8,7 +8,7 @@ import tyro
 
 from viceversa.data import folders
 from viceversa.data.parts import Keeping, Source, in_domains
-from viceversa.data.single import SingleData
+from viceversa.data.single import SQUARE, SingleData
 from viceversa.errors import ConfigError
 
 
@@ -22,7 +22,7 @@ class LabelledData(SingleData):
     b: Path | None = None
     """A folder of pictures of another kind."""
 
-    size_px: Annotated[int, tyro.conf.arg(name="size")] = 64
+    size_px: Annotated[int, tyro.conf.arg(name="size"), SQUARE] = 64
     """Pixels of a side of the square pictures, 16 to 128."""
 
     mirror: bool = True

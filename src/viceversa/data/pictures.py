@@ -11,11 +11,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from viceversa import seeding
+from viceversa import seeding, sizes
 from viceversa.data import balance
 from viceversa.data.augment import crop_and_mirror
 from viceversa.data.cache import Skipped
 from viceversa.data.images import Pixels, portable, resize, to_tensor
+from viceversa.sizes import SizePx
 
 HeldOutKind: TypeAlias = Literal["test", "held out", "training"]
 
@@ -72,7 +73,7 @@ class Pictures(Protocol):
         ...
 
     def batch(self, positions: Tensor) -> tuple[Tensor, ...]:
-        """The samples at ``positions`` ``(N,)`` int64, best on the CPU: a and b, ``(N, C, S, S)`` float32 in [-1, 1].
+        """The samples at ``positions`` ``(N,)`` int64, best on the CPU: a and b, ``(N, C, H, W)`` float32 in [-1, 1].
 
         On the device, channels-last in memory. Each sample depends on the seed and on its own position, on nothing
         else.
@@ -92,13 +93,13 @@ class Deck:
     """Pictures (or pairs) that are shuffled anew for each epoch and drawn by position."""
 
     store: Pixels | Tensor
-    """``(N, L, L, C)`` uint8 or uint16, a memory map on the host; or on the device, as `images.portable` gives it."""
+    """``(N, H, W, C)`` uint8 or uint16, a memory map on the host; or on the device, as `images.portable` gives it."""
 
     rows: NDArray[np.int64]
     """Those of the N that are trained on."""
 
     kept: Pixels
-    """``(M, K, K, C)`` uint8 or uint16, the pictures that may be held out."""
+    """``(M, H, W, C)`` uint8 or uint16, the pictures that may be held out."""
 
     kept_rows: NDArray[np.int64]
     """Those of the M that are."""
@@ -106,8 +107,8 @@ class Deck:
     channels: tuple[int, ...]
     """How C is made up: of one picture or of two."""
 
-    size_px: int
-    """Pixels of a side of what comes out."""
+    size_px: SizePx
+    """Of what comes out."""
 
     mirror: bool
     """Whether to mirror half of the samples."""
@@ -125,7 +126,7 @@ class Deck:
     """How often each of the rows is shown, with mean 1; None: all alike."""
 
     at_size: Callable[[NDArray[np.int64]], Pixels] | None = None
-    """Pictures of the store by their rows, decoded from their files at ``size_px``, ``(N, S, S, C)``, a second
+    """Pictures of the store by their rows, decoded from their files at ``size_px``, ``(N, H, W, C)``, a second
     picture of C left out: those of the store were resized to be cut, and would be resized a second time."""
 
     @property
@@ -134,7 +135,7 @@ class Deck:
         return 8 * self.kept.dtype.itemsize
 
     def draw(self, positions: Tensor) -> Tensor:
-        """``(N, C, S, S)`` float32 in [-1, 1]: the picture that is at ``positions`` in an endless row of epochs."""
+        """``(N, C, H, W)`` float32 in [-1, 1]: the picture that is at ``positions`` in an endless row of epochs."""
         rows = self.rows_at(positions)
         if isinstance(self.store, Tensor):
             chosen = self.store[torch.from_numpy(rows).to(self.device)]
@@ -151,9 +152,9 @@ class Deck:
         return to_tensor(windows)
 
     def held_out(self, limit: int | None, start: int) -> Tensor:
-        """``(N, C, S, S)`` float32 in [-1, 1], whole pictures without any chance in them."""
+        """``(N, C, H, W)`` float32 in [-1, 1], whole pictures without any chance in them."""
         rows = self.kept_rows[start:][:limit]
-        size = (self.size_px, self.size_px)
+        size = sizes.sides(self.size_px)
         edges = np.cumsum(self.channels)[:-1]
         pictures = [
             np.concatenate([resize(part, size) for part in np.split(self.kept[row], edges, axis=2)], axis=2)
@@ -218,7 +219,7 @@ class UnpairedPictures:
         return min(len(self.a.kept_rows), len(self.b.kept_rows))
 
     def batch(self, positions: Tensor) -> tuple[Tensor, ...]:
-        """A and B at ``positions``, each ``(N, C, S, S)`` float32 in [-1, 1]; see `Pictures.batch`."""
+        """A and B at ``positions``, each ``(N, C, H, W)`` float32 in [-1, 1]; see `Pictures.batch`."""
         return self.a.draw(positions), self.b.draw(positions)
 
     def held_out(self, limit: int | None = None, start: int = 0) -> tuple[Tensor, Tensor]:
@@ -269,7 +270,7 @@ class PairedPictures:
         return len(self.pairs.kept_rows)
 
     def batch(self, positions: Tensor) -> tuple[Tensor, Tensor]:
-        """Source and target at ``positions``, each ``(N, C, S, S)`` float32 in [-1, 1]; see `Pictures.batch`."""
+        """Source and target at ``positions``, each ``(N, C, H, W)`` float32 in [-1, 1]; see `Pictures.batch`."""
         return self._parted(self.pairs.draw(positions))
 
     def held_out(self, limit: int | None = None, start: int = 0) -> tuple[Tensor, Tensor]:

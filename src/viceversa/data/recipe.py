@@ -1,4 +1,4 @@
-"""How a picture, or a pair of pictures, becomes one square array."""
+"""How a picture, or a pair of pictures, becomes one array of a given size."""
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -6,25 +6,27 @@ from typing import Any, Literal
 
 import numpy as np
 
+from viceversa import sizes
 from viceversa.data import formats
 from viceversa.data.folders import Item
 from viceversa.data.formats import npy
-from viceversa.data.images import Fit, Pixels, fit_square, read, read_deep
+from viceversa.data.images import Fit, Pixels, fitted, read, read_deep
 from viceversa.errors import PictureError
+from viceversa.sizes import SizePx
 
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """How an item becomes one array ``(side_px, side_px, sum(channels))``."""
+    """How an item becomes one array ``(height, width, sum(channels))``."""
 
-    side_px: int
-    """Pixels of a side of the square pictures."""
+    side_px: SizePx
+    """Of the arrays: pixels of a side, or height and width."""
 
-    smallest_px: int = 1
-    """Pictures whose short side is smaller than this are not used."""
+    smallest_px: SizePx = 1
+    """Pictures that are smaller than this on either side are not used."""
 
     fit: Fit = "crop"
-    """How a picture that is not square becomes so: `viceversa.data.images.fit_square`."""
+    """How a picture of another shape comes to the size: `viceversa.data.images.fitted`."""
 
     channels: tuple[int, ...] = (3,)
     """Channels of the picture, or of both halves of a pair, which lie in one array, one behind the other."""
@@ -35,7 +37,7 @@ class Recipe:
     @property
     def shape(self) -> tuple[int, int, int]:
         """Of one array."""
-        return self.side_px, self.side_px, sum(self.channels)
+        return *sizes.sides(self.side_px), sum(self.channels)
 
     def about(self) -> dict[str, Any]:
         """What it says, for a hash: the same as ever for 8 bits, so that what was cached is found."""
@@ -43,14 +45,15 @@ class Recipe:
 
 
 def decode(item: Item, recipe: Recipe) -> Pixels:
-    """An item as ``(side_px, side_px, sum(channels))`` uint8 or uint16; both halves of a pair go the same way.
+    """An item as ``(height, width, sum(channels))`` uint8 or uint16; both halves of a pair go the same way.
 
     Raises:
         PictureError: A file cannot be read, is too small, or the halves of a pair are not equally large.
     """
     if len(recipe.channels) == 1:
         # Twice the size that is needed leaves something to filter.
-        parts = [_read(item.files[0], recipe.channels[0], recipe.bits, at_least_px=2 * recipe.side_px)]
+        at_least_px = 2 * max(recipe.shape[:2])
+        parts = [_read(item.files[0], recipe.channels[0], recipe.bits, at_least_px=at_least_px)]
     elif len(item.files) == 1:
         parts = _halves(item.files[0], recipe)
     else:
@@ -62,12 +65,17 @@ def decode(item: Item, recipe: Recipe) -> Pixels:
                 "the halves of a pair must be equally large."
             )
     height, width = parts[0].shape[:2]
-    if min(height, width) < recipe.smallest_px:
+    if not sizes.covers((height, width), recipe.smallest_px):
         raise PictureError(
-            f"{item.files[0]}: it is {width} x {height} px, smaller than the {recipe.smallest_px} px that training "
-            "takes; choose a smaller --size, or let it be enlarged with --enlarge."
+            f"{item.files[0]}: it is {width} x {height} px, smaller than the {_in_words(recipe.smallest_px)} that "
+            "training takes; choose a smaller --size, or let it be enlarged with --enlarge."
         )
-    return np.concatenate([fit_square(part, recipe.side_px, recipe.fit) for part in parts], axis=2)
+    return np.concatenate([fitted(part, recipe.side_px, recipe.fit) for part in parts], axis=2)
+
+
+def _in_words(size_px: SizePx) -> str:
+    """Sizes of files are told with the width first, and --size has the height first: so both are named."""
+    return f"{size_px} px" if isinstance(size_px, int) else f"{size_px[1]} px of width and {size_px[0]} px of height"
 
 
 def _read(file: Path, channels: int, bits: Literal[8, 16], at_least_px: int | None = None) -> Pixels:

@@ -9,7 +9,9 @@ import torch
 import tyro
 from numpy.typing import NDArray
 from torch import Tensor
+from tyro.constructors import PrimitiveConstructorSpec
 
+from viceversa import sizes
 from viceversa.data.avatars.classes import portraits
 from viceversa.data.cache import PictureSet, Progress, Skipped
 from viceversa.data.digits import digits
@@ -26,6 +28,11 @@ Builtin = Literal["avatars", "digits"]
 _HELD_OUT_SHARE = 10  # at most one in so many pictures is kept out of training
 _MAY_DIFFER = {"may_differ": True}  # folders may be moved: a run knows its pictures by their content
 _SMALLEST_PX, _LARGEST_PX = 16, 128
+SQUARE = PrimitiveConstructorSpec[int](
+    nargs=1, metavar="INT", instance_from_str=lambda given: _square(given[0]),
+    is_instance=lambda value: isinstance(value, int), str_from_instance=lambda value: [str(value)],
+)  # fmt: skip
+"""How the side of a square is typed: height x width, which translation takes, is refused in words."""
 _FEWEST = 2  # in all and of a class: one picture would only be learnt by heart
 
 
@@ -39,10 +46,10 @@ class SingleData:
     builtin: Builtin | None = None
     """Instead of --data: drawn portraits (two classes), or scikit-learn's handwritten digits (ten)."""
 
-    size_px: Annotated[int, tyro.conf.arg(name="size")] = 32
+    size_px: Annotated[int, tyro.conf.arg(name="size"), SQUARE] = 32
     """Pixels of a side of the square pictures, 16 to 128."""
 
-    load_size_px: Annotated[int | None, tyro.conf.arg(name="load-size")] = None
+    load_size_px: Annotated[Annotated[int, SQUARE] | None, tyro.conf.arg(name="load-size")] = None
     """Pixels of a side of which a random window is cut out; left out: the size, so nothing is cut off."""
 
     channels: Literal[1, 3] | None = None
@@ -227,7 +234,7 @@ class SinglePictures:
     @property
     def size_px(self) -> int:
         """Pixels of a side."""
-        return self.deck.size_px
+        return sizes.sides(self.deck.size_px)[0]
 
     def batch(self, positions: Tensor) -> tuple[Tensor, Tensor]:
         """The samples at ``positions``: pictures ``(N, C, S, S)`` float32 in [-1, 1], and labels ``(N,)`` int64.
@@ -267,6 +274,13 @@ def require_classes(pictures: SinglePictures) -> None:
                 f"{train.class_place(name)}: there is {words} of this class to train on, and it takes two or more. "
                 "Add some, or remove the class."
             )
+
+
+def _square(given: str) -> int:
+    size_px = sizes.parse(given)
+    if not isinstance(size_px, int):
+        raise ValueError(f"{given} is no square, and what is made from noise or told apart is square; give one number")
+    return size_px
 
 
 def _labels(pictures: PictureSet, part: Part, classes: tuple[str, ...]) -> NDArray[np.int64]:

@@ -11,6 +11,7 @@ import torch
 import tyro
 from numpy.typing import NDArray
 
+from viceversa import sizes
 from viceversa.data import balance, cache, folders
 from viceversa.data.balance import Balance
 from viceversa.data.cache import PictureSet, Progress, Skipped
@@ -20,6 +21,7 @@ from viceversa.data.others import passed_over, places
 from viceversa.data.pictures import Deck, HeldOutKind, PairedPictures, UnpairedPictures, hold_out, place
 from viceversa.data.recipe import Recipe
 from viceversa.errors import ConfigError, DataError, PictureError
+from viceversa.sizes import SizePx
 
 _LOAD_SHARE = 286 / 256  # of the size: the papers' jitter
 _MOST_CHANNELS = 256
@@ -46,11 +48,11 @@ class PictureData:
     name_b: str | None = None
     """What the pictures of B are called; left out: as their folder."""
 
-    size_px: Annotated[int, tyro.conf.arg(name="size")] = 256
-    """Pixels of a side of the square pictures that networks are trained on."""
+    size_px: Annotated[SizePx, tyro.conf.arg(name="size")] = 256
+    """Pixels of a side of the images that networks are trained on: 256 for squares, 256x512 for height x width."""
 
-    load_size_px: Annotated[int | None, tyro.conf.arg(name="load-size")] = None
-    """Pixels of a side of which a random window is cut out; left out: 286/256 of the size, as in the papers."""
+    load_size_px: Annotated[SizePx | None, tyro.conf.arg(name="load-size")] = None
+    """The size out of which a random window is cut; left out: 286/256 of the size, as in the papers."""
 
     mirror: bool = True
     """Mirror half of the samples left to right."""
@@ -65,7 +67,7 @@ class PictureData:
     """Bits of a value that pictures are kept with; left out: 16 if the first picture of A or of B has more than 8."""
 
     fit: Fit = "crop"
-    """How pictures become square: "crop" takes their middle, undistorted; "stretch" takes all of them."""
+    """How images come to the size: "crop" takes their middle, undistorted; "stretch" takes all of them."""
 
     hold_out: int = 8
     """Of a domain without a test folder: pictures, at most a tenth, kept for samples and metrics; 0 for none."""
@@ -80,13 +82,14 @@ class PictureData:
     """Folder for the decoded pictures; left out: the user's folder for caches."""
 
     def __post_init__(self) -> None:
-        if self.size_px < 1:
-            raise ConfigError(f"--size must be at least 1 pixel, not {self.size_px}.")
-        if self.load_size_px is not None and self.load_size_px < self.size_px:
-            raise ConfigError(
-                f"--load-size {self.load_size_px} is smaller than --size {self.size_px}, which is cut out of it. "
-                "Make it as large or larger."
-            )
+        object.__setattr__(self, "size_px", sizes.checked(self.size_px, "--size"))
+        if self.load_size_px is not None:
+            object.__setattr__(self, "load_size_px", sizes.checked(self.load_size_px, "--load-size"))
+            if not sizes.covers(self.load_size_px, self.size_px):
+                raise ConfigError(
+                    f"--load-size {sizes.words(self.load_size_px)} is smaller than --size "
+                    f"{sizes.words(self.size_px)}, which is cut out of it. Make it as large or larger."
+                )
         if self.hold_out < 0:
             raise ConfigError(f"--hold-out must be 0 or more, not {self.hold_out}.")
         for name, channels in ("a", self.channels_a), ("b", self.channels_b):
@@ -103,9 +106,10 @@ class PictureData:
             raise ConfigError("--data and --a or --b were given. Name either one data set or two folders.")
 
     @property
-    def load_px(self) -> int:
-        """Pixels of a side before the window is cut out."""
-        return self.load_size_px or round(self.size_px * _LOAD_SHARE)
+    def load_px(self) -> SizePx:
+        """The size before the window is cut out."""
+        height, width = sizes.sides(self.size_px)
+        return self.load_size_px or sizes.of(round(height * _LOAD_SHARE), round(width * _LOAD_SHARE))
 
     @property
     def channels(self) -> tuple[int, int]:
@@ -247,7 +251,7 @@ class Decoded:
 def _decode(
     data: PictureData, domain: Domain, channels: tuple[int, ...], bits: Literal[8, 16], progress: Progress | None
 ) -> Decoded:
-    def build(items: tuple[Item, ...], side_px: int) -> PictureSet:
+    def build(items: tuple[Item, ...], side_px: SizePx) -> PictureSet:
         smallest_px = 1 if data.enlarge else data.size_px
         recipe = Recipe(side_px=side_px, smallest_px=smallest_px, fit=data.fit, channels=channels, bits=bits)
         return cache.build(items, recipe, data.cache, strict=data.strict, progress=progress)

@@ -8,6 +8,7 @@ no run folder and nothing to resume.
 import dataclasses
 import hashlib
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,15 +21,16 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as to_bytes
 from torch import Tensor, nn
 
-from viceversa import seeding
+from viceversa import seeding, sizes
 from viceversa.data.augment import crop_and_mirror
 from viceversa.data.cache import user_folder
 from viceversa.data.images import Array, to_tensor
 from viceversa.errors import CheckpointError, ConfigError, DataError
+from viceversa.sizes import SizePx
 from viceversa.training.log import replace_file
 
 FORMAT, VERSION = "viceversa-classifier", 1
-_SMALLEST_PX, _LARGEST_PX = 4, 1024
+SMALLEST_PX, LARGEST_PX = 4, 1024
 _AT_ONCE = 500  # pictures judged in one go
 Labels = NDArray[np.int64]
 
@@ -41,8 +43,8 @@ class NetworkConfig:
     """Kinds of pictures."""
     channels: int
     """1 for grey, 3 for colour."""
-    size_px: int
-    """Pixels of a side."""
+    size_px: SizePx
+    """Pixels of a side, or height and width."""
     width: int
     """Channels of the first layer; the deeper ones have twice as many."""
     features: int
@@ -51,12 +53,14 @@ class NetworkConfig:
     def __post_init__(self) -> None:
         for part in dataclasses.fields(self):
             value = getattr(self, part.name)
-            if type(value) is not int or value < 1:
+            if part.name != "size_px" and (type(value) is not int or value < 1):
                 raise ConfigError(f"A classifier's {part.name} must be a whole number from 1 on; got {value!r}.")
-        if not _SMALLEST_PX <= self.size_px <= _LARGEST_PX or self.classes < 2:
+        size_px = sizes.checked(self.size_px, "A classifier's size")
+        object.__setattr__(self, "size_px", size_px)  # a list in JSON
+        if not all(SMALLEST_PX <= side <= LARGEST_PX for side in sizes.sides(size_px)) or self.classes < 2:
             raise ConfigError(
-                f"A classifier tells two or more kinds of pictures of {_SMALLEST_PX} to {_LARGEST_PX} px apart; got "
-                f"{self.classes} of {self.size_px} px."
+                f"A classifier tells two or more kinds of pictures of {SMALLEST_PX} to {LARGEST_PX} px apart; got "
+                f"{self.classes} of {sizes.words(size_px)} px."
             )
 
 
@@ -95,23 +99,28 @@ class ClassifierNetwork(nn.Module):
     def __init__(self, config: NetworkConfig):
         super().__init__()
         self.config = config
-        c, side = config.width, (config.size_px + 1) // 2
+        c, sides = config.width, _halved(sizes.sides(config.size_px))
         layers = self._stage(config.channels, c, stride=2)
-        while side > 4:
+        while max(sides) > 4:
             layers += [*self._stage(c, c, stride=1), *self._stage(c, 2 * config.width, stride=2)]
-            c, side = 2 * config.width, (side + 1) // 2
-        full = nn.Linear(c * side**2, config.features, bias=False)
+            c, sides = 2 * config.width, _halved(sides)
+        full = nn.Linear(c * math.prod(sides), config.features, bias=False)
         self.body = nn.Sequential(*layers, nn.Flatten(), full, nn.BatchNorm1d(config.features), nn.ReLU())
         self.head = nn.Sequential(nn.Dropout(0.25), nn.Linear(config.features, config.classes))
 
     def forward(self, x: Tensor) -> Tensor:
-        """``(N, C, S, S)`` in [-1, 1] to logits ``(N, classes)``."""
+        """``(N, C, H, W)`` in [-1, 1] to logits ``(N, classes)``."""
         return self.head(self.body(x))
 
     @staticmethod
     def _stage(c_in: int, c_out: int, stride: int) -> list[nn.Module]:
         conv = nn.Conv2d(c_in, c_out, 3, stride, padding=1, bias=False)
         return [conv, nn.BatchNorm2d(c_out), nn.ReLU(inplace=True)]
+
+
+def _halved(sides: tuple[int, int]) -> tuple[int, int]:
+    """What a convolution of stride 2 leaves of them."""
+    return (sides[0] + 1) // 2, (sides[1] + 1) // 2
 
 
 class Classifier:
@@ -124,22 +133,21 @@ class Classifier:
 
     @torch.no_grad()
     def features(self, pictures: Tensor) -> Tensor:
-        """``(N, C, S, S)`` in [-1, 1] to ``(N, features)`` float32 on the CPU, by the last layer but one.
+        """``(N, C, H, W)`` in [-1, 1] to ``(N, features)`` float32 on the CPU, by the last layer but one.
 
         Raises:
             DataError: The pictures are of another size or number of channels than it was trained on.
         """
         c = self.network.config
-        if pictures.shape[1:] != (c.channels, c.size_px, c.size_px):
-            raise DataError(
-                f"This classifier takes (N, {c.channels}, {c.size_px}, {c.size_px}); got {tuple(pictures.shape)}."
-            )
+        height, width = sizes.sides(c.size_px)
+        if pictures.shape[1:] != (c.channels, height, width):
+            raise DataError(f"This classifier takes (N, {c.channels}, {height}, {width}); got {tuple(pictures.shape)}.")
         device = next(self.network.parameters()).device
         parts = [self.network.body(part.to(device, torch.float32)).cpu() for part in pictures.split(_AT_ONCE)]
         return torch.cat(parts)
 
     def probabilities(self, pictures: Tensor) -> Tensor:
-        """``(N, C, S, S)`` in [-1, 1] to ``(N, classes)`` float32 on the CPU; each row sums to 1."""
+        """``(N, C, H, W)`` in [-1, 1] to ``(N, classes)`` float32 on the CPU; each row sums to 1."""
         return self.probabilities_of(self.features(pictures))
 
     @torch.no_grad()
@@ -198,9 +206,9 @@ def fit(
     """Trains a classifier; equal pictures and settings give an equal one.
 
     Args:
-        pictures: ``(N, S, S, C)`` uint8.
+        pictures: ``(N, H, W, C)`` uint8.
         labels: ``(N,)``, from 0 on, without gaps.
-        test_pictures: ``(M, S, S, C)`` uint8, on which its accuracy is measured.
+        test_pictures: ``(M, H, W, C)`` uint8, on which its accuracy is measured.
         test_labels: ``(M,)``.
         config: How to train.
         device: Where to.
@@ -216,7 +224,7 @@ def fit(
             NetworkConfig(
                 classes=classes,
                 channels=pictures.shape[3],
-                size_px=pictures.shape[1],
+                size_px=sizes.of(*pictures.shape[1:3]),
                 width=config.width,
                 features=config.features,
             )
@@ -254,7 +262,7 @@ def fitted(
 
 
 def accuracy(classifier: Classifier, pictures: Array, labels: Labels) -> float:
-    """Share of ``pictures`` ``(N, S, S, C)`` uint8 that it names as ``labels`` do."""
+    """Share of ``pictures`` ``(N, H, W, C)`` uint8 that it names as ``labels`` do."""
     right = 0
     for start in range(0, len(pictures), _AT_ONCE):
         part = to_tensor(np.array(pictures[start : start + _AT_ONCE]))
@@ -287,7 +295,12 @@ def _shifted(pictures: Array, positions: Tensor, config: FitConfig) -> Tensor:
     s = config.shift_px
     padded = torch.from_numpy(np.pad(pictures, ((0, 0), (s, s), (s, s), (0, 0)), mode="edge"))
     return crop_and_mirror(
-        padded, pictures.shape[1], seed=config.seed, stream="classifier", positions=positions, mirror=config.mirror
+        padded,
+        sizes.of(*pictures.shape[1:3]),
+        seed=config.seed,
+        stream="classifier",
+        positions=positions,
+        mirror=config.mirror,
     )
 
 
@@ -298,9 +311,9 @@ def _checked(pictures: Array, labels: Labels, test_pictures: Array, test_labels:
             f"A classifier needs a label for every picture, and some to test it; got {len(labels)} for {len(pictures)} "
             f"and {len(test_labels)} for {len(test_pictures)} of the test."
         )
-    if pictures.shape[1] != pictures.shape[2] or pictures.shape[1:] != test_pictures.shape[1:]:
+    if pictures.shape[1:] != test_pictures.shape[1:]:
         raise DataError(
-            f"A classifier needs square pictures of one size; got {pictures.shape[1:]} and {test_pictures.shape[1:]}."
+            f"A classifier needs pictures of one size; got {pictures.shape[1:]} and {test_pictures.shape[1:]}."
         )
     found = np.bincount(labels.clip(min=0))
     if min(labels.min(), test_labels.min()) < 0 or len(found) < 2 or not found.all() or test_labels.max() >= len(found):

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
+from viceversa import sizes
 from viceversa.data.images import Array, to_tensor, to_uint8
 from viceversa.data.pictures import HeldOutKind
 from viceversa.data.sources import PairedData, PictureData, UnpairedData
@@ -20,6 +21,7 @@ from viceversa.evaluation.translation import Evaluation, Translate, measure, sta
 from viceversa.extras import need
 from viceversa.inference.translator import Translator
 from viceversa.outputs import check_output, page_mark, write_output
+from viceversa.sizes import SizePx
 from viceversa.training import machine
 
 _ALL = 10**9  # pictures to hold out: as many as may be, a tenth
@@ -37,7 +39,7 @@ class Sheet:
     """The domain's name for people."""
     target: str
     columns: tuple[tuple[str, Array], ...] = field(repr=False)
-    """A title and ``(N, S, S, C)`` uint8: the input, with pairs the truth, then each model's translations."""
+    """A title and ``(N, H, W, C)`` uint8: the input, with pairs the truth, then each model's translations."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +68,7 @@ def compare(
     to: str | None = None,
     paired: bool | None = None,
     pictures: int = 12,
-    size: int | None = None,
+    size: SizePx | None = None,
     resamples: int = 200,
     seed: int = 0,
     device: str = "auto",
@@ -84,7 +86,7 @@ def compare(
         to: The domain to translate to: a, b or its name; left out: every direction that all models have.
         paired: Whether the pictures of a and b belong together; left out: as in the runs, or by the layout of ``data``.
         pictures: How many are shown; measured are all.
-        size: Pixels of a side; left out: the largest that a model was trained at.
+        size: Pixels of a side, or height and width; left out: the largest that a model was trained at.
         resamples: For the 95 % intervals; 0 leaves them out.
         seed: Of the judge and of the intervals.
         device: Where to compute: auto, cpu, cuda or mps.
@@ -168,7 +170,7 @@ def _settings(
     names: Sequence[str],
     where: tuple[Path | str | None, ...],
     paired: bool | None,
-    size: int | None,
+    size: SizePx | None,
 ) -> PairedData | UnpairedData:
     """Those of the pictures, as the first run has them, at the size of the largest model."""
     runs = {model.name: model.data for model in models if model.data is not None}
@@ -186,10 +188,11 @@ def _settings(
         raise ConfigError(
             f"These runs were trained on different pictures ({each}). Name those to compare on: --data, or --a and --b."
         )
-    size_px = max(model.translator.size_px for model in models) if size is None else size
+    trained_at = [model.translator.size_px for model in models]
+    size_px = max(trained_at, key=sizes.pixels) if size is None else sizes.checked(size, "--size")
     if size_px != known.get("size_px"):
         # Pictures that were large enough for the runs need not be so for the largest model.
-        known |= {"load_size_px": None, "enlarge": known["enlarge"] or size_px > known["size_px"]}
+        known |= {"load_size_px": None, "enlarge": known["enlarge"] or not sizes.covers(known["size_px"], size_px)}
     if paired is None:
         root = known.get("root")
         aside = root is not None and root.is_dir() and not any((root / name).is_dir() for name in ("trainA", "trainB"))
@@ -271,7 +274,8 @@ def _warnings(models: Sequence[Compared], data: PictureData, kind: HeldOutKind) 
             found.append(f"{model.name} has other names for the domains: {called}. Is it of the same kind?")
         if model.translator.size_px != data.size_px:
             found.append(
-                f"{model.name} was trained at {model.translator.size_px} px, and is used at {data.size_px} px."
+                f"{model.name} was trained at {sizes.words(model.translator.size_px)} px, and is used at "
+                f"{sizes.words(data.size_px)} px."
             )
         if model.data is None:
             found.append(

@@ -15,6 +15,7 @@ from importlib.resources import files
 
 from PIL import Image
 
+from viceversa import sizes
 from viceversa.data.images import Array, visible
 from viceversa.evaluation.bootstrap import Figure
 from viceversa.evaluation.compared import Compared, differences
@@ -64,8 +65,8 @@ def to_html(comparison: Comparison) -> str:
         "models": _models(comparison),
         "speed": escape(
             "Speed and memory of training are as the runs have recorded them, each on what it was trained on. "
-            f"Translating one picture of {comparison.evaluations[0].size_px} px was measured when this page was made, "
-            f"on {comparison.machine}: the median of some calls, the models taking turns."
+            f"Translating one picture of {sizes.words(comparison.evaluations[0].size_px)} px was measured when this "
+            f"page was made, on {comparison.machine}: the median of some calls, the models taking turns."
         ),
         "settings": _settings(comparison.models),
     }
@@ -77,13 +78,13 @@ def to_html(comparison: Comparison) -> str:
 def _about(comparison: Comparison) -> str:
     first = comparison.evaluations[0]
     pictures = " and ".join(f"{direction.pictures} {direction.source}" for direction in first.directions)
-    sizes = {model.translator.size_px for model in comparison.models}
-    why = "as all were trained" if sizes == {first.size_px} else ""
+    trained_at = {model.translator.size_px for model in comparison.models}
+    why = "as all were trained" if trained_at == {first.size_px} else ""
     if not why:
-        why = "the largest training size" if first.size_px == max(sizes) else "as asked for"
+        why = "the largest training size" if first.size_px == max(trained_at, key=sizes.pixels) else "as asked for"
     return (
         f"{len(comparison.models)} models on the same pictures: {pictures}, {_KINDS[first.held_out]}, at "
-        f"{first.size_px} px ({why})."
+        f"{sizes.words(first.size_px)} px ({why})."
     )
 
 
@@ -215,7 +216,7 @@ def _models(comparison: Comparison) -> str:
     rows = {
         "Method": [_known(model.method) for model in models],
         "Generator": [escape(model.generator) for model in models],
-        "Trained at": [f"{model.translator.size_px} px" for model in models],
+        "Trained at": [f"{sizes.words(model.translator.size_px)} px" for model in models],
         "Images seen in training": [_images(model) for model in models],
         "Weights of the generators": [_in_words(model.generator_weights, count) for model in models],
         "Weights of all networks in training": [_in_words(model.training_weights, count) for model in models],

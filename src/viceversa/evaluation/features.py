@@ -12,14 +12,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from viceversa import sizes
 from viceversa.data.images import Array, to_tensor, visible
 from viceversa.errors import DataError
 from viceversa.evaluation import classifier as classifiers
 from viceversa.evaluation import inception
 from viceversa.evaluation.classifier import Classifier, FitConfig, Labels
 from viceversa.evaluation.heaps import Heaps, resized
+from viceversa.sizes import SizePx
 
-_LARGEST_PX = 64  # at which domains are told apart: larger pictures take much longer and gain little
+_LARGEST_PX = 64  # of a square at which domains are told apart: larger pictures take much longer and gain little
 _IMAGES, _EPOCHS = 20_000, 100  # that a judge is trained for, whichever is less
 _AT_ONCE = 32
 
@@ -39,7 +41,7 @@ class Extractor:
     digest: str
     """Begins the hash of the network's weights: distances are comparable where it is equal."""
     features: Callable[[Array], Tensor] = field(repr=False)
-    """``(N, S, S, C)`` uint8 to ``(N, dimensions)`` float32 on the CPU."""
+    """``(N, H, W, C)`` uint8 to ``(N, dimensions)`` float32 on the CPU."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +49,7 @@ class Judge:
     """A classifier that tells domain a from b, trained on training pictures of both."""
 
     classifier: Classifier
-    side_px: int
+    size_px: SizePx
     """Pictures are judged at this size."""
     accuracy: dict[str, float]
     """For "a" and "b": the share of the held-out pictures that it names rightly."""
@@ -60,8 +62,8 @@ class Judge:
         return (self.accuracy["a"] + self.accuracy["b"]) / 2
 
     def features(self, pictures: Array) -> Tensor:
-        """``(N, S, S, C)`` uint8 to ``(N, D)``."""
-        return self.classifier.features(to_tensor(resized(visible(pictures), self.side_px)))
+        """``(N, H, W, C)`` uint8 to ``(N, D)``."""
+        return self.classifier.features(to_tensor(resized(visible(pictures), self.size_px)))
 
     def named(self, features: Tensor, domain: str) -> np.ndarray:
         """``(N,)`` float64: 1 where it takes the picture of these features for one of ``domain``, else 0."""
@@ -77,9 +79,9 @@ def judge_of(heaps: Heaps, seed: int = 0, device: torch.device | str = "cpu", fo
     Raises:
         DataError: There are too few pictures to train on.
     """
-    side = min(heaps.train["a"].shape[1], _LARGEST_PX)
+    size_px = _judged_at(sizes.of(*heaps.train["a"].shape[1:3]))
     train, test = (
-        {domain: resized(visible(heap[domain]), side) for domain in "ab"} for heap in (heaps.train, heaps.test)
+        {domain: resized(visible(heap[domain]), size_px) for domain in "ab"} for heap in (heaps.train, heaps.test)
     )
     counts = {domain: len(pictures) for domain, pictures in train.items()}
     if min(counts.values()) < 2:
@@ -92,7 +94,7 @@ def judge_of(heaps: Heaps, seed: int = 0, device: torch.device | str = "cpu", fo
         images=min(_IMAGES, _EPOCHS * 2 * most),
         batch=min(64, 2 * most),
         learning_rate=2e-3,
-        shift_px=max(1, side // 16),
+        shift_px=max(1, min(sizes.sides(size_px)) // 16),
         mirror=True,
         seed=seed,
     )
@@ -104,7 +106,14 @@ def judge_of(heaps: Heaps, seed: int = 0, device: torch.device | str = "cpu", fo
         domain: classifiers.accuracy(made, test[domain], np.full(len(test[domain]), index, np.int64))
         for index, domain in enumerate("ab")
     }
-    return Judge(classifier=made, side_px=side, accuracy=accuracy, pictures=counts)
+    return Judge(classifier=made, size_px=size_px, accuracy=accuracy, pictures=counts)
+
+
+def _judged_at(size_px: SizePx) -> SizePx:
+    """That size, or of the same shape one that has no more pixels than the largest square."""
+    scale = min(1.0, (_LARGEST_PX**2 / sizes.pixels(size_px)) ** 0.5)
+    height, width = sizes.sides(size_px)
+    return sizes.of(*(max(classifiers.SMALLEST_PX, round(side * scale)) for side in (height, width)))
 
 
 def by_classifier(judge: Judge) -> Extractor:

@@ -6,10 +6,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from viceversa import sizes
 from viceversa.data.colour import eight_bit
 from viceversa.data.images import Array, Pixels, resize
 from viceversa.data.pictures import Deck, HeldOutKind, PairedPictures, UnpairedPictures
 from viceversa.errors import DataError
+from viceversa.sizes import SizePx
 
 MOST = 4000
 """Training pictures of a domain that an evaluation looks at; more make it slower and hardly better."""
@@ -17,7 +19,7 @@ MOST = 4000
 
 @dataclass(frozen=True, kw_only=True)
 class Heaps:
-    """Square pictures ``(N, S, S, C)`` by domain, "a" and "b": uint8, which those of 16 bits are rounded to."""
+    """Pictures ``(N, H, W, C)`` of one size by domain, "a" and "b": uint8, which those of 16 bits are rounded to."""
 
     train: dict[str, Array]
     """Pictures for training; none of them is held out."""
@@ -72,7 +74,7 @@ def _halved(deck: Deck) -> Deck:
 def _whole(deck: Deck, most: int) -> Array:
     """Up to ``most`` of the pictures that are trained on, spread evenly over them all, at the deck's size."""
     rows = deck.rows[spread(len(deck.rows), most)]
-    if isinstance(deck.store, torch.Tensor) and deck.store.dtype == torch.uint8 and deck.store.shape[1] == deck.size_px:
+    if isinstance(deck.store, torch.Tensor) and deck.store.dtype == torch.uint8 and _has_size(deck.store, deck):
         return deck.store[torch.from_numpy(rows).to(deck.device)].cpu().numpy()
     return _at_size(deck, deck.store, rows)
 
@@ -92,15 +94,20 @@ def _at_size(deck: Deck, pictures: Pixels | torch.Tensor, rows: NDArray[np.int64
 
     Held-out pictures of another size are the store's own, for want of a test folder.
     """
-    if not isinstance(pictures, torch.Tensor) and pictures.shape[1] == deck.size_px:
+    if not isinstance(pictures, torch.Tensor) and _has_size(pictures, deck):
         return eight_bit(pictures[rows])
     if deck.at_size is None:
         raise DataError("These pictures cannot be decoded at the size that they are trained at.")
     return eight_bit(np.array(deck.at_size(rows)))
 
 
-def resized(pictures: Array, side_px: int) -> Array:
-    """``(N, L, L, C)`` uint8 at ``side_px``."""
-    if pictures.shape[1] == side_px:
+def _has_size(pictures: Pixels | torch.Tensor, deck: Deck) -> bool:
+    return tuple(pictures.shape[1:3]) == sizes.sides(deck.size_px)
+
+
+def resized(pictures: Array, size_px: SizePx) -> Array:
+    """``(N, H, W, C)`` uint8 at ``size_px``."""
+    size = sizes.sides(size_px)
+    if pictures.shape[1:3] == size:
         return pictures
-    return np.stack([resize(picture, (side_px, side_px)) for picture in pictures])
+    return np.stack([resize(picture, size) for picture in pictures])

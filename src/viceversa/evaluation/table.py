@@ -6,6 +6,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from viceversa import sizes
 from viceversa.evaluation.bootstrap import Figure
 from viceversa.evaluation.translation import Direction, Evaluation, Scores
 
@@ -52,7 +53,7 @@ def _table(direction: Direction, evaluation: Evaluation) -> Table:
         columns["average"] = direction.mean
     table = Table(
         title=f"{direction.source} → {direction.target}: {direction.pictures} pictures "
-        f"{_KINDS[evaluation.held_out]}, {evaluation.size_px} px",
+        f"{_KINDS[evaluation.held_out]}, {sizes.words(evaluation.size_px)} px",
         title_justify="left",
         box=box.SIMPLE_HEAD,
         padding=(0, 1, 0, 0),

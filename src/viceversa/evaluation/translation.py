@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from viceversa import sizes
 from viceversa.data.images import Array, to_tensor, to_uint8
 from viceversa.data.pictures import HeldOutKind
 from viceversa.errors import DataError
@@ -15,6 +16,7 @@ from viceversa.evaluation import bootstrap, content, distances
 from viceversa.evaluation.bootstrap import Figure
 from viceversa.evaluation.features import Extractor, Judge
 from viceversa.evaluation.heaps import Heaps, spread
+from viceversa.sizes import SizePx
 
 FORMAT, VERSION = "viceversa-evaluation", 1
 _POOR_JUDGE = 0.75  # of the held-out pictures
@@ -22,7 +24,7 @@ _EASY = 0.99
 _AT_ONCE = 16
 
 Translate = Callable[[Tensor], Tensor]
-"""``(N, C, S, S)`` in [-1, 1] to pictures of the other domain, of the same shape but for C."""
+"""``(N, C, H, W)`` in [-1, 1] to pictures of the other domain, of the same shape but for C."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,7 +98,7 @@ class Evaluation:
     """By domain: the share of held-out real pictures that the judge of the rates names rightly."""
     judge_pictures: dict[str, int]
     """How many it was trained on."""
-    size_px: int
+    size_px: SizePx
     held_out: HeldOutKind
     """Where the pictures are from; "training" are those that the model was trained on."""
     directions: tuple[Direction, ...]
@@ -169,7 +171,7 @@ def measure(
         dimensions=extractor.dimensions,
         judge_accuracy=judge.accuracy,
         judge_pictures=judge.pictures,
-        size_px=heaps.test["a"].shape[1],
+        size_px=sizes.of(*heaps.test["a"].shape[1:3]),
         held_out=heaps.kind,
         directions=directions,
         notes=(*_notes(standard), *([] if heaps.paired else _lost(directions, model))),

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from viceversa import sizes
 from viceversa.inference.figures import Figures
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def model_card(config: "TranslatorConfig", publication: Publication | None = Non
         use = _TRANSLATE.format(folder=folder, to=next(iter(config.networks))[-1])
     classes = f"\nClasses: {', '.join(map(_escaped, config.classes))}.\n" if config.classes else ""
     networks = "\n".join(f"- {name}: `{network}`" for name, network in config.networks.items())
-    trained = f"Trained with {_escaped(config.method)} on {config.images} images of {config.size_px} px."
+    trained = f"Trained with {_escaped(config.method)} on {config.images} images of {sizes.words(config.size_px)} px."
     origin = "Imported weights." if config.method == "imported" else trained
     return f"""---
 library_name: viceversa

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from viceversa import sizes
 from viceversa.errors import ConfigError
 
 EVALUATION = "viceversa-evaluation"
@@ -68,7 +69,7 @@ def _of_evaluation(tree: Any) -> Figures:
             if any(cells):
                 rows.append((f"{leads}: {name}", *cells))
     where = "pictures that were trained on" if _get(tree, "held_out") == "training" else "held-out pictures"
-    about = f"Measured on {where}, at {_get(tree, 'size_px')} px. {_LEGEND}"
+    about = f"Measured on {where}, at {sizes.told(_get(tree, 'size_px'))} px. {_LEGEND}"
     return Figures(rows=tuple(rows), notes=(about, *(str(note) for note in _list(tree, "notes")[:10])))
 
 

@@ -20,6 +20,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
+from viceversa import sizes
 from viceversa.errors import CheckpointError, ConfigError
 from viceversa.inference.card import model_card
 from viceversa.networks import (
@@ -33,6 +34,7 @@ from viceversa.networks import (
     UNetConfig,
 )
 from viceversa.replacing import replace_file
+from viceversa.sizes import SizePx
 
 FORMAT, VERSION = "viceversa-translator", 1
 CONFIG_FILE, WEIGHTS_FILE, CARD_FILE = "config.json", "model.safetensors", "README.md"
@@ -52,8 +54,8 @@ class TranslatorConfig:
     """The method that trained it, or "imported"."""
     domains: dict[str, str]
     """The names of the kinds of pictures: ``{"a": "women", "b": "men"}``, or ``{"a": "digits"}`` of noise."""
-    size_px: int
-    """The side of the pictures that it was trained on; a translator takes pictures of any size."""
+    size_px: SizePx
+    """The side of the pictures that it was trained on, or height and width; a translator takes pictures of any size."""
     images: int
     """Images seen in training."""
     networks: dict[str, GeneratorConfig]
@@ -68,7 +70,7 @@ def save_translator(
     *,
     method: str,
     domains: Mapping[str, str],
-    size_px: int,
+    size_px: SizePx,
     images: int,
     classes: Sequence[str] = (),
 ) -> None:
@@ -80,7 +82,7 @@ def save_translator(
             for "z2a"; left as they are.
         method: The name of the method that trained them.
         domains: Names for "a" and "b"; of "z2a" for "a" alone.
-        size_px: The side of the pictures they were trained on.
+        size_px: The side of the pictures they were trained on, or height and width.
         images: Images seen in training.
         classes: Names for the one-hot entries that a "z2a" generator takes: all of them, or none.
 
@@ -226,7 +228,7 @@ def config_from_json(text: str, where: str) -> TranslatorConfig:
     return TranslatorConfig(
         method=_entry(tree, "method", str, where),
         domains=domains,
-        size_px=_entry(tree, "size_px", int, where),
+        size_px=_size(tree, where),
         images=_entry(tree, "images", int, where),
         networks=networks,
         classes=_classes(tree, networks, where),
@@ -250,6 +252,16 @@ def _entry(tree: dict[str, Any], key: str, kind: type, where: str) -> Any:
     if type(value) is not kind:  # exactly: JSON's true is no number
         raise CheckpointError(f"{where}: {key} must be a {kind.__name__}; got {value!r}.")
     return value
+
+
+def _size(tree: dict[str, Any], where: str) -> SizePx:
+    """A number, or a list of height and width."""
+    if not isinstance(tree.get("size_px"), list):
+        return _entry(tree, "size_px", int, where)
+    try:
+        return sizes.checked(tree["size_px"], "size_px")
+    except ConfigError as error:
+        raise CheckpointError(f"{where}: {error}") from None
 
 
 def _network(direction: str, values: Any, where: str) -> GeneratorConfig:

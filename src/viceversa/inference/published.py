@@ -22,6 +22,7 @@ from viceversa.inference.folder import CARD_FILE, CONFIG_FILE, DIRECTIONS, WEIGH
 from viceversa.networks import GENERATORS, PatchGAN, PatchGANConfig, ResNetConfig, UNetConfig
 from viceversa.networks.layers import Norm
 from viceversa.networks.pth import read_pth
+from viceversa.sizes import SizePx
 
 State: TypeAlias = dict[str, Tensor]
 NetworkConfig: TypeAlias = ResNetConfig | UNetConfig | PatchGANConfig
@@ -65,7 +66,7 @@ def import_files(
     out: Path | str,
     *,
     domains: Mapping[str, str] | None = None,
-    size_px: int | None = None,
+    size_px: SizePx | None = None,
 ) -> None:
     """Makes a translator folder of published weights.
 
@@ -73,7 +74,8 @@ def import_files(
         paths: A .pth file for each direction: ``{"a2b": "latest_net_G_A.pth", "b2a": "latest_net_G_B.pth"}``, or one.
         out: The translator folder; it must not hold a translator, nor other files of the names that are written.
         domains: Names for "a" and "b".
-        size_px: The side of the pictures they were trained on; by default 256, or what brings a U-Net down to 1 px.
+        size_px: The side of the pictures they were trained on, or height and width; by default 256, or
+            what brings a U-Net down to 1 px.
 
     Raises:
         CheckpointError: A file is missing or damaged, or is not what it should be.
@@ -99,7 +101,7 @@ def import_file(
     *,
     to: str = "b",
     domains: Mapping[str, str] | None = None,
-    size_px: int | None = None,
+    size_px: SizePx | None = None,
 ) -> None:
     """Makes a translator folder of one published .pth file, whose network leads to domain ``to``: "b" or "a".
 

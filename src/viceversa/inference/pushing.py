@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from viceversa import sizes
 from viceversa.data import avatars, images
 from viceversa.errors import ConfigError, HubError
 from viceversa.extras import need
@@ -138,7 +139,7 @@ def sample_picture(
     model: Translator | Sampler, samples: Sequence[Path | str], *, portraits: bool, to: str | None
 ) -> tuple[images.Array, str] | None:
     """The card's picture ``(H, W, 3)`` and what it shows; None if nothing was given to translate."""
-    side = min(max(model.size_px, _SMALLEST_PX), _LARGEST_PX)
+    side = min(max(*sizes.sides(model.size_px), _SMALLEST_PX), _LARGEST_PX)
     if isinstance(model, Sampler):
         if samples or portraits or to is not None:
             raise ConfigError("This model makes pictures from noise and translates none: leave --sample, --avatars and "

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
 
+from viceversa import sizes
 from viceversa.data.picture import Picture
 from viceversa.errors import CheckpointError, ConfigError
 from viceversa.inference import hub
@@ -18,6 +19,7 @@ from viceversa.inference.applied import Applied, pad_to_multiple
 from viceversa.inference.folder import FROM_NOISE, WEIGHTS_FILE, read_translator, save_translator
 from viceversa.inference.tiling import SMALLEST_TILE_PX
 from viceversa.networks import vgg_file
+from viceversa.sizes import SizePx
 
 if TYPE_CHECKING:
     from viceversa.inference.video import Outcome
@@ -62,13 +64,13 @@ class Translator:
         networks: Mapping[str, nn.Module],
         *,
         domains: Mapping[str, str],
-        size_px: int,
+        size_px: SizePx,
         device: str | torch.device = "cpu",
     ):
         """Takes the networks over: they are moved to the device and set to evaluation mode."""
         self.device = choose_device(device)
         self.domains = dict(domains)
-        self.size_px = size_px
+        self.size_px: SizePx = size_px
         self.networks = {
             # Channels-last was measured up to twice as fast as the usual layout on a CPU, and never slower.
             name: network.eval().to(device=self.device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
@@ -77,7 +79,7 @@ class Translator:
         self._noisy = {name: _with_dropout(network) for name, network in self.networks.items()}
 
     def __repr__(self) -> str:
-        return f"Translator({' and '.join(self.directions)}, {self.domains}, trained at {self.size_px} px)"
+        return f"Translator({' and '.join(self.directions)}, {self.domains}, trained at {sizes.words(self.size_px)} px)"
 
     @property
     def directions(self) -> tuple[str, ...]:

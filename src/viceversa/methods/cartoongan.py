@@ -12,6 +12,7 @@ from typing import Any, Literal, Self
 import torch
 from torch import Tensor, nn
 
+from viceversa import sizes
 from viceversa.data.cartoons import CartoonData
 from viceversa.errors import ConfigError
 from viceversa.losses import OBJECTIVES, l1
@@ -27,6 +28,7 @@ from viceversa.networks import (
     vgg_file,
 )
 from viceversa.networks.layers import Initialisation, Norm
+from viceversa.sizes import SizePx
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,10 +53,11 @@ class CartoonNetworksConfig:
     def __post_init__(self) -> None:
         check_at_least(self, width=1, blocks=0, discriminator_width=1)
 
-    def make_generator(self, in_channels: int, out_channels: int, size_px: int) -> CartoonGenerator:
+    def make_generator(self, in_channels: int, out_channels: int, size_px: SizePx) -> CartoonGenerator:
         """A generator for pictures of ``size_px``; its weights are not drawn yet."""
-        if size_px % 4 or size_px < 8:
-            raise ConfigError(f"CartoonGAN trains at multiples of 4 px from 8 px on; got --size {size_px}.")
+        if any(side % 4 or side < 8 for side in sizes.sides(size_px)):
+            got = sizes.words(size_px)
+            raise ConfigError(f"CartoonGAN trains at multiples of 4 px from 8 px on; got --size {got}.")
         return CartoonGenerator(
             CartoonConfig(
                 in_channels=in_channels,

@@ -3,6 +3,9 @@
 import torch
 from torch import Tensor, nn
 
+from viceversa import sizes
+from viceversa.sizes import SizePx
+
 
 class ImagePool(nn.Module):
     """Up to ``capacity`` former fakes. All its state is buffers, and it is local to a process.
@@ -15,10 +18,10 @@ class ImagePool(nn.Module):
     pictures: Tensor
     count: Tensor
 
-    def __init__(self, capacity: int, channels: int, size_px: int):
+    def __init__(self, capacity: int, channels: int, size_px: SizePx):
         super().__init__()
         self.capacity = capacity
-        self.register_buffer("pictures", torch.zeros(capacity, channels, size_px, size_px))
+        self.register_buffer("pictures", torch.zeros(capacity, channels, *sizes.sides(size_px)))
         self.register_buffer("count", torch.zeros((), dtype=torch.int64))
 
     @torch.no_grad()
@@ -26,7 +29,7 @@ class ImagePool(nn.Module):
         """Takes new fakes in and gives back as many, of now or of some time ago.
 
         Args:
-            fresh: ``(N, C, S, S)``.
+            fresh: ``(N, C, H, W)``.
             draws: ``(N, 2)`` uniform in [0, 1): whether to swap, and which stored picture.
         """
         if self.capacity == 0:

@@ -8,6 +8,7 @@ from typing import Literal
 import torch
 from torch import nn
 
+from viceversa import sizes
 from viceversa.errors import ConfigError
 from viceversa.networks import (
     PatchGAN,
@@ -18,6 +19,7 @@ from viceversa.networks import (
     UNetGenerator,
 )
 from viceversa.networks.layers import Initialisation, Norm, check_dropout_rate
+from viceversa.sizes import SizePx
 
 AdversarialName = Literal["lsgan", "bce", "hinge", "minimax", "wgan-gp"]
 
@@ -136,9 +138,9 @@ class NetworksConfig:
     width: int = 64
     """Channels of the generator's first layer."""
     blocks: int | None = None
-    """ResNet: residual blocks; left out: 9 above 128 px, 6 up to there."""
+    """ResNet: residual blocks; left out: 9 above 128 x 128 px, 6 up to there."""
     levels: int | None = None
-    """U-Net: how often the size is halved; left out: down to 1 px, at most 8 times."""
+    """U-Net: how often both sides are halved; left out: as often as can be, at most 8 times."""
     norm: Norm = "instance"
     """Normalisation, in generators and discriminators."""
     discriminator_norm: Norm | None = None
@@ -168,12 +170,13 @@ class NetworksConfig:
         if self.dropout_rate != 0.5 and not self.dropout:
             raise ConfigError(f"--dropout-rate {self.dropout_rate} does nothing without --dropout; give both.")
 
-    def make_generator(self, in_channels: int, out_channels: int, size_px: int) -> nn.Module:
+    def make_generator(self, in_channels: int, out_channels: int, size_px: SizePx) -> nn.Module:
         """A generator for pictures of ``size_px``; its weights are not drawn yet."""
         if self.generator == "resnet":
-            if size_px % 4 or size_px < 8:
-                raise ConfigError(f"A ResNet generator trains at multiples of 4 px from 8 px on; got --size {size_px}.")
-            blocks = self.blocks if self.blocks is not None else (9 if size_px > 128 else 6)
+            if any(side % 4 or side < 8 for side in sizes.sides(size_px)):
+                got = sizes.words(size_px)
+                raise ConfigError(f"A ResNet generator trains at multiples of 4 px from 8 px on; got --size {got}.")
+            blocks = self.blocks if self.blocks is not None else (9 if sizes.pixels(size_px) > 128**2 else 6)
             return ResNetGenerator(
                 ResNetConfig(
                     in_channels=in_channels,
@@ -186,14 +189,15 @@ class NetworksConfig:
                     upsample=self.upsample,
                 )
             )
-        halvings = (size_px & -size_px).bit_length() - 1  # how often size_px can be halved
+        common = math.gcd(*sizes.sides(size_px))
+        halvings = (common & -common).bit_length() - 1  # how often both sides can be halved
         levels = self.levels if self.levels is not None else min(8, halvings)
         if levels < 2:
-            raise ConfigError(f"A U-Net trains at multiples of 4 px; got --size {size_px}.")
-        if size_px % 2**levels:
+            raise ConfigError(f"A U-Net trains at multiples of 4 px; got --size {sizes.words(size_px)}.")
+        if common % 2**levels:
             raise ConfigError(
-                f"A U-Net of {levels} levels trains at multiples of {2**levels} px; got --size {size_px}. "
-                "Choose such a size, or other --levels."
+                f"A U-Net of {levels} levels trains at multiples of {2**levels} px; got --size "
+                f"{sizes.words(size_px)}. Choose such a size, or other --levels."
             )
         return UNetGenerator(
             UNetConfig(
@@ -207,14 +211,14 @@ class NetworksConfig:
             )
         )
 
-    def make_discriminator(self, in_channels: int, size_px: int) -> PatchGAN:
+    def make_discriminator(self, in_channels: int, size_px: SizePx) -> PatchGAN:
         """A discriminator for pictures of ``size_px``; its weights are not drawn yet."""
         layers = self.discriminator_layers
         smallest = 3 * 2**layers if layers else 2  # the last two layers take a pixel each
-        if size_px < smallest:
+        if min(sizes.sides(size_px)) < smallest:
             raise ConfigError(
                 f"A PatchGAN of {layers} layers needs pictures of at least {smallest} px; got --size "
-                f"{size_px}. Choose fewer --discriminator-layers."
+                f"{sizes.words(size_px)}. Choose fewer --discriminator-layers."
             )
         return PatchGAN(
             PatchGANConfig(

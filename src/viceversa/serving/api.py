@@ -15,6 +15,7 @@ from viceversa.serving.pictures import MEDIA_TYPES, SUFFIXES
 from viceversa.serving.problems import Problem
 from viceversa.serving.reference import address_of, prefix_of, reference_page
 from viceversa.serving.service import Service
+from viceversa.sizes import SizePx
 
 _CODES = {404: "not_found", 405: "not_allowed"}
 _NOT_KEPT = {"Cache-Control": "no-store"}  # what is made by the headers of one is not for others
@@ -59,7 +60,9 @@ class Described(BaseModel):
     """A model that is served."""
 
     name: str
-    size_px: int = Field(description="Side of the pictures that it was trained on; it takes any size.")
+    size_px: SizePx = Field(
+        description="Side of the pictures that it was trained on, or their height and width; it takes any size."
+    )
     directions: list[Direction]
 
 

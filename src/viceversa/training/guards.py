@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import torch
 from lightning_fabric import Fabric
 
-from viceversa import stopping
+from viceversa import sizes, stopping
 from viceversa.config import PrecisionName, TrainConfig, difference, read_config
 from viceversa.data.pictures import Pictures
 from viceversa.data.sources import PictureData
@@ -199,7 +199,7 @@ def out_of_memory(config: TrainConfig[Any]) -> Generator[None]:
         if not is_out_of_memory(error):
             raise
         raise TrainingError(
-            f"The memory does not suffice for --size {config.method.data.size_px} and --batch "
+            f"The memory does not suffice for --size {sizes.words(config.method.data.size_px)} and --batch "
             f"{config.method.schedule.batch}. Start anew with a smaller --batch, --size or --width, in another "
             "--out."
         ) from error

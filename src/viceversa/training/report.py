@@ -19,6 +19,7 @@ from typing import Any
 
 from PIL import Image
 
+from viceversa import sizes
 from viceversa.training import tables
 from viceversa.training.charts import charts
 from viceversa.training.findings import findings
@@ -92,7 +93,7 @@ def _eyebrow(record: RunRecord) -> str:
     given = record.config.get("method")
     method = record.summary.get("method") or mapping(given).get("name", given)
     pixels = _data(record).get("size_px")
-    return " · ".join(str(part) for part in ("viceversa", method, pixels and f"{pixels} px") if part)
+    return " · ".join(str(part) for part in ("viceversa", method, pixels and f"{sizes.told(pixels)} px") if part)
 
 
 def _data(record: RunRecord) -> dict[str, Any]:

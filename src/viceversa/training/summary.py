@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
+from viceversa import sizes
 from viceversa.data.pictures import Pictures
 from viceversa.training.trainer import Trainer
 from viceversa.training.units import count
@@ -12,7 +13,8 @@ def announcement(trainer: Trainer, pictures: Pictures, remarks: Iterable[str] = 
     """The lines: with what, and how much is planned."""
     lines = [
         f"{' and '.join(f'{number} {pictures.domains[side]}' for side, number in pictures.counts.items())} "
-        f"at {trainer.config.method.data.size_px} px{_depth(pictures)} to train on, {pictures.held_out_count}"
+        f"at {sizes.words(trainer.config.method.data.size_px)} px{_depth(pictures)} to train on, "
+        f"{pictures.held_out_count}"
         f"{' of each' if len(pictures.counts) > 1 else ''} to look at ({pictures.held_out_kind}); weights: "
         + ", ".join(f"{count(number)} {group}" for group, number in _weights(trainer).items())
     ]

@@ -25,7 +25,7 @@ def portraits(keeping: Keeping, people: int = PEOPLE) -> Source:
 
     def drawn(recipe: Recipe) -> Iterator[Array]:
         for seed, (_, gender) in enumerate(persons):
-            yield from_pil(draw(Identity.from_seed(seed), gender, recipe.side_px), recipe.channels[0])
+            yield from_pil(draw(Identity.from_seed(seed), gender, recipe.shape[0]), recipe.channels[0])
 
     def make(recipe: Recipe) -> PictureSet:
         recipe = replace(recipe, smallest_px=1, fit="crop")

@@ -9,6 +9,7 @@ from typing import Any, get_args
 
 from torch import Tensor
 
+from viceversa import sizes
 from viceversa.data import images
 from viceversa.data.folders import find_pictures
 from viceversa.data.images import Array
@@ -26,6 +27,7 @@ from viceversa.inference.onnx.parity import Parity
 from viceversa.inference.onnx.precision import Dtype, to_fp16, to_int8
 from viceversa.inference.translator import Translator, find_weights, pad_to_multiple
 from viceversa.outputs import check_output, write_output
+from viceversa.sizes import SizePx
 
 __all__ = ["Dtype", "Exported", "export"]
 
@@ -135,8 +137,8 @@ def _check_settings(out: Path, dtype: str, calibrate: Path | str | None, overwri
         raise ConfigError("int8 needs pictures of the kind that will be translated: --calibrate FOLDER.")
 
 
-def _pictures(folder: Path | str | None, size_px: int, network: Any) -> list[Array]:
-    """Pictures ``(S, S, C)`` for calibration and check, spread evenly over the folder; drawn ones without a folder."""
+def _pictures(folder: Path | str | None, size_px: SizePx, network: Any) -> list[Array]:
+    """Pictures ``(H, W, C)`` for calibration and check, spread evenly over the folder; drawn ones without a folder."""
     channels = network.config.in_channels
     if folder is None:
         return parity.drawn(size_px, channels)
@@ -145,7 +147,7 @@ def _pictures(folder: Path | str | None, size_px: int, network: Any) -> list[Arr
         raise DataError(f"{folder}/ holds {len(files)} pictures; --calibrate needs at least {FEWEST_PICTURES}.")
     step = max(len(files) / _MOST_PICTURES, 1.0)
     chosen = [files[int(index * step)] for index in range(min(len(files), _MOST_PICTURES))]
-    return [images.fit_square(images.read(file, channels, size_px), size_px) for file in chosen]
+    return [images.fitted(images.read(file, channels, max(sizes.sides(size_px))), size_px) for file in chosen]
 
 
 def _padded(picture: Array, network: Any) -> Tensor:

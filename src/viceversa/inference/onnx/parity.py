@@ -9,6 +9,7 @@ import numpy as np
 
 from viceversa.data.images import Array, resize
 from viceversa.inference.onnx.precision import Dtype
+from viceversa.sizes import SizePx, sides
 
 LIMITS: dict[Dtype, tuple[float, float]] = {"fp32": (0.05, 1.0), "fp16": (1.0, 8.0), "int8": (3.0, 32.0)}
 """The most that may differ: the mean, and what 999 of 1000 values stay within; in grey levels of 0 to 255."""
@@ -63,13 +64,14 @@ def compare(one: Callable[[Array], Array], other: Callable[[Array], Array], batc
     )
 
 
-def batches_of(pictures: Sequence[Array], size_px: int, dtype: Dtype) -> list[Array]:
-    """The pictures ``(S, S, C)`` at the size of the training, and two of them at an odd size and at a very small one.
+def batches_of(pictures: Sequence[Array], size_px: SizePx, dtype: Dtype) -> list[Array]:
+    """The pictures ``(H, W, C)`` at the size of the training, and two of them at an odd size and at a very small one.
 
     Not at 1 px: that is one even area, of which instance normalisation leaves nothing but rounding, in torch too. And
     not very small in int8, whose ranges are those of pictures of the training's size.
     """
-    sizes = [(size_px, size_px), (size_px + 37, max(size_px - 27, 9)), (5, 7)]
+    height, width = sides(size_px)
+    sizes = [(height, width), (height + 37, max(width - 27, 9)), (5, 7)]
     if dtype == "int8":
         del sizes[-1]
     batches: list[Array] = []
@@ -79,14 +81,12 @@ def batches_of(pictures: Sequence[Array], size_px: int, dtype: Dtype) -> list[Ar
     return batches
 
 
-def drawn(size_px: int, channels: int, count: int = 4) -> list[Array]:
-    """Pictures ``(size_px, size_px, channels)`` for want of real ones: soft patches of colour with some grain."""
+def drawn(size_px: SizePx, channels: int, count: int = 4) -> list[Array]:
+    """Pictures ``(H, W, channels)`` of ``size_px`` for want of real ones: soft patches of colour with some grain."""
     numbers = np.random.default_rng(0)
     found: list[Array] = []
     for _ in range(count):
-        soft = [
-            resize(numbers.integers(0, 256, (6, 6, 1), dtype=np.uint8), (size_px, size_px)) for _ in range(channels)
-        ]
-        grain = numbers.integers(-12, 13, (size_px, size_px, channels))
+        soft = [resize(numbers.integers(0, 256, (6, 6, 1), dtype=np.uint8), sides(size_px)) for _ in range(channels)]
+        grain = numbers.integers(-12, 13, (*sides(size_px), channels))
         found.append(np.clip(np.concatenate(soft, axis=2) + grain, 0, 255).astype(np.uint8))
     return found
