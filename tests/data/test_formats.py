@@ -380,7 +380,12 @@ def test_a_compression_that_cannot_be_read_is_named(tmp_path: Path) -> None:
 
 def test_limits() -> None:
     file = __file__  # some kilobytes
-    limits.check_pixels(file, 16000, 4000)
+    limits.check_pixels(file, 8000, 4000)
+    limits.check_pixels(file, 2000, 4000, pixel_bytes=12)
+    with pytest.raises(PictureError, match=r"would unpack to 8000 x 4000 px, 384 MB, like those of a"):
+        limits.check_pixels(file, 8000, 4000, pixel_bytes=12)
+    with pytest.raises(PictureError, match=r"would unpack to 10 x 10 px, 1 MB, more than 0 MB; make it smaller"):
+        limits.check_pixels(file, 10, 10, 100, pixel_bytes=9999)
     with pytest.raises(PictureError, match="decompression bomb"):
         limits.check_pixels(file, 16000, 16000)
     limits.check_pixels(file, 16000, 16000, max_pixels=16000**2)

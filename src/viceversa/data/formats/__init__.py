@@ -16,6 +16,7 @@ import numpy as np
 
 from viceversa.data import colour, exif
 from viceversa.data.formats import heif, npy, pillow, png, tiff
+from viceversa.data.formats.directories import check_tiff
 from viceversa.data.formats.kinds import KINDS, SUFFIXES, family, kind_for, kind_of
 from viceversa.data.formats.limits import check_pixels
 from viceversa.data.formats.refusal import each_named, named
@@ -45,8 +46,7 @@ def read(path: Path | str, *, max_pixels: int | None = None, at_least_px: int | 
         PictureError: The file is no picture, is damaged or too large. The text begins with ``"<path>: "``.
     """
     with named(path):
-        kind = family(path)
-        _check_avif(path, max_pixels)
+        kind = _checked(path, max_pixels)
         if kind == "HEIF":
             return heif.read(path, max_pixels)
         if kind == "NPY":
@@ -68,12 +68,11 @@ def read_frames(path: Path | str, *, max_pixels: int | None = None) -> Animation
         PictureError: As of `read`; for the frames, when they are asked for.
     """
     with named(path):
-        kind = family(path)
+        kind = _checked(path, max_pixels)
         if kind in ("HEIF", "NPY") or (kind == "TIFF" and not pillow.reads_tiff(path)):
             return None
         if kind == "PNG" and not png.read_header(path).animated:
             return None
-        _check_avif(path, max_pixels)
         animation = pillow.read_frames(path, max_pixels)
     if animation is None:
         return None
@@ -87,7 +86,7 @@ def size_of(path: Path | str, *, max_pixels: int | None = None) -> tuple[int, in
         PictureError: As of `read`.
     """
     with named(path):
-        kind = family(path)
+        kind = _checked(path, max_pixels)
         if kind == "PNG":
             header = png.read_header(path)
             size = header.height, header.width
@@ -99,7 +98,6 @@ def size_of(path: Path | str, *, max_pixels: int | None = None) -> tuple[int, in
             with tiff.Reader(path, max_pixels) as reader:
                 size = reader.shape[:2]
         else:
-            _check_avif(path, max_pixels)
             with pillow.opened(path, max_pixels) as image:
                 size = image.height, image.width
         check_pixels(path, size[1], size[0], max_pixels)
@@ -203,6 +201,16 @@ def png_about(header: png.Header) -> About:
     turned = exif.orientation(header.exif) > 4
     size = (header.height, header.width) if turned else (header.width, header.height)
     return About(kind="PNG", icc=header.icc, exif=exif.kept(header.exif, size), dpi=header.dpi)
+
+
+def _checked(path: Path | str, max_pixels: int | None) -> str:
+    """The family of a file, once its head promises nothing that cannot be."""
+    kind = family(path)
+    if kind == "TIFF":
+        check_tiff(path, max_pixels)
+    elif kind == "":
+        _check_avif(path, max_pixels)
+    return kind
 
 
 def _check_avif(path: Path | str, max_pixels: int | None) -> None:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from viceversa.data import exif
 from viceversa.data import formats as files
 from viceversa.data.formats import npy, pillow, png, tiff
+from viceversa.data.formats.directories import check_tiff
 from viceversa.data.formats.limits import check_pixels
 from viceversa.data.formats.refusal import each_named, named
 from viceversa.data.picture import About, Picture
@@ -159,6 +160,7 @@ def _of_npy(path: Path | str, max_pixels: int | None) -> Bands:
 
 
 def _of_tiff(path: Path | str, max_pixels: int | None) -> Bands | None:
+    check_tiff(path, max_pixels)
     try:
         with tiff.Reader(path, max_pixels) as reader:
             if not reader.in_bands:

@@ -7,19 +7,33 @@ from viceversa.errors import PictureError
 
 PIXEL_LIMIT = 2**28
 """Pixels of a picture, or of all frames of an animation, unless a larger limit is given."""
+BYTES_PER_PIXEL = 8
+"""So many bytes may a pixel of the largest picture have; of smaller pictures it may have more."""
 
-_SURE_PIXELS = 2**26
-_PIXELS_PER_BYTE = 1000
+_USUAL_BYTES = 3  # of a pixel, at least: 1 bit and palettes are unpacked to RGB
+_SURE_BYTES = 2**25 * _USUAL_BYTES
+_UNPACKED_PER_BYTE = 600
 
 
 class TooManyPixels(PictureError):
     """A file that a larger limit would let through; whether there is one to set depends on what it was read for."""
 
 
-def check_pixels(path: Path | str, width: int, height: int, max_pixels: int | None = None, frames: int = 1) -> None:
+def check_pixels(
+    path: Path | str, width: int, height: int, max_pixels: int | None = None, frames: int = 1, pixel_bytes: int = 0
+) -> None:
     """Refuses what is empty, or larger than ``max_pixels`` (else `PIXEL_LIMIT`), or is most likely a bomb.
 
-    Above 67 megapixels a photograph has more than a byte for every thousand pixels, in every format; a bomb has not.
+    Above 100 MB in memory an image has more than a byte for every 600 of them, in every format; a bomb has not. Deflate
+    makes up to 1,032 of one.
+
+    Args:
+        path: The file.
+        width: In pixels.
+        height: In pixels.
+        max_pixels: See `viceversa.data.formats.read`.
+        frames: How many images of that size there are.
+        pixel_bytes: Bytes of a pixel in memory; 3, if fewer are given.
 
     Raises:
         PictureError: The text is the rest of a sentence that begins with the file's name.
@@ -34,8 +48,43 @@ def check_pixels(path: Path | str, width: int, height: int, max_pixels: int | No
             f"it has {shown}, more than {(max_pixels or PIXEL_LIMIT) // 10**6} megapixels; make it smaller, or "
             "remove it."
         )
-    if max_pixels is None and pixels > _SURE_PIXELS and pixels > _PIXELS_PER_BYTE * os.path.getsize(path):
+    check_bytes(path, pixels * max(pixel_bytes, _USUAL_BYTES), max_pixels, f"{width} x {height} px")
+
+
+def check_bytes(path: Path | str, unpacked: int, max_pixels: int | None = None, shown: str = "") -> None:
+    """Refuses what needs more memory than the largest picture, or is most likely a bomb; see `check_pixels`.
+
+    Args:
+        path: The file.
+        unpacked: Bytes in memory.
+        max_pixels: See `check_pixels`.
+        shown: What to say of the size, beside the bytes.
+
+    Raises:
+        TooManyPixels: The text is the rest of a sentence that begins with the file's name.
+    """
+    most = (max_pixels or PIXEL_LIMIT) * BYTES_PER_PIXEL
+    if unpacked > most:
         raise TooManyPixels(
-            f"its {os.path.getsize(path)} bytes would unpack to {width} x {height} px, like those of a decompression "
-            "bomb; remove it."
+            f"it would unpack to {_shown(unpacked, shown)}, more than {most / 1e6:,.0f} MB; make it smaller, or "
+            "remove it."
         )
+    check_ratio(path, unpacked, max_pixels, shown)
+
+
+def check_ratio(path: Path | str, unpacked: int, max_pixels: int | None = None, shown: str = "") -> None:
+    """Refuses what is most likely a bomb, unless a limit is given; see `check_pixels` and `check_bytes`.
+
+    Raises:
+        TooManyPixels: The text is the rest of a sentence that begins with the file's name.
+    """
+    packed = os.path.getsize(path)
+    if max_pixels is None and unpacked > _SURE_BYTES and unpacked > _UNPACKED_PER_BYTE * packed:
+        raise TooManyPixels(
+            f"its {packed:,} bytes would unpack to {_shown(unpacked, shown)}, like those of a decompression bomb; "
+            "remove it."
+        )
+
+
+def _shown(unpacked: int, shown: str) -> str:
+    return f"{shown}, {unpacked / 1e6:,.0f} MB" if shown else f"{unpacked / 1e6:,.0f} MB"

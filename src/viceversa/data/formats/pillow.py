@@ -34,7 +34,7 @@ def reads_tiff(path: Path | str) -> bool:
         with warnings_ignored(), Image.open(path, formats=("TIFF",)) as image:
             tags: Any = image.tag_v2  # pyright: ignore[reportAttributeAccessIssue]
             bits, photometric = tags.get(258, (1,)), tags.get(262)
-            return max(bits) <= 8 or (len(bits) == 1 and photometric != 0)
+            return max(bits) <= 8 or (len(bits) == tags.get(277, 1) == 1 and photometric != 0)
     except (UnidentifiedImageError, Image.DecompressionBombError, ValueError):
         return False
 

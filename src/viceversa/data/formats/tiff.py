@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from viceversa.data import colour, exif
-from viceversa.data.formats.limits import check_pixels
+from viceversa.data.formats import inflating
+from viceversa.data.formats.directories import check_tiff
 from viceversa.data.formats.quiet import unheard
 from viceversa.data.picture import About, Picture
 from viceversa.errors import PictureError
@@ -19,7 +20,6 @@ MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _KINDS = ("uint8", "uint16", "float16", "float32", "float64")
 _PAGES_LOOKED_AT = 5
 _TILE_PX = 256
-_BUFFER_BYTES = 2**22
 
 
 class Reader:
@@ -32,11 +32,15 @@ class Reader:
 
     def __init__(self, path: Path | str, max_pixels: int | None = None):
         unheard("tifffile")
-        self.file = need("tifffile", "formats").TiffFile(path)
+        module = need("tifffile", "formats")
+        check_tiff(path, max_pixels)  # tifffile believes what a directory says
+        self.file = module.TiffFile(path)
         try:
-            self.page = self.file.pages[0]
-            check_pixels(path, self.page.imagewidth, self.page.imagelength, max_pixels)
+            page = self.page = self.file.pages[0]
             self._check()
+            self._contiguous, self._compression = page.is_contiguous, int(page.compression)
+            page.compression = 1  # see _parts
+            self._decode: Any = page.decode
         except BaseException:
             self.file.close()
             raise
@@ -77,7 +81,13 @@ class Reader:
 
     def read(self) -> Picture:
         """The whole of it, as it is stored."""
-        array = np.asarray(self.page.asarray())
+        height, width, _ = self.shape
+        if self._contiguous:
+            array = np.asarray(self.page.asarray(squeeze=False))[:, 0]
+        else:
+            array = np.zeros((self.page.shaped[0], height, width, self.page.shaped[4]), self.page.dtype)
+            for part, plane, top, left in self._parts(may_lack=True):
+                array[plane, top : top + part.shape[0], left : left + part.shape[1]] = part
         if self.page.planarconfig == 2:
             array = np.moveaxis(array, 0, -1)
         return Picture(pixels=self._plain(array.reshape(self.shape)), about=self.about)
@@ -91,15 +101,31 @@ class Reader:
         """From top to bottom, ``(h, W, C)``."""
         _, width, _ = self.shape
         band = np.empty(0)
-        for segment, (_, _, top, left, _), _ in self.page.segments(maxworkers=1, buffersize=_BUFFER_BYTES):
-            if segment is None:
-                raise PictureError("the file is damaged or cut short (a part is missing); replace it or remove it.")
-            part = segment[0, : self.shape[0] - top, : width - left]
+        for part, _, _, left in self._parts():
             if left == 0:
                 band = np.zeros((part.shape[0], width, part.shape[2]), part.dtype)
             band[:, left : left + part.shape[1]] = part
             if left + part.shape[1] == width:
                 yield self._plain(band)
+
+    def _parts(self, *, may_lack: bool = False) -> Iterator[tuple[NDArray[Any], int, int, int]]:
+        """Each strip or tile ``(h, w, C)``, without what lies outside, and where it goes: plane, top and left.
+
+        tifffile unpacks without a limit, so it gets what has been unpacked already, as if the page were not packed.
+        """
+        page, stream = self.page, self.file.filehandle
+        rows, columns = (page.tilelength, page.tilewidth) if page.is_tiled else (page.rowsperstrip, page.imagewidth)
+        most = rows * columns * page.shaped[4] * page.dtype.itemsize
+        for index, (place, count) in enumerate(zip(page.dataoffsets, page.databytecounts, strict=False)):
+            if not place or not count:
+                if may_lack:  # what is empty need not be there
+                    continue
+                raise PictureError("the file is damaged or cut short (a part is missing); replace it or remove it.")
+            stream.seek(place)
+            data = inflating.inflated(self._compression, stream.read(min(count, stream.size)), most)
+            part, (plane, _, top, left, _), _ = self._decode(data, index, _fullsize=page.is_tiled)
+            if plane < page.shaped[0] and top < self.shape[0]:
+                yield part[0, : self.shape[0] - top, : self.shape[1] - left], plane, top, left
 
     def _check(self) -> None:
         page = self.page
@@ -113,16 +139,11 @@ class Reader:
             )
         if any(not other.is_reduced for other in itertools.islice(self.file.pages, 1, _PAGES_LOOKED_AT)):
             raise PictureError("it has several pages of more than 8 bits; save them as single pictures.")
-        if page.imagedepth != 1:
+        if page.imagedepth != 1 or page.tiledepth != 1:
             raise PictureError("it holds a volume; save it as single pictures.")
-        try:
-            codecs = need("tifffile", "formats").TIFF
-            _ = codecs.DECOMPRESSORS[page.compression], codecs.UNPREDICTORS[page.predictor]
-        except KeyError as error:
-            raise PictureError(
-                f"its compression ({page.compression.name}) needs one more package: pip install imagecodecs; "
-                "or save it with Deflate or none."
-            ) from error
+        inflating.check(page.compression)
+        if page.predictor not in need("tifffile", "formats").TIFF.UNPREDICTORS:
+            raise PictureError(f"its predictor ({page.predictor}) cannot be undone; save it with Deflate or none.")
 
     def _plain(self, array: NDArray[Any]) -> NDArray[Any]:
         array = colour.unit_floats(array) if array.dtype.kind == "f" else array.astype(self.dtype, copy=False)

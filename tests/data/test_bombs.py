@@ -1,0 +1,52 @@
+"""Files that would unpack to far more than they are: refused in a sentence, before that fills the memory."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from viceversa.data import formats, images
+from viceversa.data.formats.bands import in_bands
+from viceversa.errors import PictureError
+
+from .. import bombs
+
+MOST_BYTES = 300 * bombs.MIB
+pytestmark = pytest.mark.skipif(
+    not Path("/proc/self/clear_refs").exists(), reason="there is no /proc to see the memory by"
+)
+
+
+def refused(path: Path) -> list[str]:
+    """What each way to read a file says; none may take much memory."""
+    said: list[str] = []
+
+    def frames() -> None:
+        animation = formats.read_frames(path)
+        for _ in animation.frames if animation is not None else ():
+            pass
+
+    def bands() -> None:
+        for _ in in_bands(path).read():
+            pass
+
+    def attempt() -> None:
+        for work in (lambda: formats.size_of(path), frames, bands, lambda: images.read(path)):
+            try:
+                work()
+            except PictureError as error:
+                said.append(str(error))
+
+    more = bombs.peak(attempt)
+    assert more < MOST_BYTES, f"{more / 1e6:.0f} MB, {said}"
+    for sentence in said:
+        assert re.fullmatch(re.escape(f"{path}: ") + r"[^\n]{10,300}\.", sentence), sentence
+    return said
+
+
+@pytest.mark.parametrize("name", bombs.TIFFS)
+def test_tiff(tmp_path: Path, name: str) -> None:
+    pytest.importorskip("tifffile")
+    (tmp_path / name).write_bytes(bombs.TIFFS[name]())
+    said = refused(tmp_path / name)
+    assert bool(said) != (name in bombs.HARMLESS), said
