@@ -19,6 +19,7 @@ from safetensors.torch import load_file
 
 from viceversa import load, train
 from viceversa.cli import main
+from viceversa.config import from_json
 from viceversa.errors import ConfigError, TrainingError
 from viceversa.methods import METHODS, Method, Update
 from viceversa.methods.pix2pix import Pix2Pix, Pix2PixConfig
@@ -115,6 +116,37 @@ def impatient() -> Iterator[type[Method]]:
 @dataclass(frozen=True, kw_only=True)
 class ImpatientConfig(Pix2PixConfig):
     """A class of its own."""
+
+
+@pytest.fixture
+def oddly_named(pictures, tmp_path) -> Path:
+    """A folder with a and b, whose names are no valid UTF-8, and those of the pictures in them are none either."""
+    odd = os.fsdecode(b"caf\xe9")
+    try:
+        for side in "ab":
+            (tmp_path / f"{side} {odd}").mkdir()
+            for path in (pictures / side).iterdir():
+                shutil.copyfile(path, tmp_path / f"{side} {odd}" / f"{odd} {path.name}")
+            (tmp_path / f"{side} {odd}" / f"{odd}.png").touch()
+    except (OSError, UnicodeError):
+        pytest.skip("needs a file system that takes any bytes as a name")
+    return tmp_path
+
+
+def test_names_on_disk_may_be_any_bytes(oddly_named, tiny, capsys):
+    a, b = sorted(oddly_named.iterdir())
+    for images in 1, 2:
+        assert train(tiny("cyclegan", run := oddly_named / "run", a=a, b=b, images=images, hold_out=2)).finished
+    assert from_json((run / "config.json").read_text(encoding="utf-8"), run).method.data.a == a, "as it was"
+    assert load(run).domains == {"a": r"a caf\xe9", "b": r"b caf\xe9"}
+    assert "caf" in (run / "report.html").read_text(encoding="utf-8")
+    for file in "config.json", "README.md":
+        assert (run / "translator" / file).read_text(encoding="utf-8")
+    assert main(["translate", str(run), str(a), "--to", "b", "--out", str(a.with_name("out" + a.name))]) == 1
+    assert "7 translated, 1 failed" in capsys.readouterr().err
+    assert len(list(a.with_name("out" + a.name).iterdir())) == 7
+    with pytest.raises(ConfigError, match=r"a caf\\xe9 is not valid UTF-8.* Name another folder with --out"):
+        train(tiny("cyclegan", a), quiet=True)
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from typing import Annotated
 import tyro
 
 from viceversa.commands._call import call
+from viceversa.naming import json_bytes
 from viceversa.outputs import check_output, write_output
 
 _MARK = b'"format": "viceversa-evaluation"'
@@ -68,6 +69,6 @@ def _report(model: Path, out: Path | None, **settings: object) -> int:
     found = measured(model, **settings, say=lambda text: print(text, file=sys.stderr))  # pyright: ignore[reportArgumentType]
     Console().print(as_tables(found))
     if out is not None:
-        write_output(out, (json.dumps(found.to_dict(), indent=2, ensure_ascii=False) + "\n").encode())
+        write_output(out, json_bytes(json.dumps(found.to_dict(), indent=2, ensure_ascii=False) + "\n"))
         print(f"Written to {out}", file=sys.stderr)
     return 0

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 import tyro
 
 from viceversa.commands._call import call
+from viceversa.naming import json_bytes
 from viceversa.outputs import INSPECT_JSON, check_output, page_mark, write_output
 
 Kind = Literal["unpaired", "paired", "single"]
@@ -72,7 +73,7 @@ def _report(
         diagnosis = examine(root, a, b, kind=kind, progress=look)
     print(to_text(diagnosis, columns=min(120, shutil.get_terminal_size().columns)))
     if json is not None:
-        write_output(json, to_json(diagnosis).encode(errors="replace"))
+        write_output(json, json_bytes(to_json(diagnosis)))
     if html is not None:
         write_output(html, to_html(diagnosis).encode(errors="replace"))
         print(f"Written to {html}")

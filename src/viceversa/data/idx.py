@@ -25,6 +25,7 @@ from viceversa.data.images import Array, fitted
 from viceversa.data.parts import Keeping, Part, Source, combined
 from viceversa.data.recipe import Recipe
 from viceversa.errors import DataError
+from viceversa.naming import readable
 
 _IMAGES = re.compile(r"(?P<set>.*)images(?P<dot>[-.])idx3-ubyte(?:\.gz)?")
 _PART = re.compile(r"(?<![^-_.])(train|t10k|test)(?=[-_.])")
@@ -49,7 +50,8 @@ def in_idx(root: Path, keeping: Keeping) -> Source | None:
         return None
     others = [_PART.sub(word, images.name) for word in ("t10k", "test")] if _part_of(images.name) == "train" else []
     test = next((file for name in others if (file := _either(images.with_name(name)))), None)
-    return combined(images.resolve().parent.name, _part(images, keeping), _part(test, keeping) if test else None, 1)
+    name = readable(images.resolve().parent.name)
+    return combined(name, _part(images, keeping), _part(test, keeping) if test else None, 1)
 
 
 def read_labels(path: Path) -> Array:

@@ -9,6 +9,7 @@ from viceversa.data import cache
 from viceversa.data.cache import PictureSet, Progress
 from viceversa.data.folders import Domain, Item, find_pictures
 from viceversa.data.recipe import Recipe
+from viceversa.naming import readable
 
 _TEST_FOLDERS = ("test", "val")
 
@@ -106,12 +107,12 @@ def in_folders(root: Path, keeping: Keeping) -> Source:
             test = _part(kept, find_pictures(kept), keeping)
     else:
         train = _part(root, files, keeping)
-    return combined(root.resolve().name, train, test, 3)
+    return combined(readable(root.resolve().name), train, test, 3)
 
 
 def in_domains(a: Domain, b: Domain, keeping: Keeping) -> Source:
     """Two domains, each a class of its folder's name."""
-    names = [domain.folder.resolve().name for domain in (a, b)]
+    names = [readable(domain.folder.resolve().name) for domain in (a, b)]
     if names[0] == names[1]:
         names = ["A", "B"]
     folders = dict(zip(names, (a.folder, b.folder), strict=True))
@@ -132,7 +133,7 @@ def in_domains(a: Domain, b: Domain, keeping: Keeping) -> Source:
 
 def _part(folder: Path, files: Iterable[Path], keeping: Keeping) -> Part:
     items = _items(folder, files)
-    labels = {item.name: _top(item.files[0], folder) for item in items}
+    labels = {item.name: readable(_top(item.files[0], folder)) for item in items}
     tops = set(labels.values())
     holds = "no sub-folders" if tops == {""} else "loose pictures beside its sub-folders"
     return Part(

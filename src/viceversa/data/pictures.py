@@ -305,7 +305,8 @@ def place(pictures: Pixels, device: torch.device) -> Pixels | Tensor:
 
 def hold_out(names: Sequence[str], count: int) -> NDArray[np.bool_]:
     """Which ``count`` of the names are held out: those of the smallest hash, so that new ones hardly change it."""
-    order = sorted(range(len(names)), key=lambda row: hashlib.blake2b(names[row].encode()).digest())
+    coded = [name.encode("utf-8", "surrogatepass") for name in names]  # on disk they need not be valid UTF-8
+    order = sorted(range(len(names)), key=lambda row: hashlib.blake2b(coded[row]).digest())
     chosen = np.zeros(len(names), np.bool_)
     chosen[order[:count]] = True
     return chosen

@@ -21,6 +21,7 @@ from viceversa.data.others import passed_over, places
 from viceversa.data.pictures import Deck, HeldOutKind, PairedPictures, UnpairedPictures, hold_out, place
 from viceversa.data.recipe import Recipe
 from viceversa.errors import ConfigError, DataError, PictureError
+from viceversa.naming import readable
 from viceversa.sizes import SizePx
 
 _LOAD_SHARE = 286 / 256  # of the size: the papers' jitter
@@ -123,7 +124,7 @@ class PictureData:
     def _names(self) -> tuple[str, str]:
         names = ("A", "B")
         if self.a is not None and self.b is not None and self.a.resolve().name != self.b.resolve().name:
-            names = (self.a.resolve().name, self.b.resolve().name)
+            names = (readable(self.a.resolve().name), readable(self.b.resolve().name))
         return self.name_a or names[0], self.name_b or names[1]
 
 

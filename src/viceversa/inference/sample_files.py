@@ -22,6 +22,7 @@ from viceversa.inference import latents as spaces
 from viceversa.inference.animation import FRAMES_PER_SECOND, MOVING, write_animation
 from viceversa.inference.latents import How
 from viceversa.inference.sampler import Sampler
+from viceversa.naming import json_bytes
 from viceversa.outputs import refuse_existing, refuse_unwritable
 from viceversa.replacing import replace_file
 
@@ -203,7 +204,7 @@ def _write_folder(sampler: Sampler, out: Path, wanted: Wanted, overwrite: bool, 
             (out / f"{number:06d}.png").unlink()
         there = set()
     out.mkdir(parents=True, exist_ok=True)
-    replace_file(out / SETTINGS_FILE, (json.dumps(settings, indent=2, ensure_ascii=False) + "\n").encode())
+    replace_file(out / SETTINGS_FILE, json_bytes(json.dumps(settings, indent=2, ensure_ascii=False) + "\n"))
     present: set[int] = set() if overwrite else there
     with _bar(progress) as bar:
         task = bar.add_task("sampling", total=count)

@@ -19,6 +19,7 @@ from viceversa.data.pictures import Pictures
 from viceversa.data.sources import PictureData
 from viceversa.errors import ConfigError, TrainingError, ViceversaError
 from viceversa.inference.memory import is_out_of_memory
+from viceversa.naming import readable
 from viceversa.training import checkpoint, lock
 from viceversa.training.trainer import agree_on
 
@@ -29,6 +30,11 @@ _NOTHING = (".config.json.partial", lock.FILE)  # what a run leaves that was kil
 def check_folder(config: TrainConfig[Any]) -> TrainConfig[Any] | None:
     """Refuses a folder that holds a run of other settings, or something else; returns the config of a run there."""
     path = config.out / "config.json"
+    if readable(config.out) != str(config.out):
+        raise ConfigError(
+            f"{readable(config.out)} is not valid UTF-8, and TensorBoard cannot write there. Name another folder with "
+            "--out."
+        )
     if config.out.exists() and not config.out.is_dir():
         raise ConfigError(f"{config.out} is a file. Name a new folder with --out.")
     if path.exists():

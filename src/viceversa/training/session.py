@@ -19,6 +19,7 @@ from viceversa.data.pictures import Pictures
 from viceversa.errors import ViceversaError
 from viceversa.evaluation.diversity import diversity
 from viceversa.inference.folder import save_translator
+from viceversa.naming import json_bytes
 from viceversa.training import checkpoint, guards, lock, machine, summary
 from viceversa.training.bar import ProgressBar
 from viceversa.training.evaluating import Evaluator
@@ -86,7 +87,7 @@ def train(config: TrainConfig[Any], *, quiet: bool = False) -> Run:
             if main:
                 stack.enter_context(lock.held(config.out))
                 guards.check_folder(config)  # another process may have been here since
-                replace_file(config.out / "config.json", to_json(config).encode())
+                replace_file(config.out / "config.json", json_bytes(to_json(config)))
             seconds = checkpoint.load_newest(trainer, config.out / "checkpoints") or 0.0
             session = Session(trainer, pictures, seconds, together, stack, quiet=silent)
             session.announce(where, plan)
@@ -294,7 +295,7 @@ class Session:
     def _write_summary(self) -> None:
         if self.main:
             text = json.dumps(self.summary, indent=2, ensure_ascii=False) + "\n"
-            replace_file(self.out / "summary.json", text.encode())
+            replace_file(self.out / "summary.json", json_bytes(text))
 
     def _close(self, state: str) -> None:
         self.summary["state"] = state
