@@ -78,7 +78,7 @@ class CartoonData(UnpairedData):
                 yield np.concatenate([picture, smooth_edges(picture)], axis=2)
 
         made = cache.keep(about, sharp.names, recipe, twins, self.cache, progress=progress)
-        return dataclasses.replace(made, skipped=sharp.skipped)
+        return dataclasses.replace(made, skipped=sharp.skipped, remarks=sharp.remarks)
 
 
 class CartoonPictures(UnpairedPictures):

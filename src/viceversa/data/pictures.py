@@ -63,6 +63,11 @@ class Pictures(Protocol):
         ...
 
     @property
+    def remarks(self) -> tuple[str, ...]:
+        """What of the files was not used, or changed, a sentence for each kind."""
+        ...
+
+    @property
     def held_out_count(self) -> int:
         """Pictures that `held_out` can give of each domain."""
         ...
@@ -122,6 +127,9 @@ class Deck:
     device: torch.device
     """Where samples are wanted."""
 
+    kept_nearest: tuple[frozenset[int], ...] = ()
+    """By picture of C: which of the M are resized by nearest neighbor; the others are resized bicubically."""
+
     weights: NDArray[np.float64] | None = None
     """How often each of the rows is shown, with mean 1; None: all alike."""
 
@@ -157,8 +165,14 @@ class Deck:
         size = sizes.sides(self.size_px)
         edges = np.cumsum(self.channels)[:-1]
         pictures = [
-            np.concatenate([resize(part, size) for part in np.split(self.kept[row], edges, axis=2)], axis=2)
-            for row in rows
+            np.concatenate(
+                [
+                    resize(part, size, nearest=half < len(self.kept_nearest) and row in self.kept_nearest[half])
+                    for half, part in enumerate(np.split(self.kept[row], edges, axis=2))
+                ],
+                axis=2,
+            )
+            for row in rows.tolist()
         ]
         stacked = np.stack(pictures) if pictures else np.empty((0, *size, sum(self.channels)), np.uint8)
         return to_tensor(portable(stacked).to(self.device))
@@ -197,6 +211,9 @@ class UnpairedPictures:
 
     held_out_kind: HeldOutKind
     """Where the held-out pictures are from."""
+
+    remarks: tuple[str, ...] = ()
+    """What of the files was not used, or changed, a sentence for each kind."""
 
     @property
     def epoch_images(self) -> int:
@@ -248,6 +265,9 @@ class PairedPictures:
 
     held_out_kind: HeldOutKind
     """Where the held-out pairs are from."""
+
+    remarks: tuple[str, ...] = ()
+    """What of the files was not used, or changed, a sentence for each kind."""
 
     @property
     def epoch_images(self) -> int:
