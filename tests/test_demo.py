@@ -1,9 +1,5 @@
 import json
-import os
 import signal
-import threading
-import time
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,28 +11,12 @@ from viceversa.data import avatars
 from viceversa.evaluation.truth import measure
 
 
-def interrupt_at_the_first_line(log: Path) -> threading.Thread:
-    """Presses Ctrl-C as soon as the training has begun."""
-
-    def watch() -> None:
-        until = time.monotonic() + 600
-        while time.monotonic() < until and not log.exists():
-            time.sleep(0.001)
-        if log.exists():
-            os.kill(os.getpid(), signal.SIGINT)
-
-    thread = threading.Thread(target=watch)
-    thread.start()
-    return thread
-
-
-def test_the_demo_trains_measures_and_says_what_next(tmp_path, capsys, monkeypatch):
+def test_the_demo_trains_measures_and_says_what_next(tmp_path, capsys, monkeypatch, stop_at_line):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     out, data = tmp_path / "demo", tmp_path / "demo-avatars"
     command = ["demo", "--out", str(out), "--minutes"]
-    thread = interrupt_at_the_first_line(out / "metrics.jsonl")
+    stop_at_line(out, number=signal.SIGINT)
     assert main([*command, "0.02"]) == 0
-    thread.join()
     assert "Stopped. The same command goes on." in capsys.readouterr().out
     assert not (out / "truth.json").exists()
 
