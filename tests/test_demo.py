@@ -76,13 +76,15 @@ def test_portraits_of_another_seed_are_refused_with_both_ways_out(tmp_path, caps
     assert not (tmp_path / "demo").exists()
 
 
-@pytest.mark.parametrize(("minutes", "said"), [("5", True), ("0.001", False)])
-def test_a_demo_that_a_busy_machine_cut_short_says_so(tmp_path, capsys, monkeypatch, minutes, said):
-    """As if the machine had been so busy when it was measured that eight images were all that it seemed to afford."""
+def test_a_demo_that_a_busy_machine_cut_short_says_so(tmp_path, capsys, monkeypatch):
+    """As if the machine had been so busy when it was measured that eight images were all that it seemed to afford.
+
+    One that takes its time does not say so: tests/test_privacy.py.
+    """
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setattr(demo, "_affordable", lambda config, seconds: 8)
-    assert main(["demo", "--out", str(tmp_path / "demo"), "--minutes", minutes]) == 0
+    assert main(["demo", "--out", str(tmp_path / "demo"), "--minutes", "5"]) == 0
     shown = capsys.readouterr().out
-    assert ("it saw only 8 images and had time left" in shown) == said
-    assert (f"demo --out {tmp_path / 'demo-again'}" in shown) == said
+    assert "it saw only 8 images and had time left" in shown
+    assert f"demo --out {tmp_path / 'demo-again'}" in shown
     assert f"translate {tmp_path / 'demo'} {tmp_path / 'demo-avatars' / 'testA'} --to b" in shown

@@ -12,7 +12,6 @@ import math
 import os
 import secrets
 import shutil
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -28,6 +27,7 @@ from viceversa.data.images import Pixels
 from viceversa.data.reading import Remark, gathered
 from viceversa.data.recipe import Made, Recipe, decode
 from viceversa.errors import DataError, PictureError
+from viceversa.privacy import user_folder
 
 Progress: TypeAlias = Callable[[int, int], None]
 """Called with the number of items done and the number of all."""
@@ -75,15 +75,6 @@ class PictureSet:
     def identity(self, *labels: str) -> str:
         """A hash of the pictures, of their names, and of ``labels``: equal wherever the folder lies."""
         return _hash([self.key, self.names, labels])
-
-
-def user_folder() -> Path:
-    """The folder of this user for caches, by the custom of the platform."""
-    if given := os.environ.get("XDG_CACHE_HOME"):
-        return Path(given, "viceversa")
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local"), "viceversa", "Cache")
-    return Path.home() / ("Library/Caches" if sys.platform == "darwin" else ".cache") / "viceversa"
 
 
 def build(
