@@ -2,6 +2,10 @@
 
 import dataclasses
 import json
+import os
+import signal
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -14,13 +18,28 @@ from viceversa.methods import METHODS
 from viceversa.training import checkpoint
 
 
+def stop_at_line(log: Path, line: int) -> threading.Thread:
+    """Sends this process a SIGTERM as soon as the log has so many lines."""
+
+    def watch() -> None:
+        until = time.monotonic() + 60
+        while time.monotonic() < until and (not log.exists() or log.read_bytes().count(b'"losses"') < line):
+            time.sleep(0.001)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    return thread
+
+
 @pytest.mark.parametrize("method", list(METHODS))
-def test_a_run_resumes_to_the_bit(method, tiny, tmp_path, assert_same_run, stop_at_line):
+def test_a_run_resumes_to_the_bit(method, tiny, tmp_path, assert_same_run):
     settings = {"log_every": 3, "images": 10}
     assert train(tiny(method, tmp_path / "whole", **settings), quiet=True).finished
     again = tiny(method, tmp_path / "parted", **settings)
-    stop_at_line(again.out, 2)
+    thread = stop_at_line(again.out / "metrics.jsonl", 1)
     stopped = train(again, quiet=True)
+    thread.join()
     assert 3 <= stopped.images_seen < 10
     finished = train(again, quiet=True)
     assert finished.images_seen == 10

@@ -35,11 +35,10 @@ class MLPGenerator(nn.Module):
     def __init__(self, config: MLPGeneratorConfig):
         super().__init__()
         self.config = config
-        hidden: list[nn.Module] = []
-        for index in range(config.layers):
-            hidden += [nn.Linear(config.width if index else config.inputs, config.width), nn.ReLU(inplace=True)]
+        widths = [config.inputs, *[config.width] * config.layers]
+        hidden = [[nn.Linear(w, config.width), nn.ReLU(inplace=True)] for w in widths[:-1]]
         self.body = nn.Sequential(
-            *hidden,
+            *[layer for pair in hidden for layer in pair],
             nn.Linear(config.width, config.out_channels * config.size_px**2),
             nn.Tanh(),
         )

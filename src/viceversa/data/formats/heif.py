@@ -24,12 +24,7 @@ def read(path: Path | str, max_pixels: int | None = None) -> Picture:
     check_pixels(path, width, height, max_pixels)
     array = np.asarray(heif)
     array = array if array.ndim == 3 else array[:, :, None]
-    about = About(
-        kind="HEIF",
-        icc=heif.info.get("icc_profile"),
-        exif=exif.kept(heif.info.get("exif"), heif.size),
-        several=len(heif) > 1,
-    )
+    about = About(kind="HEIF", icc=heif.info.get("icc_profile"), exif=exif.kept(heif.info.get("exif"), heif.size))
     return Picture(pixels=array, about=about)
 
 
