@@ -1,11 +1,15 @@
 """Small files that would unpack to far more: one of each kind that can be made, by name. See benchmarks/hostile.py."""
 
+import io
 import lzma
 import re
 import struct
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import Any
+
+from PIL import Image
 
 MIB = 2**20
 
@@ -94,8 +98,147 @@ def tiffs() -> Iterator[tuple[str, Callable[[], bytes]]]:
 
 
 TIFFS = dict(tiffs())
-HARMLESS = ("strip-8-bits.tif",)
+HARMLESS = ("strip-8-bits.tif", "idat.png", "idat-16-bits.png", "exif.png", "raw-exif.png")
 """Those of which no more is unpacked than fits into the image; they are read like others."""
+
+
+def exif_block(count: int) -> bytes:
+    """An EXIF block of which so many entries each name nearly all."""
+    table = b"".join(struct.pack("<HHII", 10_000 + tag, 7, 12 * count, 8) for tag in range(count))
+    return b"Exif\0\0II*\0" + struct.pack("<IH", 8, count) + table + bytes(4)
+
+
+def chunk(kind: bytes, data: bytes = b"") -> bytes:
+    """Of a PNG."""
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def png(width: int, height: int, pixels: bytes, *more: bytes, depth: int = 8, colour: int = 2) -> bytes:
+    """A PNG of packed ``pixels``, with ``more`` chunks before them."""
+    head = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0))
+    return b"\x89PNG\r\n\x1a\n" + head + b"".join(more) + chunk(b"IDAT", pixels) + chunk(b"IEND")
+
+
+def saved(kind: str, *, size: tuple[int, int] = (16, 16), **options: Any) -> bytes:
+    """A plain picture, as Pillow writes it."""
+    buffer = io.BytesIO()
+    Image.new("RGB", size, (9, 99, 200)).save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def jpeg_with(*segments: bytes, **options: Any) -> bytes:
+    """A JPEG with such segments behind its first mark."""
+    whole = saved("JPEG", **options)
+    return whole[:2] + b"".join(segments) + whole[2:]
+
+
+def segment(marker: int, data: bytes) -> bytes:
+    """Of a JPEG."""
+    return struct.pack(">BBH", 0xFF, marker, len(data) + 2) + data
+
+
+def many_scans(count: int) -> bytes:
+    """A progressive JPEG whose last scan is there so many times."""
+    whole = saved("JPEG", size=(1024, 1024), progressive=True)
+    last = whole.rindex(b"\xff\xda")
+    return whole[:last] + whole[last:-2] * count + whole[-2:]
+
+
+def gif(width: int, height: int, *blocks: bytes) -> bytes:
+    """A GIF of two colours."""
+    return b"GIF89a" + struct.pack("<HHBBB", width, height, 0x80, 0, 0) + bytes(6) + b"".join(blocks) + b";"
+
+
+def gif_frame(width: int = 1, height: int = 1) -> bytes:
+    """A frame that has one pixel's code."""
+    return b"," + struct.pack("<HHHHB", 0, 0, width, height, 0) + b"\x02\x02\x44\x01\0"
+
+
+def with_size(data: bytes, width: int, height: int) -> bytes:
+    """An AVIF or HEIC whose box tells of another size."""
+    place = data.index(b"ispe") + 8
+    return data[:place] + struct.pack(">II", width, height) + data[place + 8 :]
+
+
+def webp(*chunks: tuple[bytes, bytes]) -> bytes:
+    """A WebP of such chunks."""
+    body = b"".join(kind + struct.pack("<I", len(data)) + data + bytes(len(data) % 2) for kind, data in chunks)
+    return b"RIFF" + struct.pack("<I", len(body) + 4) + b"WEBP" + body
+
+
+def webp_canvas(width: int, height: int, flags: int = 0) -> tuple[bytes, bytes]:
+    """The head of a WebP with more than one image."""
+    return b"VP8X", struct.pack("<I", flags) + (width - 1).to_bytes(3, "little") + (height - 1).to_bytes(3, "little")
+
+
+def npy(head: str, version: int = 1) -> bytes:
+    """The head of an array."""
+    text = head.encode().ljust(117) + b"\n"
+    return b"\x93NUMPY" + bytes([version, 0]) + struct.pack("<H" if version == 1 else "<I", len(text)) + text
+
+
+def others() -> Iterator[tuple[str, Callable[[], bytes]]]:
+    """Of every other kind of picture."""
+    row = zlib.compress(bytes(49 * 16))
+    frame = b"ANMF", bytes(16) + b"VP8L" + saved("WEBP", lossless=True)[16:]
+    still = saved("WEBP", lossless=True)
+    yield "idat.png", lambda: png(16, 16, zeros(600))
+    yield "idat-16-bits.png", lambda: png(16, 16, zeros(600), depth=16)
+    yield "iccp.png", lambda: png(16, 16, row, chunk(b"iCCP", b"x\0\0" + zeros(600)))
+    yield "ztxt.png", lambda: png(16, 16, row, chunk(b"zTXt", b"x\0\0" + zeros(600)))
+    yield "itxt.png", lambda: png(16, 16, row, chunk(b"iTXt", b"x\0\1\0\0\0" + zeros(600)))
+    yield "exif.png", lambda: png(16, 16, row, chunk(b"eXIf", exif_block(20_000)[6:]))
+    yield (
+        "raw-exif.png",
+        lambda: png(16, 16, row, chunk(b"tEXt", b"Raw profile type exif\0\n\n\n" + exif_block(20_000).hex().encode())),
+    )
+    yield "size.png", lambda: png(2**14, 2**14, zeros(769))
+    yield "size-16-bits.png", lambda: png(8000, 8000, zeros(367), depth=16)
+    yield "chunks.png", lambda: png(16, 16, row, *[chunk(b"tEXt")] * 100_000)
+    yield "frames.png", lambda: png(4096, 4096, zeros(49), chunk(b"acTL", struct.pack(">II", 10_000, 0)))
+    yield "promised-frames.png", lambda: png(1, 1, row, chunk(b"acTL", struct.pack(">II", 2**31 - 1, 0)))
+    yield "frames.gif", lambda: gif(1, 1, *[gif_frame()] * 20_000)
+    yield "large-frames.gif", lambda: gif(2000, 2000, *[gif_frame()] * 200)
+    yield "canvas.gif", lambda: gif(12_000, 12_000, gif_frame())
+    yield "frame-beyond-canvas.gif", lambda: gif(1, 1, gif_frame(12_000, 12_000))
+    yield "comment.gif", lambda: gif(1, 1, b"!\xfe" + (b"\xff" + b"x" * 255) * 40_000 + b"\0", gif_frame())
+    yield "blocks.gif", lambda: gif(1, 1, *[b"!\x01" + b"\1x" * 200_000 + b"\0"], gif_frame())
+    yield "canvas.webp", lambda: webp(webp_canvas(16_383, 16_383, 2), (b"ANIM", bytes(6)), frame, frame)
+    yield "frames.webp", lambda: webp(webp_canvas(16, 16, 2), (b"ANIM", bytes(6)), *[frame] * 20_000)
+    yield "lossless.webp", lambda: still[:21] + struct.pack("<I", 16_382 | 16_382 << 14 | 1 << 28) + still[25:]
+    yield "exif.webp", lambda: webp(webp_canvas(16, 16, 8), (still[12:16], still[20:]), (b"EXIF", exif_block(20_000)))
+    yield (
+        "exif-twice.webp",
+        lambda: webp(webp_canvas(16, 16, 8), (still[12:16], still[20:]), (b"EXIF", b"Exif\0\0" + exif_block(20_000))),
+    )
+    yield "size.avif", lambda: with_size(saved("AVIF"), 16_000, 16_000)
+    yield "size.jpg", lambda: jpeg_with().replace(struct.pack(">HH", 16, 16), struct.pack(">HH", 16_000, 16_000))
+    yield (
+        "progressive.jpg",
+        lambda: jpeg_with(progressive=True).replace(struct.pack(">HH", 16, 16), struct.pack(">HH", 6_000, 6_000)),
+    )
+    yield "scans.jpg", lambda: many_scans(20_000)
+    yield "segments.jpg", lambda: jpeg_with(*[segment(0xFE, b"")] * 200_000)
+    yield (
+        "exif.jpg",
+        lambda: jpeg_with(*[segment(0xE1, b"Exif\0\0" + part) for part in cut(exif_block(30_000)[6:], 65_000)]),
+    )
+    yield "rle.bmp", lambda: (
+        b"BM" + struct.pack("<IHHI", 62, 0, 0, 62) + struct.pack("<IiiHHIIiiII", 40, 16_000, 16_000, 1, 8, 1, *[0] * 5)
+        + bytes(8) + b"\xff\0" * 900_000 + b"\0\1"
+    )  # fmt: skip
+    yield "shape.npy", lambda: npy("{'descr': '<f8', 'fortran_order': False, 'shape': (16384, 16384, 4), }")
+    yield "overflow.npy", lambda: npy(f"{{'descr': '|u1', 'fortran_order': False, 'shape': ({2**33}, {2**33}), }}")
+    yield "pickle.npy", lambda: npy("{'descr': '|O', 'fortran_order': False, 'shape': (2, 2), }")
+    yield "head.npy", lambda: b"\x93NUMPY\2\0" + struct.pack("<I", 30 * MIB) + b"{" * (30 * MIB)
+
+
+def cut(data: bytes, size: int) -> list[bytes]:
+    """In pieces."""
+    return [data[start : start + size] for start in range(0, len(data), size)]
+
+
+OTHERS = dict(others())
 
 
 def memory(entry: str) -> int:

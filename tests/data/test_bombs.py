@@ -44,6 +44,16 @@ def refused(path: Path) -> list[str]:
     return said
 
 
+@pytest.mark.parametrize("name", bombs.OTHERS)
+def test_other_kinds(tmp_path: Path, name: str) -> None:
+    if name.endswith(".avif"):
+        pytest.importorskip("PIL._avif")
+    (tmp_path / name).write_bytes(bombs.OTHERS[name]())
+    said = refused(tmp_path / name)
+    assert bool(said) != (name in bombs.HARMLESS), said
+    print(said[-1:])
+
+
 @pytest.mark.parametrize("name", bombs.TIFFS)
 def test_tiff(tmp_path: Path, name: str) -> None:
     pytest.importorskip("tifffile")

@@ -6,7 +6,6 @@ The contents of a file decide on its format, not its name. A name decides when a
 import dataclasses
 import os
 import secrets
-import struct
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +16,7 @@ import numpy as np
 from viceversa.data import colour, exif
 from viceversa.data.formats import heif, npy, pillow, png, tiff
 from viceversa.data.formats.directories import check_tiff
+from viceversa.data.formats.heads import check_head
 from viceversa.data.formats.kinds import KINDS, SUFFIXES, family, kind_for, kind_of
 from viceversa.data.formats.limits import check_pixels
 from viceversa.data.formats.refusal import each_named, named
@@ -208,16 +208,6 @@ def _checked(path: Path | str, max_pixels: int | None) -> str:
     kind = family(path)
     if kind == "TIFF":
         check_tiff(path, max_pixels)
-    elif kind == "":
-        _check_avif(path, max_pixels)
+    else:
+        check_head(path, max_pixels)
     return kind
-
-
-def _check_avif(path: Path | str, max_pixels: int | None) -> None:
-    """Pillow does not say how large an AVIF is that its decoder finds too large; a box called ispe does."""
-    with open(path, "rb") as file:
-        head = file.read(2**16)
-    place = head.find(b"ispe") + 8
-    if head[4:8] == b"ftyp" and 8 < place <= len(head) - 8:
-        width, height = struct.unpack(">II", head[place : place + 8])
-        check_pixels(path, width, height, max_pixels)

@@ -14,13 +14,11 @@ from functools import lru_cache
 from pathlib import Path
 from typing import BinaryIO
 
-from viceversa.data.formats.limits import check_bytes, check_pixels, check_ratio
+from viceversa.data.formats.limits import check_bytes, check_frames, check_pixels, check_ratio
 from viceversa.errors import PictureError
 
-MOST_PAGES = 2**14
 _MOST_PARTS = 2**18  # strips or tiles of a page, and numbers in any one value
-_MOST_ENTRIES = 4096
-_NAMED_TWICE = 4  # so many times may a file be named by its entries: one that is damaged need not be a bomb
+_NAMED_TWICE = 2  # so many times its bytes may the entries of a file name
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
 _NUMBERS = {1: "B", 3: "H", 4: "I", 16: "Q"}
 _PLAIN = (1, 2, 6, 7)  # bytes and text, of which a library makes no list of numbers
@@ -78,7 +76,8 @@ def _pages(path: str, size: int, changed: int) -> tuple[Page, ...]:
 
 def is_sound(block: bytes) -> bool:
     """Whether an EXIF block can be read without using far more memory than it has bytes."""
-    block = block.removeprefix(b"Exif\0\0")
+    while block.startswith(b"Exif\0\0"):  # Pillow takes off as many as there are
+        block = block[6:]
     try:
         for _ in _Directories(io.BytesIO(block), len(block)).pages():
             pass
@@ -109,9 +108,8 @@ class _Directories:
         long, inline, step = ("Q", 8, 20) if self._big else ("I", 4, 12)
         places, place = dict[int, None](), self._first
         while 0 < place < self._size and place not in places:
-            if len(places) == MOST_PAGES:
-                raise PictureError(f"it has more than {MOST_PAGES} pages; split it into several files.")
             places[place] = None
+            check_frames(len(places))
             self._file.seek(place)
             count = self._unpacked("Q" if self._big else "H", self._file.read(8 if self._big else 2))
             self._file.seek(min(self._file.tell() + count * step, self._size))
@@ -130,18 +128,17 @@ class _Directories:
         long, inline, step = ("Q", 8, 20) if self._big else ("I", 4, 12)
         self._file.seek(place)
         count = self._unpacked("Q" if self._big else "H", self._file.read(8 if self._big else 2))
-        if count > _MOST_ENTRIES:
-            raise PictureError(f"the file is damaged: a directory tells of {count} entries{_DAMAGED}")
-        table = self._file.read(count * step)
+        table = self._file.read(min(count * step, self._size))
         found: dict[int, tuple[int, int, bytes]] = {}
         for tag, kind, number, value in struct.iter_unpack(
             f"{self._order}HH{long}{inline}s", table[: len(table) // step * step]
         ):
             size = _SIZES.get(kind, 0) * number
             if size > inline:
-                self._named += min(size, self._size)  # what goes beyond the end is not read by anybody
-            many = kind not in _PLAIN and number > _MOST_PARTS and size <= self._size
-            if self._named > _NAMED_TWICE * self._size or many:
+                if self._unpacked(long, value) + size > self._size:
+                    continue  # beyond the end, which nobody reads
+                self._named += size
+            if self._named > _NAMED_TWICE * self._size or (kind not in _PLAIN and number > _MOST_PARTS):
                 raise PictureError(f"the file is damaged: its directories name more than it holds{_DAMAGED}")
             found.setdefault(tag, (kind, number, value))
         return found

@@ -6,6 +6,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from viceversa.data import exif
+from viceversa.data.formats.directories import is_sound
 from viceversa.data.formats.limits import check_pixels
 from viceversa.data.picture import About, Picture
 from viceversa.errors import PictureError
@@ -24,7 +25,9 @@ def read(path: Path | str, max_pixels: int | None = None) -> Picture:
     check_pixels(path, width, height, max_pixels)
     array = np.asarray(heif)
     array = array if array.ndim == 3 else array[:, :, None]
-    about = About(kind="HEIF", icc=heif.info.get("icc_profile"), exif=exif.kept(heif.info.get("exif"), heif.size))
+    block = heif.info.get("exif") or b""
+    noted = exif.kept(block, heif.size) if is_sound(block) else None
+    about = About(kind="HEIF", icc=heif.info.get("icc_profile"), exif=noted)
     return Picture(pixels=array, about=about)
 
 

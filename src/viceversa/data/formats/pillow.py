@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from viceversa.data import colour, exif
-from viceversa.data.formats.limits import check_pixels
+from viceversa.data.formats.directories import is_sound
+from viceversa.data.formats.limits import check_frames, check_pixels
 from viceversa.data.formats.quiet import warnings_ignored
 from viceversa.data.picture import About, Animation, Picture
 
@@ -53,6 +54,7 @@ def read_frames(path: Path | str, max_pixels: int | None = None) -> Animation | 
         count = getattr(image, "n_frames", 1) if image.format in ANIMATED else 1
         if count == 1:
             return None
+        check_frames(count)
         check_pixels(path, image.width, image.height, max_pixels, frames=count)
         icc = colour.true_profile(image.info.get("icc_profile"), image.mode)
         about = About(kind=str(image.format), icc=icc)
@@ -177,6 +179,8 @@ def _paletted(image: Image.Image) -> Image.Image:
 
 def _exif(image: Image.Image) -> Image.Exif | None:
     try:
-        return image.getexif()
+        block = image.info.get("exif", b"")
+        profile = "".join(str(image.info.get("Raw profile type exif", "")).split("\n")[3:])
+        return image.getexif() if is_sound(block) and is_sound(bytes.fromhex(profile)) else None
     except Exception:  # a damaged EXIF block is no reason to lose a good picture
         return None

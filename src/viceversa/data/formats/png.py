@@ -17,12 +17,14 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from viceversa.data.formats.directories import is_sound
 from viceversa.errors import PictureError
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _CHANNELS = {0: 1, 2: 3, 4: 2, 6: 4}  # by colour type; 3 is a palette
 _MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
 _READ_BYTES = 2**16
+_MOST_CHUNKS, _CHUNK_BYTES = 2**16, 4096  # so many chunks, and one more for so many bytes
 _SMALL_CHUNK_BYTES = 2**22  # of colour profiles and EXIF
 
 
@@ -67,9 +69,15 @@ def read_header(path: Path | str) -> Header:
         if file.read(8) != SIGNATURE:
             raise PictureError("it is no PNG.")
         found: dict[bytes, bytes] = {}
-        for kind, length in _chunks(file):
+        for count, (kind, length) in enumerate(_chunks(file)):
+            if count > _MOST_CHUNKS + file.tell() // _CHUNK_BYTES:
+                raise PictureError(f"it is cut into more than {count:,} parts, as no honest file is; save it anew.")
+            if kind == b"eXIf" and length > _SMALL_CHUNK_BYTES:
+                raise PictureError(f"it has an EXIF block of {length:,} bytes; save it without.")
             if kind in (b"IHDR", b"iCCP", b"eXIf", b"pHYs", b"tRNS", b"acTL") and length <= _SMALL_CHUNK_BYTES:
                 found.setdefault(kind, file.read(length))
+    if not is_sound(found.get(b"eXIf", b"")):
+        del found[b"eXIf"]  # a damaged EXIF block is no reason to lose a good picture
     head = found.get(b"IHDR", b"")
     if len(head) != 13 or 0 in struct.unpack_from(">II", head):
         raise PictureError("its head is damaged; replace it or remove it.")

@@ -55,5 +55,7 @@ def _reason(path: Path | str, error: Exception) -> str:
         return f"it is no picture of a kind that can be read ({kinds}), or its head is damaged; remove it."
     if isinstance(error, OSError) and error.errno is not None:
         return f"it cannot be opened ({error.strerror})."
+    if "MAX_TEXT_" in str(error):
+        return "it has a text or a colour profile that would unpack to more than 1 MB; save it without."
     said = " ".join(str(error).split())[:_LONGEST_REASON] or type(error).__name__
     return f"the file is damaged or cut short ({said}); replace it or remove it."
