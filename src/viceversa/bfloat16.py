@@ -53,9 +53,14 @@ def _gain_of_this_processor() -> float:
         with contextlib.suppress(OSError):  # a cache that cannot be written means measuring again
             kept.parent.mkdir(parents=True, exist_ok=True)
             partial.write_text(json.dumps({"gain": found}), encoding="utf-8")
-            with contextlib.suppress(FileExistsError):
+            try:
                 os.link(partial, kept)  # of several processes the first one decides
-            partial.unlink()
+            except FileExistsError:
+                pass
+            except OSError:  # a file system without hard links, such as exFAT: the last one decides
+                os.replace(partial, kept)
+        with contextlib.suppress(OSError):
+            partial.unlink(missing_ok=True)
         found = _read(kept) or found
     return found
 
