@@ -66,7 +66,7 @@ def to_html(comparison: Comparison) -> str:
         "speed": escape(
             "Speed and memory of training are as the runs have recorded them, each on what it was trained on. "
             f"Translating one picture of {sizes.words(comparison.evaluations[0].size_px)} px was measured when this "
-            f"page was made, on {comparison.machine}: the median of some calls, the models taking turns."
+            f"page was made, on {comparison.machine}: the fastest of some calls, the models taking turns."
         ),
         "settings": _settings(comparison.models),
     }
