@@ -22,8 +22,10 @@ def demo(arguments: list[str]) -> int:
             minutes: About how long to train.
             seed: Of the portraits and of the training.
         """
+        from viceversa.allocator import keep_freed_memory
         from viceversa.demo import run_demo
 
+        keep_freed_memory()
         return run_demo(out, minutes=minutes, seed=seed)
 
     return resumable(lambda: call("demo", run, arguments))

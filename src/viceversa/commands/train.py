@@ -55,8 +55,12 @@ def _train(arguments: list[str]) -> int:
     own = {key: value for key, value in recipe.combined(length).items() if key not in length}
     defaults = configure(method.name, out="RUN", **own)
     parsed = call(f"train {name}", _flattened(defaults), options, about)
+    from viceversa.allocator import keep_freed_memory
+    from viceversa.training.machine import choose_device
     from viceversa.training.session import train as run
 
+    if choose_device(parsed.device) == "cpu":
+        keep_freed_memory()
     run(TrainConfig(**{part.name: getattr(parsed, part.name) for part in dataclasses.fields(TrainConfig)}))
     return 0
 

@@ -110,7 +110,8 @@ def load_newest(trainer: Trainer, folder: Path) -> float | None:
     try:
         shared = load_file(newest / "state.safetensors", device=device)
         local = load_file(newest / f"rank-{fabric.global_rank}.safetensors", device=device)
-        optimizers = load_file(newest / "optimizers.safetensors", device=device)
+        # On the CPU: what belongs to a weight is moved to it, and a count of steps stays where it is read each step.
+        optimizers = load_file(newest / "optimizers.safetensors")
         _restore(trainer, shared, local, optimizers)
     except (SafetensorError, KeyError, ValueError, RuntimeError, OSError) as error:
         raise CheckpointError(f"{newest} does not hold what this run needs: {error}") from None

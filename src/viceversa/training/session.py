@@ -12,7 +12,6 @@ from typing import Any
 import torch
 
 from viceversa import methods
-from viceversa.allocator import keep_freed_memory
 from viceversa.config import TrainConfig, to_json
 from viceversa.data.images import grid, save, to_uint8
 from viceversa.data.pictures import Pictures
@@ -66,8 +65,6 @@ def train(config: TrainConfig[Any], *, quiet: bool = False) -> Run:
     config = dataclasses.replace(config, precision=machine.choose_precision(config.precision, device))
     fabric = machine.make_fabric(device, config.precision)
     guards.check_precision(fabric, config.precision)
-    if device == "cpu":
-        keep_freed_memory()
     main = fabric.is_global_zero
     together = guards.Together(fabric)
     with guards.deterministic(device), guards.out_of_memory(config), ExitStack() as stack:
@@ -174,7 +171,7 @@ class Session:
         last = now >= trainer.total_images
         log_due = last or now // self.log_every > before // self.log_every
         if trainer.fabric.device.type == "cpu" or log_due:
-            trainer.check_finite(checkpoint.latest_words(self.out / "checkpoints"))
+            trainer.check_finite(self._last_good)
         if not self.foretold:
             self._foretell(last=last)
         if not self.quiet and trainer.fabric.device.type == "cpu":
@@ -265,13 +262,16 @@ class Session:
     def _save(self) -> None:
         folder = self.out / "checkpoints"
         if self.trainer.sums:
-            self.trainer.check_finite(checkpoint.latest_words(folder))
+            self.trainer.check_finite(self._last_good)
         checkpoint.save(self.trainer, folder, seconds=self.seconds, keep=self.config.keep)
         with self.together.kept():
             if self.main:
                 self._write_translator()
         self.together.meet()
         self.saved_at = time.monotonic()
+
+    def _last_good(self) -> str:
+        return checkpoint.latest_words(self.out / "checkpoints")
 
     def _write_translator(self) -> None:
         generators, images = self.trainer.averaged.generators(), self.trainer.images_seen

@@ -68,13 +68,15 @@ class Trainer:
         if self.config.compile:
             for generator in self.method.generators().values():
                 generator.compile()
-        while self.images_seen < self.total_images:
-            self.set_learning_rate()
-            self.step([self._load(index) for index in range(self.config.accumulate)])
-            self.images_seen += self.images_per_step
-            self.averaged.update(self.method.generators(), self.images_per_step, self.images_seen)
-            if after_each(self):
-                return
+        # Steps seed torch's generators; whoever calls this finds them as they were.
+        with torch.random.fork_rng([self.fabric.device] if self.fabric.device.type == "cuda" else []):
+            while self.images_seen < self.total_images:
+                self.set_learning_rate()
+                self.step([self._load(index) for index in range(self.config.accumulate)])
+                self.images_seen += self.images_per_step
+                self.averaged.update(self.method.generators(), self.images_per_step, self.images_seen)
+                if after_each(self):
+                    return
 
     def step(self, batches: Sequence[tuple[Batch, Iteration]]) -> None:
         """One iteration over one batch, or over several whose gradients are summed.
@@ -84,19 +86,26 @@ class Trainer:
         """
         runs = [(self.method.step(batch, iteration), iteration) for batch, iteration in batches]
         for turn in itertools.count():
-            group = None
+            groups = list[str | None]()
             for run, iteration in runs:
                 # Dropout draws from torch's generator: it too becomes a function of the position.
                 torch.manual_seed(seeding.derive(self.config.seed, "torch", iteration.first, turn))
                 with self.fabric.autocast():
                     update = next(run, None)
+                groups.append(update and update.group)
                 if update is None:
                     continue
-                group = update.group
                 loss = torch.stack(list(update.terms.values())).sum() / len(runs)
                 # Only the group's own weights get gradients: the others cost nothing.
-                self.fabric.backward(loss, inputs=self.parameters[group])
+                self.fabric.backward(loss, inputs=self.parameters[update.group])
                 self._log(update.terms, len(runs))
+            if len(set(groups)) > 1:
+                raise RuntimeError(
+                    f"The parts of one iteration must yield the same updates in the same order; as update {turn + 1} "
+                    f"they named {', '.join(map(repr, groups))}. What a step does may depend on Iteration.number and "
+                    ".images, not on its samples."
+                )
+            group = groups[0]
             if group is None:
                 break
             self._average_over_processes(group)
@@ -116,23 +125,29 @@ class Trainer:
         """The rate of the last step, of each group."""
         return {group: optimizer.param_groups[0]["lr"] for group, optimizer in self.optimizers.items()}
 
-    def check_finite(self, last_good: str) -> None:
+    def check_finite(self, last_good: Callable[[], str]) -> None:
         """Stops training where a loss has become NaN or infinite since the last line of the log.
 
         Raises:
-            TrainingError: With the term's name and ``last_good``, the checkpoint to go back to.
+            TrainingError: With the term's name and what ``last_good`` says of the checkpoint to go back to.
         """
-        fine = bool(torch.isfinite(torch.stack([sums[0].float() for sums in self.sums.values()])).all())
+        sums = [sums[0].float() for sums in self.sums.values()]
+        fine = not sums or bool(torch.isfinite(torch.stack(sums)).all())
         if not self.agree(not fine):  # all processes stop together
             return
         bad = ", ".join(name for name, sums in self.sums.items() if not torch.isfinite(sums[0])) or "of another process"
         raise TrainingError(
-            f"The loss {bad} is no longer a finite number after {self.images_seen} images; {last_good}. "
+            f"The loss {bad} is no longer a finite number after {self.images_seen} images; {last_good()}. "
             "Start anew with a smaller --learning-rate or --precision 32-true, in another --out."
         )
 
     def take_means(self) -> dict[str, float]:
-        """Each loss term's mean since the last call, over all processes; starts anew."""
+        """Each loss term's mean since the last call, over all processes; starts anew.
+
+        Empty where no update was yielded: in all processes alike.
+        """
+        if not self.sums:
+            return {}
         wide = torch.float32 if self.fabric.device.type == "mps" else torch.float64
         means = torch.stack([value.to(wide) / count.to(wide) for value, count in self.sums.values()])
         if self.fabric.world_size > 1:
