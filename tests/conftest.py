@@ -221,7 +221,7 @@ def torchrun() -> Callable[..., None]:
         pipes = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
         started = subprocess.Popen([*command, *map(str, arguments)], text=True, env=environment, **pipes)
         try:
-            _, said = started.communicate(timeout=240)
+            _, said = started.communicate(timeout=600)
         except subprocess.TimeoutExpired:  # two that wait for each other; torchrun ends them when it is told to end
             started.terminate()
             started.communicate()

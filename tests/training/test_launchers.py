@@ -1,4 +1,4 @@
-"""The command starts unchanged under Fabric's own launcher; tests/contract has torchrun's."""
+"""The command starts unchanged under Fabric's own launcher; the guide on several GPUs is run with torchrun's."""
 
 import json
 import os
@@ -6,6 +6,8 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+
+from viceversa.cli import main
 
 BIN = Path(sys.executable).parent
 FLAGS = (
@@ -20,7 +22,7 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
-def test_fabric_run_makes_one_run_of_two_processes(pictures, tmp_path):
+def test_fabric_run_makes_one_run_of_two_processes(pictures, tmp_path, capsys):
     launcher = [BIN / "fabric", "run", "--accelerator", "cpu", "--devices", "2", "--main-port", free_port()]
     folders = [
         "--a",
@@ -32,9 +34,10 @@ def test_fabric_run_makes_one_run_of_two_processes(pictures, tmp_path):
         "--out",
         tmp_path / "run",
     ]
-    command = [*launcher, BIN / "viceversa", "train", "cyclegan", *folders, *FLAGS.split()]
+    train = ["train", "cyclegan", *map(str, folders), *FLAGS.split()]
+    command = [*launcher, BIN / "viceversa", *train]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    done = subprocess.run([str(part) for part in command], capture_output=True, text=True, env=environment, timeout=120)
+    done = subprocess.run([str(part) for part in command], capture_output=True, text=True, env=environment, timeout=600)
     assert done.returncode == 0, done.stderr[-3000:]
     assert "2 processes" in done.stderr
     (checkpoint,) = (tmp_path / "run" / "checkpoints").iterdir()
@@ -43,3 +46,5 @@ def test_fabric_run_makes_one_run_of_two_processes(pictures, tmp_path):
     log = (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()
     images = [json.loads(line)["images"] for line in log if "losses" in line]
     assert images == [2, 4]  # two pictures a step: one for each process
+    assert main(train) == 2, "one process cannot go on with the pools of two"
+    assert "was written by 2 processes and this is 1; start the same number" in capsys.readouterr().err
