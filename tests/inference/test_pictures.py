@@ -225,7 +225,7 @@ def test_the_largest_odd_files_take_less_than_a_gibibyte(tmp_path: Path, shared_
     network = initialised(ResNetGenerator(ResNetConfig(width=8, blocks=1)))
     domains = {"a": "day", "b": "night"}
     save_translator(tmp_path / "t", {"a2b": network}, method="cyclegan", domains=domains, size_px=64, images=1)
-    large = ["iphone.HEIC", "exif_orient3_landscape.jpg", "exif_orient6_landscape.jpg", "animated_42fr.gif"]
+    large = ["iphone.HEIC", "animated_42fr.gif"]
     refused = ["bomb_30000x30000.png", "huge_17000x17000.avif"]
     program = (
         "import json, resource, sys; from viceversa.cli import main; "
