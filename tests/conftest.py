@@ -2,6 +2,7 @@ import dataclasses
 import errno
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -100,6 +101,37 @@ class _OnApple(torch.Tensor):
 def on_apple() -> Callable[[torch.Tensor], torch.Tensor]:
     """The same tensor, refusing what an Apple GPU cannot do."""
     return lambda tensor: tensor.as_subclass(_OnApple)
+
+
+_SIGNAL_AT: list[tuple[str, list[int]]] = []
+"""A log, and what this process gets for its next lines; see `stop_at_line`."""
+
+
+def _signal(event: str, arguments: tuple[Any, ...]) -> None:
+    if event == "open" and _SIGNAL_AT:
+        log, numbers = _SIGNAL_AT[-1]
+        if str(arguments[0]) == log and arguments[1] == "a" and numbers and (number := numbers.pop(0)):
+            os.kill(os.getpid(), number)
+
+
+@pytest.fixture(scope="session")
+def _audited() -> None:
+    sys.addaudithook(_signal)  # there is no way to take it back
+
+
+@pytest.fixture
+def stop_at_line(_audited: None) -> Iterator[Callable[..., None]]:
+    """``stop_at_line(run, line, number=SIGTERM)``: this process gets the signal when it writes that line of the log.
+
+    The interpreter itself tells when the log is opened, in the thread that does it. A thread that watches the log
+    would come too late where the machine is busy, and its signal might then end the tests.
+    """
+
+    def stop(run: Path, line: int = 1, number: signal.Signals = signal.SIGTERM) -> None:
+        _SIGNAL_AT.append((str(run / "metrics.jsonl"), [*[0] * (line - 1), number]))
+
+    yield stop
+    _SIGNAL_AT.clear()
 
 
 @pytest.fixture(scope="session")

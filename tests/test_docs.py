@@ -132,7 +132,7 @@ def settings(config: Any) -> dict[str, Any]:
 
 # Where there is no default, and not any number will do.
 CHOICES = {"bits": "8", "builtin": "digits", "channels": "1", "discriminator_norm": "none", "levels": "5"}
-CHOICES |= {"pair_suffix": "_A,_B"}
+CHOICES |= {"pages": "first", "resample_a": "nearest", "resample_b": "nearest", "range_a": "-9 9", "range_b": "-9 9"}
 
 
 @pytest.mark.parametrize("method", methods.METHODS)
@@ -144,9 +144,10 @@ def test_a_methods_page_lists_every_setting_with_its_default(method):
     for flag, key, default in rows:
         switch = default in ("True", "False")
         given = "True" if switch else CHOICES.get(key, "999") if default == "None" else default
-        config = parsed([method, "--out", "x", f"--{flag}", *([] if switch else [given])])
-        value = str(settings(config.method)[key]).removesuffix(".0")
-        assert value == given.removesuffix(".0"), f"--{flag} does not set {key}"
+        config = parsed([method, "--out", "x", f"--{flag}", *([] if switch else given.split())])
+        found = settings(config.method)[key]
+        value = " ".join(f"{number:g}" for number in found) if isinstance(found, tuple) else str(found)
+        assert value.removesuffix(".0") == given.removesuffix(".0"), f"--{flag} does not set {key}"
 
 
 @pytest.fixture

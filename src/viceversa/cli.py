@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 
-from viceversa import stopping
+from viceversa import privacy, stopping
 from viceversa.commands.compare import compare
 from viceversa.commands.demo import demo
 from viceversa.commands.evaluate import evaluate
@@ -79,6 +79,7 @@ def _run(arguments: list[str]) -> int:
         near = difflib.get_close_matches(name, COMMANDS, 1)
         hint = f" Perhaps you meant {near[0]}." if near else ""
         raise ConfigError(f"There is no command {name!r}; there are {', '.join(COMMANDS)}.{hint}")
+    privacy.keep_compiled_code()
     return COMMANDS[name](rest)
 
 

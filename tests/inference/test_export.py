@@ -107,13 +107,6 @@ def test_the_file_alone_gives_what_torch_gives_at_any_size(dtype, exported, refe
     assert run(np.full((1, 1, 1, exported[dtype].channels), 200, np.uint8)).shape == (1, 1, 1, 3)
 
 
-@pytest.fixture
-def _in_float32(monkeypatch: pytest.MonkeyPatch) -> None:
-    """OpenVINO computes in float32 on every processor; of itself it takes bfloat16 where that is faster."""
-    monkeypatch.setattr(bfloat16, "pays", lambda device: False)
-
-
-@pytest.mark.usefixtures("_in_float32")
 @pytest.mark.parametrize("engine", ["onnxruntime", "openvino"])
 @pytest.mark.parametrize("dtype", MEAN)
 def test_load_gives_a_translator_that_answers_as_torch_does(dtype, engine, exported, reference):
@@ -129,7 +122,6 @@ def test_load_gives_a_translator_that_answers_as_torch_does(dtype, engine, expor
     assert translator(asked).size == (30, 20)
 
 
-@pytest.mark.usefixtures("_in_float32")
 def test_floats_are_not_rounded_on_the_way(exported, models):
     x = torch.from_numpy(soft(24, 20, 3).transpose(2, 0, 1)[None] / 127.5 - 1).float() + 0.0011
     expected = load(models / "both", "cpu")(x, "b")

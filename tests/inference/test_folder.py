@@ -2,8 +2,9 @@ import json
 import shutil
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save, save_file
 from torch import Tensor, nn
 
+from viceversa import networks
 from viceversa.errors import CheckpointError, ConfigError
 from viceversa.inference.sampler import Sampler, load_sampler
 from viceversa.inference.sampler import load as load_either
@@ -317,3 +319,65 @@ def test_names_that_are_too_many_are_not_saved(tmp_path: Path, from_noise: Make,
     with pytest.raises(ConfigError, match="takes 0 classes"):
         save_translator(tmp_path / "z", {"a2b": resnet()}, domains=DOMAINS, **about)
     assert not (tmp_path / "z").exists()
+
+
+@dataclass(frozen=True, kw_only=True)
+class _TokensConfig:
+    """Settings such as the next architectures have."""
+
+    in_channels: int = 3
+    out_channels: int = 3
+    image_size: int = 256
+    timesteps: int = 1000
+    patch: tuple[int, int] = (2, 2)
+    widths: tuple[int, ...] = ()
+    heads: int | None = None
+    mode: Literal["sum", 3] | None = "sum"
+    scale: float = 0.5
+
+
+class _Tokens(nn.Module):
+    """Picks up what its settings say, with fewer weights than the numbers in them."""
+
+    Config = _TokensConfig
+
+    def __init__(self, config: _TokensConfig):
+        super().__init__()
+        self.config, self.multiple = config, config.patch[0]
+        self.mix = nn.utils.parametrizations.weight_norm(nn.Conv2d(config.in_channels, config.out_channels, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.mix(x)
+
+
+@pytest.fixture
+def tokens(monkeypatch: pytest.MonkeyPatch) -> type[_Tokens]:
+    for kinds in networks.GENERATORS, networks.TRANSLATORS:
+        monkeypatch.setitem(kinds, "tokens", _Tokens)
+    return _Tokens
+
+
+@pytest.mark.parametrize(
+    "settings", [{}, {"patch": (4, 2), "widths": (8, 16, 32), "heads": 4, "mode": 3}, {"mode": None}]
+)
+def test_settings_may_be_larger_than_any_weight_and_of_any_type_of_json(
+    tmp_path: Path, tokens: type[_Tokens], settings: Any
+) -> None:
+    network = tokens(_TokensConfig(**settings))
+    save_translator(tmp_path, {"a2b": network}, method="x", domains=DOMAINS, size_px=16, images=1)
+    loaded = load(tmp_path, device="cpu").networks["a2b"]
+    assert loaded.config == network.config
+    assert torch.equal(loaded.state_dict()["mix.bias"], network.state_dict()["mix.bias"])
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"patch": [2]}, {"patch": [2, "2"]}, {"patch": 2}, {"widths": [1.0]}, {"heads": 2.0}, {"heads": True},
+        {"mode": "3"}, {"mode": 3.0}, {"mode": []}, {"scale": None}, {"image_size": None},
+    ],
+)  # fmt: skip
+def test_settings_of_another_type_are_refused(tmp_path: Path, tokens: type[_Tokens], wrong: Any) -> None:
+    save_translator(tmp_path, {"a2b": tokens(_TokensConfig())}, method="x", domains=DOMAINS, size_px=16, images=1)
+    with pytest.raises(CheckpointError, match=f"a tokens network has no {next(iter(wrong))} = "):
+        load(changed(tmp_path, lambda config, _: config["directions"]["a2b"].update(wrong)))

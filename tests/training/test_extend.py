@@ -1,11 +1,7 @@
 """A run that goes on to more images than were planned, or to fewer."""
 
 import json
-import os
 import shutil
-import signal
-import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -29,22 +25,6 @@ def summary(run: Path) -> dict:
 
 def content(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-
-
-def stop_at(run: Path, images: int) -> threading.Thread:
-    """Sends this process a SIGTERM as soon as the log of a run has come to so many images."""
-
-    def watch() -> None:
-        until = time.monotonic() + 60
-        while time.monotonic() < until and not (run / "metrics.jsonl").exists():
-            time.sleep(0.001)
-        while time.monotonic() < until and not any(line["images"] >= images for line in lines(run)):
-            time.sleep(0.001)
-        os.kill(os.getpid(), signal.SIGTERM)
-
-    thread = threading.Thread(target=watch)
-    thread.start()
-    return thread
 
 
 @pytest.fixture(scope="module")
@@ -82,12 +62,11 @@ def test_a_finished_run_goes_on(run, plan, capsys):
     assert (summary(run)["total_images"], summary(run)["state"]) == (12, "finished")
 
 
-def test_a_longer_run_that_is_stopped_goes_on_to_the_bit(run, finished, plan, tmp_path, assert_same_run):
+def test_a_longer_run_that_is_stopped_goes_on_to_the_bit(run, finished, plan, tmp_path, assert_same_run, stop_at_line):
     assert train(plan(run, images=16), quiet=True).finished
     parted = Path(shutil.copytree(finished, tmp_path / "parted"))
-    thread = stop_at(parted, 9)
+    stop_at_line(parted, 3)  # after the six that it has
     stopped = train(plan(parted, images=16), quiet=True)
-    thread.join()
     assert 9 <= stopped.images_seen < 16
     assert train(plan(parted, images=16), quiet=True).finished
     assert_same_run(run, parted)
@@ -112,10 +91,9 @@ def test_fewer_images_than_were_seen_are_refused(length, run, plan):
     assert content(run) == before
 
 
-def test_fewer_images_than_were_planned_are_taken(plan, tmp_path, capsys):
-    thread = stop_at(tmp_path, 3)
+def test_fewer_images_than_were_planned_are_taken(plan, tmp_path, capsys, stop_at_line):
+    stop_at_line(tmp_path, 3)
     stopped = train(plan(tmp_path, images=300), quiet=True)
-    thread.join()
     less = stopped.images_seen + 2
     assert less < 300
     assert train(plan(tmp_path, images=less)).images_seen == less

@@ -5,8 +5,6 @@ import os
 import re
 import shutil
 import signal
-import threading
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -44,26 +42,6 @@ def finished(tiny, tmp_path_factory) -> Path:
     return out
 
 
-@pytest.fixture
-def signalled():
-    """Sends this process a signal when the log of a run has a line."""
-    threads = []
-
-    def watch(run: Path, number: int) -> None:
-        until = time.monotonic() + 60
-        while time.monotonic() < until and not (run / "metrics.jsonl").exists():
-            time.sleep(0.001)
-        os.kill(os.getpid(), number)
-
-    def start(run: Path, number: int) -> None:
-        threads.append(threading.Thread(target=watch, args=(run, number)))
-        threads[-1].start()
-
-    yield start
-    for thread in threads:
-        thread.join()
-
-
 def flags(pictures: Path, out: Path, **more: object) -> list[str]:
     given = {
         "a": pictures / "a", "b": pictures / "b", "cache": pictures.with_name("cache"), "size": 16, "width": 4,
@@ -75,10 +53,10 @@ def flags(pictures: Path, out: Path, **more: object) -> list[str]:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_saves_and_ends_in_good_order(number, pictures, tmp_path, signalled, capsys):
+def test_a_signal_saves_and_ends_in_good_order(number, pictures, tmp_path, stop_at_line, capsys):
     before = [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)]
     command = ["train", "cyclegan", *flags(pictures, tmp_path / "run", images=40)]
-    signalled(tmp_path / "run", number)
+    stop_at_line(tmp_path / "run", number=number)
     assert main(command) == 0
     seen = lines(tmp_path / "run")[-1]["images"]
     assert 1 <= seen < 40

@@ -12,7 +12,6 @@ import math
 import os
 import secrets
 import shutil
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -25,8 +24,10 @@ import numpy as np
 
 from viceversa.data.folders import Item
 from viceversa.data.images import Pixels
-from viceversa.data.recipe import Recipe, decode
+from viceversa.data.reading import Remark, gathered
+from viceversa.data.recipe import Made, Recipe, decode
 from viceversa.errors import DataError, PictureError
+from viceversa.privacy import user_folder
 
 Progress: TypeAlias = Callable[[int, int], None]
 """Called with the number of items done and the number of all."""
@@ -65,18 +66,15 @@ class PictureSet:
     key: str
     """A hash of all that the pictures follow from: the bytes of their files, and the recipe."""
 
+    remarks: tuple[Remark[Path], ...] = ()
+    """What of the files was not used or changed; none of entries that were made before there were remarks."""
+
+    nearest: tuple[tuple[int, ...], ...] = ()
+    """By half of a pair, which of the N were resized by nearest neighbor, and have to be when they are again."""
+
     def identity(self, *labels: str) -> str:
         """A hash of the pictures, of their names, and of ``labels``: equal wherever the folder lies."""
         return _hash([self.key, self.names, labels])
-
-
-def user_folder() -> Path:
-    """The folder of this user for caches, by the custom of the platform."""
-    if given := os.environ.get("XDG_CACHE_HOME"):
-        return Path(given, "viceversa")
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local"), "viceversa", "Cache")
-    return Path.home() / ("Library/Caches" if sys.platform == "darwin" else ".cache") / "viceversa"
 
 
 def build(
@@ -128,9 +126,9 @@ def keep(
         DataError: The cache cannot be written.
     """
 
-    def make() -> Iterator[Pixels]:
+    def make() -> Iterator[Made]:
         for done, picture in enumerate(pictures(), 1):
-            yield picture
+            yield Made(pixels=picture)
             if progress is not None:
                 progress(done, len(names))
 
@@ -140,7 +138,7 @@ def keep(
 
 
 def _found_or_made(
-    entry: Path, items: Sequence[Item], recipe: Recipe, make: Callable[[], Iterator[Pixels | PictureError]]
+    entry: Path, items: Sequence[Item], recipe: Recipe, make: Callable[[], Iterator[Made | PictureError]]
 ) -> PictureSet:
     found = _open(entry, items, recipe.bits)
     for _ in range(3):  # another process that mends a damaged entry may take ours away just as we made it
@@ -209,6 +207,11 @@ def _open(entry: Path, items: Sequence[Item], bits: Literal[8, 16]) -> PictureSe
                 Skipped(path=items[index].files[half], reason=reason) for index, half, reason in about["skipped"]
             ),
             key=entry.name,
+            remarks=tuple(
+                Remark(kind=kind, images=images, total=total, example=items[index].files[half], half=side)
+                for kind, images, total, index, half, side in about.get("remarks", ())
+            ),
+            nearest=tuple(map(tuple, about.get("nearest", ()))),
         )
     except (OSError, ValueError, LookupError, TypeError):
         return None
@@ -218,7 +221,7 @@ def _file(bits: Literal[8, 16]) -> str:
     return f"pictures.u{bits}"
 
 
-def _make(entry: Path, items: Sequence[Item], recipe: Recipe, decoded: Iterator[Pixels | PictureError]) -> None:
+def _make(entry: Path, items: Sequence[Item], recipe: Recipe, decoded: Iterator[Made | PictureError]) -> None:
     making = entry.with_name(f".making-{entry.name[:8]}-{secrets.token_hex(4)}")
     try:
         entry.parent.mkdir(parents=True, exist_ok=True)
@@ -236,31 +239,39 @@ def _make(entry: Path, items: Sequence[Item], recipe: Recipe, decoded: Iterator[
         shutil.rmtree(making, ignore_errors=True)
 
 
-def _write(making: Path, items: Sequence[Item], recipe: Recipe, decoded: Iterator[Pixels | PictureError]) -> None:
+def _write(making: Path, items: Sequence[Item], recipe: Recipe, decoded: Iterator[Made | PictureError]) -> None:
     """Writes the files of an entry. Plain writes, not a memory map: a full disk is an error here and a crash there."""
     kept: list[int] = []
     skipped: list[tuple[int, int, str]] = []
+    counts: list[tuple[tuple[int, int], int, dict[str, int]]] = []
+    nearest: list[list[int]] = [[] for _ in recipe.channels]
     with (making / _file(recipe.bits)).open("wb") as stream:
         for index, result in enumerate(decoded):
             if isinstance(result, PictureError):
                 skipped.append((index, *_blame(items[index], result)))
-            else:
-                kept.append(index)
-                stream.write(result.astype(result.dtype.newbyteorder("<"), copy=False).tobytes())
+                continue
+            for half, found in enumerate(result.remarks):
+                counts.append(((index, min(half, len(items[index].files) - 1)), half, found))
+            for half in np.flatnonzero(result.nearest).tolist():
+                nearest[half].append(len(kept))
+            kept.append(index)
+            pixels = result.pixels
+            stream.write(pixels.astype(pixels.dtype.newbyteorder("<"), copy=False).tobytes())
         stream.flush()
         os.fsync(stream.fileno())
     if not kept:
         index, half, reason = skipped[0]
         raise DataError(f"None of {len(items)} pictures can be used; the first is {items[index].files[half]}: {reason}")
     shape = (len(kept), *recipe.shape)
-    about = {"shape": shape, "kept": kept, "skipped": skipped}
+    remarks = [(one.kind, one.images, one.total, *one.example, one.half) for one in gathered(counts)]
+    about = {"shape": shape, "kept": kept, "skipped": skipped, "remarks": remarks, "nearest": nearest}
     (making / "entry.json").write_text(json.dumps(about), encoding="utf-8")
 
 
 def _decoded(
     items: Sequence[Item], recipe: Recipe, pool: ThreadPoolExecutor, strict: bool, progress: Progress | None
-) -> Iterator[Pixels | PictureError]:
-    def attempt(item: Item) -> Pixels | PictureError:
+) -> Iterator[Made | PictureError]:
+    def attempt(item: Item) -> Made | PictureError:
         try:
             return decode(item, recipe)
         except PictureError as error:

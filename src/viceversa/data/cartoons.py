@@ -57,11 +57,12 @@ class CartoonData(UnpairedData):
         photos, cartoons = super().parts(progress)
         return [
             photos,
-            dataclasses.replace(
-                cartoons,
+            Decoded(
                 channels=(self.channels_b, self.channels_b),
                 train=self._with_twins(cartoons.train, progress),
                 test=self._with_twins(cartoons.test, progress) if cartoons.test else None,
+                files=cartoons.files,
+                at_size=cartoons.at_size,
             ),
         ]
 
@@ -77,7 +78,7 @@ class CartoonData(UnpairedData):
                 yield np.concatenate([picture, smooth_edges(picture)], axis=2)
 
         made = cache.keep(about, sharp.names, recipe, twins, self.cache, progress=progress)
-        return dataclasses.replace(made, skipped=sharp.skipped)
+        return dataclasses.replace(made, skipped=sharp.skipped, remarks=sharp.remarks)
 
 
 class CartoonPictures(UnpairedPictures):

@@ -1,6 +1,6 @@
 """Pillow's colour modes: to what networks take, grey or RGB with or without alpha, and back.
 
-A mode without a range of its own is refused: whole numbers of 32 bits, and floats outside [0, 1].
+A mode without a range of its own is refused: signed and wide whole numbers, and floats outside [0, 1].
 """
 
 import contextlib
@@ -11,26 +11,31 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
+from viceversa.data.values import UnusualValues
 from viceversa.errors import PictureError
 
 _SPACES = {"L": b"GRAY", "LA": b"GRAY", "RGB": b"RGB ", "RGBA": b"RGB ", "CMYK": b"CMYK", "I;16": b"GRAY"}
 _RETURNED_TO = ("CMYK", "LAB", "YCbCr", "HSV")
 
 
-def to_array(image: Image.Image) -> tuple[NDArray[Any], str]:
+def to_array(image: Image.Image, *, raw: bool = False) -> tuple[NDArray[Any], str]:
     """A loaded image as ``(H, W, C)`` uint8, uint16 or float32 in [0, 1], and the mode to return to if it is another.
 
-    C is 1 or 3, and one more with an alpha channel. Palettes become RGB, 1 bit becomes grey.
+    C is 1 or 3, and one more with an alpha channel. Palettes become RGB, 1 bit becomes grey. With ``raw``, numbers
+    that have no usual range are left as they are.
 
     Raises:
         PictureError: Its values have no usual range.
     """
     if image.mode.startswith("I;16"):
         return np.asarray(image).astype(np.uint16)[:, :, None], ""
-    if image.mode == "F":
-        return unit_floats(np.asarray(image)[:, :, None]), ""
-    if image.mode == "I":
-        raise PictureError("whole numbers of 32 bits have no usual range; save it with 16, or as floats in [0, 1].")
+    if image.mode in ("F", "I"):
+        values = _as_stored(image)[:, :, None]
+        if raw:
+            return values, ""
+        if image.mode == "I":
+            raise UnusualValues(values)
+        return unit_floats(values), ""
     left = image.mode if image.mode in _RETURNED_TO else ""
     if left in ("CMYK", "LAB"):
         image = _by_profiles(image, left, "RGB", image.info.get("icc_profile"))
@@ -72,11 +77,10 @@ def unit_floats(pixels: NDArray[Any]) -> NDArray[np.float32]:
     """Floats of any precision as float32, once it is sure that they lie in [0, 1].
 
     Raises:
-        PictureError: They do not.
+        UnusualValues: They do not.
     """
-    low, high = float(pixels.min()), float(pixels.max())
-    if not (low >= -1e-3 and high <= 1 + 1e-3):  # written so that NaN is refused too
-        raise PictureError(f"A float picture lies in [0, 1]; this one goes from {low:g} to {high:g}: scale it first.")
+    if not (float(pixels.min()) >= -1e-3 and float(pixels.max()) <= 1 + 1e-3):  # written so that NaN is refused too
+        raise UnusualValues(pixels)
     return np.ascontiguousarray(pixels, dtype=np.float32)
 
 
@@ -118,6 +122,18 @@ def true_profile(icc: bytes | None, mode: str) -> bytes | None:
         ImageCms.buildTransform(ImageCms.createProfile("sRGB"), profile, "RGB", mode)
         return icc
     return None
+
+
+def _as_stored(image: Image.Image) -> NDArray[Any]:
+    """Mode F, or mode I in the kind of whole numbers that its TIFF tells of: Pillow holds them all as int32."""
+    values = np.asarray(image)
+    tags: Any = getattr(image, "tag_v2", None)
+    if image.mode == "F" or tags is None:
+        return values
+    bits, signed = tags.get(258, (32,))[0], tags.get(339, (1,))[0] == 2
+    if bits == 16:
+        return values.astype(np.int16 if signed else np.uint16)
+    return values if signed else values.view(np.uint32)
 
 
 def _by_profiles(image: Image.Image, source: str, target: str, icc: bytes | None) -> Image.Image:

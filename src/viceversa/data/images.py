@@ -52,31 +52,28 @@ def read(path: Path | str, channels: int = 3, at_least_px: int | None = None) ->
     """
     picture = formats.read(path, at_least_px=at_least_px)
     with formats.named(path):
-        return _eight_bit(picture, channels)
+        return eight_bit(picture, channels)
 
 
 def read_deep(path: Path | str, channels: int = 3, at_least_px: int | None = None) -> NDArray[np.uint16]:
     """The same as ``(H, W, channels)`` uint16: 8 bits and floats in [0, 1] are scaled to 16 bits."""
     picture = formats.read(path, at_least_px=at_least_px)
     with formats.named(path):
-        pixels = colour.sixteen_bit(_laid(picture, channels))
-        if pixels.shape[2] == channels:
-            return pixels
-        return pixels.repeat(3, axis=2) if channels == 3 else _luma(pixels)
+        return sixteen_bit(picture, channels)
 
 
-def is_deep(path: Path | str) -> bool:
-    """Whether a picture has more than 8 bits a channel.
+def is_deep(path: Path | str, *, raw: bool = False) -> bool:
+    """Whether a picture has more than 8 bits a channel; ``raw`` as of `viceversa.data.formats.read`.
 
     Raises:
         PictureError: As of `read`.
     """
-    return formats.read(path, at_least_px=1).pixels.dtype != np.uint8
+    return formats.read(path, at_least_px=1, raw=raw).pixels.dtype != np.uint8
 
 
 def from_pil(image: Image.Image, channels: int = 3) -> Array:
     """A Pillow image of any mode as ``(H, W, channels)`` uint8, by the rules of `read`."""
-    return _eight_bit(pillow.from_image(image), channels)
+    return eight_bit(pillow.from_image(image), channels)
 
 
 def look(path: Path | str, at_least_px: int | None = None) -> Array:
@@ -127,12 +124,12 @@ def visible(picture: Array) -> Array:
     return picture[..., :3] if picture.shape[-1] >= 3 else np.repeat(picture[..., :1], 3, axis=-1)
 
 
-def resize(picture: Pixels, size: tuple[int, int]) -> Any:
+def resize(picture: Pixels, size: tuple[int, int], *, nearest: bool = False) -> Any:
     """``(H, W, C)`` resized to ``size`` = (height, width) by a bicubic filter that does not alias.
 
-    uint8 or uint16, which it stays.
+    uint8 or uint16, which it stays. With ``nearest`` each pixel takes the color of one of the image's own.
     """
-    return _resize(picture, size, None)
+    return _resize(picture, size, None, nearest=nearest)
 
 
 def fit_square(picture: Pixels, side_px: int, fit: Fit = "crop") -> Any:
@@ -140,19 +137,19 @@ def fit_square(picture: Pixels, side_px: int, fit: Fit = "crop") -> Any:
     return fitted(picture, side_px, fit)
 
 
-def fitted(picture: Pixels, size_px: SizePx, fit: Fit = "crop") -> Any:
+def fitted(picture: Pixels, size_px: SizePx, fit: Fit = "crop", *, nearest: bool = False) -> Any:
     """``(H, W, C)`` of uint8 or uint16, which it stays, to ``(height, width, C)`` of ``size_px``.
 
     ``"crop"`` keeps the largest window of that shape in the middle, without distortion; ``"stretch"`` keeps everything
-    and lets the sides change.
+    and lets the sides change. ``nearest`` as of `resize`.
     """
     size = sizes.sides(size_px)
     if fit == "stretch":
-        return _resize(picture, size, None)
+        return _resize(picture, size, None, nearest=nearest)
     height, width = picture.shape[:2]
     tall, wide = sizes.window(height, width, size_px)
     left, top = (width - wide) / 2, (height - tall) / 2
-    return _resize(picture, size, (left, top, left + wide, top + tall))
+    return _resize(picture, size, (left, top, left + wide, top + tall), nearest=nearest)
 
 
 def grid(rows: Sequence[Sequence[Array]], gap_px: int = 2) -> Array:
@@ -178,12 +175,20 @@ def save(picture: Array, path: Path | str, quality: int = 90) -> None:
     formats.save(Picture(pixels=picture), path, quality)
 
 
-def _eight_bit(picture: Picture, channels: int) -> Array:
-    """By the rules of `read`."""
+def eight_bit(picture: Picture, channels: int) -> Array:
+    """``(H, W, channels)`` uint8 by the rules of `read`."""
     pixels = colour.eight_bit(_laid(picture, channels))
     if pixels.shape[2] == channels:
         return pixels
     return pixels.repeat(3, axis=2) if channels == 3 else np.array(Image.fromarray(pixels).convert("L"))[:, :, None]
+
+
+def sixteen_bit(picture: Picture, channels: int) -> NDArray[np.uint16]:
+    """``(H, W, channels)`` uint16 by the rules of `read_deep`."""
+    pixels = colour.sixteen_bit(_laid(picture, channels))
+    if pixels.shape[2] == channels:
+        return pixels
+    return pixels.repeat(3, axis=2) if channels == 3 else _luma(pixels)
 
 
 def _laid(picture: Picture, channels: int) -> NDArray[Any]:
@@ -201,10 +206,12 @@ def _luma(pixels: NDArray[np.uint16]) -> NDArray[np.uint16]:
     return ((pixels @ np.array([[299], [587], [114]], np.uint32) + 500) // 1000).astype(np.uint16)
 
 
-def _resize(picture: Pixels, size: tuple[int, int], box: tuple[float, float, float, float] | None) -> Pixels:
+def _resize(
+    picture: Pixels, size: tuple[int, int], box: tuple[float, float, float, float] | None, *, nearest: bool = False
+) -> Pixels:
     if picture.shape[:2] == size and (box is None or box == (0, 0, *reversed(size))):
         return picture
-    how: Any = ((size[1], size[0]), Image.Resampling.BICUBIC, box)
+    how: Any = ((size[1], size[0]), Image.Resampling.NEAREST if nearest else Image.Resampling.BICUBIC, box)
     if picture.dtype == np.uint8 and picture.shape[2] in (1, 3):
         return np.array(Image.fromarray(picture.squeeze(2) if picture.shape[2] == 1 else picture).resize(*how)).reshape(
             *size, -1

@@ -32,6 +32,18 @@ class About:
     duration_ms: float | None = None
     """How long a frame of an animation is shown."""
 
+    turned: bool = False
+    """Whether it lay otherwise in the file than its orientation says."""
+
+    several: bool = False
+    """Whether the file holds other images, frames or pages beside."""
+
+    labels: bool = False
+    """Whether it was stored as a label map: `viceversa.data.labels.is_label_map`."""
+
+    plain: bool = False
+    """Whether its numbers are values as `viceversa.data.values` gives them back, and no levels of light."""
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Picture:

@@ -63,8 +63,8 @@ class Pictures(Protocol):
         ...
 
     @property
-    def notes(self) -> tuple[str, ...]:
-        """What is to be said of them before training: how pairs were found, what is left out."""
+    def remarks(self) -> tuple[str, ...]:
+        """What of the files was not used, or changed, a sentence for each kind."""
         ...
 
     @property
@@ -127,6 +127,9 @@ class Deck:
     device: torch.device
     """Where samples are wanted."""
 
+    kept_nearest: tuple[frozenset[int], ...] = ()
+    """By picture of C: which of the M are resized by nearest neighbor; the others are resized bicubically."""
+
     weights: NDArray[np.float64] | None = None
     """How often each of the rows is shown, with mean 1; None: all alike."""
 
@@ -162,8 +165,14 @@ class Deck:
         size = sizes.sides(self.size_px)
         edges = np.cumsum(self.channels)[:-1]
         pictures = [
-            np.concatenate([resize(part, size) for part in np.split(self.kept[row], edges, axis=2)], axis=2)
-            for row in rows
+            np.concatenate(
+                [
+                    resize(part, size, nearest=half < len(self.kept_nearest) and row in self.kept_nearest[half])
+                    for half, part in enumerate(np.split(self.kept[row], edges, axis=2))
+                ],
+                axis=2,
+            )
+            for row in rows.tolist()
         ]
         stacked = np.stack(pictures) if pictures else np.empty((0, *size, sum(self.channels)), np.uint8)
         return to_tensor(portable(stacked).to(self.device))
@@ -203,8 +212,8 @@ class UnpairedPictures:
     held_out_kind: HeldOutKind
     """Where the held-out pictures are from."""
 
-    notes: tuple[str, ...] = ()
-    """What is to be said of them before training."""
+    remarks: tuple[str, ...] = ()
+    """What of the files was not used, or changed, a sentence for each kind."""
 
     @property
     def epoch_images(self) -> int:
@@ -257,11 +266,8 @@ class PairedPictures:
     held_out_kind: HeldOutKind
     """Where the held-out pairs are from."""
 
-    notes: tuple[str, ...] = ()
-    """What is to be said of them before training."""
-
-    side_by_side: tuple[float, float] | None = None
-    """Where both halves lie in one picture: the least and the greatest width as a multiple of its height."""
+    remarks: tuple[str, ...] = ()
+    """What of the files was not used, or changed, a sentence for each kind."""
 
     @property
     def epoch_images(self) -> int:

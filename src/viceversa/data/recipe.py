@@ -1,6 +1,6 @@
 """How a picture, or a pair of pictures, becomes one array of a given size."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -10,7 +10,9 @@ from viceversa import sizes
 from viceversa.data import formats
 from viceversa.data.folders import Item
 from viceversa.data.formats import npy
-from viceversa.data.images import Fit, Pixels, fitted, read, read_deep
+from viceversa.data.images import Fit, Pixels, eight_bit, fitted, sixteen_bit
+from viceversa.data.labels import looks_like_labels
+from viceversa.data.reading import Reading, remarks_on
 from viceversa.errors import PictureError
 from viceversa.sizes import SizePx
 
@@ -34,17 +36,50 @@ class Recipe:
     bits: Literal[8, 16] = 8
     """Of a value: 8 give uint8, 16 give uint16."""
 
+    readings: tuple[Reading, ...] = ()
+    """How the files of the picture, or of both halves of a pair, are read; none: all by the defaults."""
+
     @property
     def shape(self) -> tuple[int, int, int]:
         """Of one array."""
         return *sizes.sides(self.side_px), sum(self.channels)
 
     def about(self) -> dict[str, Any]:
-        """What it says, for a hash: the same as ever for 8 bits, so that what was cached is found."""
-        return {name: value for name, value in asdict(self).items() if (name, value) != ("bits", 8)}
+        """What it says, for a hash: the same as ever for what was there before, so that what was cached is found."""
+        found = {name: value for name, value in asdict(self).items() if (name, value) != ("bits", 8)}
+        del found["readings"]
+        readings = [reading.about() for reading in self.readings]
+        return found | ({"readings": readings} if any(readings) else {})
+
+    def reading(self, half: int) -> Reading:
+        """How the files of one half are read."""
+        return self.readings[half] if self.readings else Reading()
 
 
-def decode(item: Item, recipe: Recipe) -> Pixels:
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Made:
+    """What `decode` makes of an item."""
+
+    pixels: Pixels
+    """The array."""
+
+    remarks: tuple[dict[str, int], ...] = ()
+    """Of the picture, or of each half: kinds of `viceversa.data.reading.Remark`, and counts."""
+
+    nearest: tuple[bool, ...] = ()
+    """Whether each was resized by nearest neighbor, and has to be when it is resized again."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Part:
+    """A picture, or half of a pair, before it is resized."""
+
+    pixels: Pixels
+    remarks: dict[str, int]
+    nearest: bool
+
+
+def decode(item: Item, recipe: Recipe) -> Made:
     """An item as ``(height, width, sum(channels))`` uint8 or uint16; both halves of a pair go the same way.
 
     Raises:
@@ -52,25 +87,29 @@ def decode(item: Item, recipe: Recipe) -> Pixels:
     """
     if len(recipe.channels) == 1:
         # Twice the size that is needed leaves something to filter.
-        at_least_px = 2 * max(recipe.shape[:2])
-        parts = [_read(item.files[0], recipe.channels[0], recipe.bits, at_least_px=at_least_px)]
+        parts = [_read(item.files[0], recipe, 0, at_least_px=2 * max(recipe.shape[:2]))]
     elif len(item.files) == 1:
         parts = _halves(item.files[0], recipe)
     else:
-        parts = [_read(file, count, recipe.bits) for file, count in zip(item.files, recipe.channels, strict=True)]
-        (height_a, width_a), (height, width) = parts[0].shape[:2], parts[1].shape[:2]
+        parts = [_read(file, recipe, half) for half, file in enumerate(item.files)]
+        (height_a, width_a), (height, width) = (part.pixels.shape[:2] for part in parts)
         if (height_a, width_a) != (height, width):
             raise PictureError(
                 f"{item.files[1]}: it is {width} x {height} px, but its partner is {width_a} x {height_a} px; "
                 "the halves of a pair must be equally large."
             )
-    height, width = parts[0].shape[:2]
+    height, width = parts[0].pixels.shape[:2]
     if not sizes.covers((height, width), recipe.smallest_px):
         raise PictureError(
             f"{item.files[0]}: it is {width} x {height} px, smaller than the {_in_words(recipe.smallest_px)} that "
             "training takes; choose a smaller --size, or let it be enlarged with --enlarge."
         )
-    return np.concatenate([fitted(part, recipe.side_px, recipe.fit) for part in parts], axis=2)
+    arrays = [fitted(part.pixels, recipe.side_px, recipe.fit, nearest=part.nearest) for part in parts]
+    return Made(
+        pixels=np.concatenate(arrays, axis=2),
+        remarks=tuple(part.remarks for part in parts),
+        nearest=tuple(part.nearest for part in parts),
+    )
 
 
 def _in_words(size_px: SizePx) -> str:
@@ -78,24 +117,40 @@ def _in_words(size_px: SizePx) -> str:
     return f"{size_px} px" if isinstance(size_px, int) else f"{size_px[1]} px of width and {size_px[0]} px of height"
 
 
-def _read(file: Path, channels: int, bits: Literal[8, 16], at_least_px: int | None = None) -> Pixels:
+def _read(file: Path, recipe: Recipe, half: int, at_least_px: int | None = None) -> _Part:
+    channels, reading = recipe.channels[half], recipe.reading(half)
+    raw = reading.values is not None
     with formats.named(file):
-        shape = npy.mapped(file).shape if formats.family(file) == "NPY" else ()
+        shape = npy.mapped(file, raw=raw).shape if formats.family(file) == "NPY" else ()
         if len(shape) == 3 and shape[2] in (2, 4) and shape[2] != channels:
             raise PictureError(
                 f"it has {shape[2]} channels, and an array does not say whether the last is alpha; cut that off, or "
                 "train on all of them (--channels-a, --channels-b)."
             )
-    return (read if bits == 8 else read_deep)(file, channels, at_least_px)
+    picture = formats.read(file, at_least_px=at_least_px, raw=raw)
+    with formats.named(file):
+        remarks = remarks_on(picture, channels, recipe.bits)
+        if reading.values is not None:
+            levels = reading.values.levels(picture.pixels)
+            picture = replace(picture, pixels=levels.pixels)
+            remarks |= {"missing": levels.missing, "outside": levels.outside}
+        pixels = (eight_bit if recipe.bits == 8 else sixteen_bit)(picture, channels)
+    nearest = reading.resample == "nearest"
+    if reading.resample is None:
+        nearest = picture.about.labels
+        few = not nearest and picture.about.kind != "JPEG" and looks_like_labels(pixels)
+        remarks |= {"labels": int(nearest), "few": int(few)}
+    return _Part(pixels=pixels, remarks={kind: count for kind, count in remarks.items() if count}, nearest=nearest)
 
 
-def _halves(file: Path, recipe: Recipe) -> list[Pixels]:
-    channels = recipe.channels
-    whole = {number: _read(file, number, recipe.bits) for number in set(channels)}
-    width = whole[channels[0]].shape[1]
+def _halves(file: Path, recipe: Recipe) -> list[_Part]:
+    alike = recipe.channels[0] == recipe.channels[1] and recipe.reading(0) == recipe.reading(1)
+    a = _read(file, recipe, 0)
+    b = a if alike else _read(file, recipe, 1)
+    width = a.pixels.shape[1]
     if width % 2:
         raise PictureError(
             f"{file}: it is {width} px wide, so it has no two equal halves; "
             "a pair side by side needs an even width, A on the left and B on the right."
         )
-    return [whole[channels[0]][:, : width // 2], whole[channels[1]][:, width // 2 :]]
+    return [replace(a, pixels=a.pixels[:, : width // 2]), replace(b, pixels=b.pixels[:, width // 2 :], remarks={})]

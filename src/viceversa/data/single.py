@@ -20,6 +20,7 @@ from viceversa.data.images import Fit
 from viceversa.data.others import passed_over, places
 from viceversa.data.parts import Keeping, Part, Source, in_folders
 from viceversa.data.pictures import Deck, HeldOutKind, hold_out, place
+from viceversa.data.reading import in_words
 from viceversa.data.recipe import Recipe
 from viceversa.errors import ConfigError, DataError
 
@@ -167,6 +168,7 @@ class SingleData:
             source=source,
             content={"a": train.identity(*(source.train.labels.get(name, "") for name in train.names))},
             skipped=passed_over(self._places()) + train.skipped + (test.skipped if test else ()),
+            remarks=tuple(in_words(train.remarks + (test.remarks if test else ()))),
             held_out_kind="test" if test else "held out" if held_out else "training",
         )
 
@@ -196,8 +198,8 @@ class SinglePictures:
     held_out_kind: HeldOutKind
     """Where the held-out pictures are from."""
 
-    notes: tuple[str, ...] = ()
-    """What is to be said of them before training."""
+    remarks: tuple[str, ...] = ()
+    """What of the files was not used, or changed, a sentence for each kind."""
 
     @property
     def epoch_images(self) -> int:

@@ -17,10 +17,11 @@ from viceversa.data.balance import Balance
 from viceversa.data.cache import PictureSet, Progress, Skipped
 from viceversa.data.folders import Domain, Item
 from viceversa.data.images import Fit, Pixels, is_deep
-from viceversa.data.others import passed_over
-from viceversa.data.partners import Pairing
+from viceversa.data.others import passed_over, places
 from viceversa.data.pictures import Deck, HeldOutKind, PairedPictures, UnpairedPictures, hold_out, place
+from viceversa.data.reading import Pages, Reading, Resample, in_words
 from viceversa.data.recipe import Recipe
+from viceversa.data.values import Values
 from viceversa.errors import ConfigError, DataError, PictureError
 from viceversa.naming import readable
 from viceversa.sizes import SizePx
@@ -39,10 +40,10 @@ class PictureData:
     """A data set in one folder; instead of --a and --b."""
 
     a: Path | None = field(default=None, metadata=_MAY_DIFFER)
-    """The folder of domain A, or a list of files."""
+    """The folder of domain A."""
 
     b: Path | None = field(default=None, metadata=_MAY_DIFFER)
-    """The folder of domain B, or a list of files."""
+    """The folder of domain B."""
 
     name_a: str | None = None
     """What the pictures of A are called; left out: as their folder."""
@@ -74,6 +75,27 @@ class PictureData:
     hold_out: int = 8
     """Of a domain without a test folder: pictures, at most a tenth, kept for samples and metrics; 0 for none."""
 
+    pages: Pages | None = field(default=None, metadata={"formerly": "first"})
+    """What the pages of a TIFF are: "images" of their own, "channels" of one, or only the "first"; left out: images."""
+
+    resample_a: Resample | None = field(default=None, metadata={"formerly": "bicubic"})
+    """How A is resized; left out: by nearest neighbor if it is a label map (few colors of a palette), else bicubic."""
+
+    resample_b: Resample | None = field(default=None, metadata={"formerly": "bicubic"})
+    """How B is resized; see --resample-a."""
+
+    range_a: tuple[float, float] | None = None
+    """The values of A that become black and white, for signed and float files such as Hounsfield units: -1000 412."""
+
+    range_b: tuple[float, float] | None = None
+    """The values of B that become black and white."""
+
+    nodata_a: float | None = None
+    """The value of A that stands for missing data, which becomes black, as NaN does."""
+
+    nodata_b: float | None = None
+    """The value of B that stands for missing data."""
+
     strict: bool = False
     """Stop at a file that cannot be used, instead of skipping it."""
 
@@ -104,6 +126,15 @@ class PictureData:
             raise ConfigError(f"--bits must be 8 or 16, not {self.bits}.")
         if self.fit not in get_args(Fit):
             raise ConfigError(f'--fit must be "crop" or "stretch", not "{self.fit}".')
+        for name in ("a", "b"):
+            if getattr(self, f"resample_{name}") not in (None, *get_args(Resample)):
+                raise ConfigError(f'--resample-{name} must be "nearest" or "bicubic".')
+            try:
+                self.values(name)
+            except ConfigError as error:
+                raise ConfigError(f"--range-{name}: {error}") from None
+        if self.pages not in (None, *get_args(Pages)):
+            raise ConfigError(f'--pages must be "images", "channels" or "first", not "{self.pages}".')
         if self.root is not None and (self.a is not None or self.b is not None):
             raise ConfigError("--data and --a or --b were given. Name either one data set or two folders.")
 
@@ -118,22 +149,34 @@ class PictureData:
         """Channels of the source and of the target, the two tensors of a batch."""
         return self.channels_a, self.channels_b
 
+    def values(self, side: str) -> Values | None:
+        """Which values of domain "a" or "b" are black and white; None for the usual ranges."""
+        limits, nodata = getattr(self, f"range_{side}"), getattr(self, f"nodata_{side}")
+        if limits is None and nodata is None:
+            return None
+        low, high = limits or (None, None)
+        return Values(low=low, high=high, nodata=nodata)
+
+    def reading(self, side: str) -> Reading:
+        """How the files of domain "a" or "b" are read."""
+        resample = getattr(self, f"resample_{side}")
+        return Reading(values=self.values(side), pages=self.pages or "images", resample=resample)
+
     def depth(self, *domains: Domain) -> Literal[8, 16]:
         """The bits of a value, by the first picture of each that can be read where the settings leave that open."""
-        return self.bits or (16 if any(_is_deep(domain.train) for domain in domains) else 8)
+        raw = self.values("a") is not None or self.values("b") is not None
+        return self.bits or (16 if any(_is_deep(domain.train, raw=raw) for domain in domains) else 8)
 
     def _names(self) -> tuple[str, str]:
         names = ("A", "B")
-        if self.a is not None and self.b is not None:
-            given = [place.resolve() for place in (self.a, self.b)]
-            given = [readable(place.name if place.is_dir() else place.stem) for place in given]  # or a list
-            names = (given[0], given[1]) if given[0] != given[1] else names
+        if self.a is not None and self.b is not None and self.a.resolve().name != self.b.resolve().name:
+            names = (readable(self.a.resolve().name), readable(self.b.resolve().name))
         return self.name_a or names[0], self.name_b or names[1]
 
 
 @dataclass(frozen=True, kw_only=True)
 class UnpairedData(PictureData):
-    """Two domains without pairs: the folders or lists a and b, or a data set with trainA/ trainB/ [testA/ testB/]."""
+    """Two domains without pairs: the folders a and b, or a data set with trainA/ trainB/ [testA/ testB/]."""
 
     balance: Balance = "none"
     """"brightness" shows pictures more or less often, so that A and B are equally often dark and bright."""
@@ -175,8 +218,12 @@ class UnpairedData(PictureData):
             b=b_deck,
             domains={"a": names[0], "b": names[1]},
             content={side: part.train.identity() for side, part in zip("ab", parts, strict=True)},
-            skipped=passed_over(parts[0].domain.places + parts[1].domain.places) + parts[0].skipped + parts[1].skipped,
-            notes=parts[0].domain.notes + parts[1].domain.notes,
+            skipped=passed_over(places(self.root, self.a, self.b)) + parts[0].skipped + parts[1].skipped,
+            remarks=tuple(
+                f"{names[0] if side == 'a' else names[1]}: {line}"
+                for part, side in zip(parts, "ab", strict=True)
+                for line in part.told(side)
+            ),
             held_out_kind=kind,
         )
 
@@ -185,17 +232,17 @@ class UnpairedData(PictureData):
         a, b = folders.unpaired(self.root, self.a, self.b)
         bits = self.depth(a, b)
         return [
-            _decode(self, a, (self.channels_a,), bits, progress),
-            _decode(self, b, (self.channels_b,), bits, progress),
+            _decode(self, a, "a", bits, progress),
+            _decode(self, b, "b", bits, progress),
         ]
 
 
 @dataclass(frozen=True, kw_only=True)
-class PairedData(PictureData, Pairing):
-    """Pairs: the folders or lists a and b with partners of the same names, or a data set.
+class PairedData(PictureData):
+    """Pairs: the folders a and b with equal file names, or a data set.
 
     A data set has train/ [test/ or val/] of pictures with A on the left and B on the right, or such pictures
-    themselves, or folders of A and B with partners of the same names; see `viceversa.data.folders.paired`.
+    themselves, or trainA/ trainB/ [testA/ testB/] with equal file names.
     """
 
     direction: Literal["a2b", "b2a"] = "a2b"
@@ -203,7 +250,6 @@ class PairedData(PictureData, Pairing):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        Pairing.__post_init__(self)
         if self.direction not in ("a2b", "b2a"):
             raise ConfigError(f'--direction must be "a2b" or "b2a", not "{self.direction}".')
 
@@ -223,16 +269,15 @@ class PairedData(PictureData, Pairing):
             backwards=self.direction == "b2a",
             domains={"a": names[0], "b": names[1]},
             content={"pairs": part.train.identity()},
-            skipped=passed_over(part.domain.places) + part.skipped,
-            notes=part.domain.notes,
-            side_by_side=part.domain.side_by_side,
+            skipped=passed_over(places(self.root, self.a, self.b)) + part.skipped,
+            remarks=part.told("ab"),
             held_out_kind=_held_out_kind([part], held_out),
         )
 
     def parts(self, progress: Progress | None) -> list["Decoded"]:
         """The decoded pairs."""
-        pairs = folders.paired(self.root, self.a, self.b, self)
-        return [_decode(self, pairs, (self.channels_a, self.channels_b), self.depth(pairs), progress)]
+        pairs = folders.paired(self.root, self.a, self.b)
+        return [_decode(self, pairs, "ab", self.depth(pairs), progress)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -247,8 +292,6 @@ class Decoded:
     """From the test folder, if there is one."""
     files: Mapping[str, tuple[Path, ...]]
     """By name, what the pictures to train on were read from."""
-    domain: Domain
-    """Where they lie."""
     at_size: Callable[[NDArray[np.int64]], Pixels]
     """See `Deck.at_size`."""
 
@@ -257,13 +300,21 @@ class Decoded:
         """Files that could not be used."""
         return self.train.skipped + (self.test.skipped if self.test else ())
 
+    def told(self, sides: str) -> tuple[str, ...]:
+        """What of the files was not used or changed, in sentences; ``sides`` as of `in_words`."""
+        return tuple(in_words(self.train.remarks + (self.test.remarks if self.test else ()), sides))
 
-def _decode(
-    data: PictureData, domain: Domain, channels: tuple[int, ...], bits: Literal[8, 16], progress: Progress | None
-) -> Decoded:
+
+def _decode(data: PictureData, domain: Domain, sides: str, bits: Literal[8, 16], progress: Progress | None) -> Decoded:
+    """The pictures of "a" or "b", or of both in pairs, "ab"."""
+    channels = tuple(getattr(data, f"channels_{side}") for side in sides)
+    readings = tuple(data.reading(side) for side in sides)
+
     def build(items: tuple[Item, ...], side_px: SizePx) -> PictureSet:
         smallest_px = 1 if data.enlarge else data.size_px
-        recipe = Recipe(side_px=side_px, smallest_px=smallest_px, fit=data.fit, channels=channels, bits=bits)
+        recipe = Recipe(
+            side_px=side_px, smallest_px=smallest_px, fit=data.fit, channels=channels, bits=bits, readings=readings
+        )
         return cache.build(items, recipe, data.cache, strict=data.strict, progress=progress)
 
     train = build(domain.train, data.load_px)
@@ -282,13 +333,13 @@ def _decode(
 
     test = build(domain.test, data.size_px) if domain.test else None
     files = {name: item.files for name, item in items.items()}
-    return Decoded(channels=channels, train=train, test=test, files=files, domain=domain, at_size=at_size)
+    return Decoded(channels=channels, train=train, test=test, files=files, at_size=at_size)
 
 
-def _is_deep(items: tuple[Item, ...]) -> bool:
+def _is_deep(items: tuple[Item, ...], *, raw: bool) -> bool:
     for item in items:
         with suppress(PictureError):
-            return any(map(is_deep, item.files))
+            return any(is_deep(file, raw=raw) for file in item.files)
     return False
 
 
@@ -315,13 +366,14 @@ def _deck(data: PictureData, part: Decoded, held_out: int, seed: int, stream: st
     apart = hold_out(part.train.names, held_out if part.test is None else 0)
     rows = np.flatnonzero(~apart)
     if part.test is not None:
-        kept, kept_rows = part.test.pictures, np.arange(len(part.test.names))
+        kept, kept_rows = part.test, np.arange(len(part.test.names))
     else:
-        kept, kept_rows = part.train.pictures, np.flatnonzero(apart) if held_out else rows
+        kept, kept_rows = part.train, np.flatnonzero(apart) if held_out else rows
     return Deck(
         store=place(part.train.pictures, device),
         rows=rows,
-        kept=np.asarray(kept),
+        kept=np.asarray(kept.pictures),
+        kept_nearest=tuple(map(frozenset, kept.nearest)),
         kept_rows=kept_rows,
         channels=part.channels,
         size_px=data.size_px,

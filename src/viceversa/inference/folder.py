@@ -10,15 +10,20 @@ it is for people and for other programs.
 import dataclasses
 import importlib.metadata
 import json
-from collections.abc import Mapping, Sequence
+import math
+import threading
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeAlias, get_args, get_origin, get_type_hints
+from types import NoneType, UnionType
+from typing import Any, Literal, TypeAlias, Union, get_args, get_origin, get_type_hints
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
+from torch.nn.modules.module import register_module_parameter_registration_hook
 
 from viceversa import sizes
 from viceversa.errors import CheckpointError, ConfigError
@@ -41,7 +46,7 @@ CONFIG_FILE, WEIGHTS_FILE, CARD_FILE = "config.json", "model.safetensors", "READ
 DIRECTIONS = ("a2b", "b2a")
 FROM_NOISE = "z2a"
 _METADATA_KEY = "config"
-_LAYER_COUNTS = ("blocks", "levels", "layers")
+_ANEW = 4  # how often a network may register a parameter: one that is parametrised is registered again
 
 GeneratorConfig: TypeAlias = ResNetConfig | UNetConfig | CartoonConfig | MLPGeneratorConfig | DCGANGeneratorConfig
 
@@ -152,13 +157,10 @@ def _build(config: TranslatorConfig, shapes: dict[str, tuple[int, ...]], where: 
     expected: dict[str, tuple[int, ...]] = {}
     for direction, network_config in config.networks.items():
         unfit = CheckpointError(f"{where} does not hold the weights of the network it tells of: {network_config}.")
-        # Sizes that the file cannot hold end here, before a module is made: config files may come from strangers.
-        if not _may_hold(shapes, network_config):
-            raise unfit
         try:
-            with torch.device("meta"):
+            with torch.device("meta"), _no_more_than(shapes):
                 network = GENERATORS[_kind_of(network_config)](network_config)  # pyright: ignore[reportArgumentType]
-        except (RuntimeError, TypeError):  # a product of sizes that no tensor can have
+        except (_TooMuch, RuntimeError, TypeError, ValueError, OverflowError):  # sizes that no tensor can have
             raise unfit from None
         networks[direction] = network.eval().requires_grad_(False)
         expected |= {f"{direction}.{key}": tuple(value.shape) for key, value in network.state_dict().items()}
@@ -172,11 +174,33 @@ def _build(config: TranslatorConfig, shapes: dict[str, tuple[int, ...]], where: 
     return networks
 
 
-def _may_hold(shapes: dict[str, tuple[int, ...]], config: GeneratorConfig) -> bool:
-    """Whether no size in ``config`` is above all sizes in the file, and no layers are counted above its tensors."""
-    most = max((max(shape, default=1) for shape in shapes.values()), default=0)
-    sizes = {name: value for name, value in dataclasses.asdict(config).items() if type(value) is int}
-    return all(value <= (len(shapes) if name in _LAYER_COUNTS else most) for name, value in sizes.items())
+class _TooMuch(Exception):
+    """More parameters than there are in the file."""
+
+
+@contextmanager
+def _no_more_than(shapes: dict[str, tuple[int, ...]]) -> Generator[None]:
+    """Let no more parameters be made within it than ``shapes`` has, however large the numbers in a stranger's config.
+
+    Raises:
+        _TooMuch: At the first parameter beyond.
+    """
+    thread = threading.get_ident()
+    tensors, elements = _ANEW * len(shapes), _ANEW * sum(map(math.prod, shapes.values()))
+
+    def count(_module: nn.Module, _name: str, parameter: nn.Parameter) -> None:
+        nonlocal tensors, elements
+        if threading.get_ident() != thread:
+            return
+        tensors, elements = tensors - 1, elements - parameter.numel()
+        if min(tensors, elements) < 0:
+            raise _TooMuch
+
+    hook = register_module_parameter_registration_hook(count)
+    try:
+        yield
+    finally:
+        hook.remove()
 
 
 def config_to_json(config: TranslatorConfig) -> str:
@@ -275,19 +299,32 @@ def _network(direction: str, values: Any, where: str) -> GeneratorConfig:
     types = get_type_hints(cls)
     given = {key: value for key, value in values.items() if key != "network"}
     for key, value in given.items():
-        wanted = types.get(key)
-        choices = get_args(wanted) if get_origin(wanted) is Literal else ()
-        if (value not in choices if choices else type(value) is not wanted) or type(value) not in (
-            str,
-            int,
-            float,
-            bool,
-        ):
+        if key not in types or not _is_of(value, types[key]):
             raise CheckpointError(f"{where}: a {kind} network has no {key} = {value!r}.")
     try:
-        return cls(**given)
+        return cls(**{key: _with_tuples(value) for key, value in given.items()})
     except ConfigError as error:
         raise CheckpointError(f"{where}: {error}") from None
+
+
+def _is_of(value: Any, wanted: Any) -> bool:
+    """Whether a value of JSON is of the type of a setting: exactly, as JSON's true is no number. Lists are tuples."""
+    origin, inner = get_origin(wanted), get_args(wanted)
+    if origin is Literal:
+        return any(type(value) is type(choice) and value == choice for choice in inner)
+    if origin in (Union, UnionType):
+        return any(_is_of(value, one) for one in inner)
+    if origin is tuple:
+        if not isinstance(value, list):
+            return False
+        entries: list[Any] = value
+        kinds = inner[:1] * len(entries) if inner[1:] == (Ellipsis,) else inner
+        return len(entries) == len(kinds) and all(map(_is_of, entries, kinds))
+    return wanted in (str, int, float, bool, NoneType) and type(value) is wanted
+
+
+def _with_tuples(value: Any) -> Any:
+    return tuple(map(_with_tuples, value)) if isinstance(value, list) else value
 
 
 def _kind_of(config: GeneratorConfig) -> str:

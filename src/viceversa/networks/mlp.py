@@ -35,10 +35,11 @@ class MLPGenerator(nn.Module):
     def __init__(self, config: MLPGeneratorConfig):
         super().__init__()
         self.config = config
-        widths = [config.inputs, *[config.width] * config.layers]
-        hidden = [[nn.Linear(w, config.width), nn.ReLU(inplace=True)] for w in widths[:-1]]
+        hidden: list[nn.Module] = []
+        for index in range(config.layers):
+            hidden += [nn.Linear(config.width if index else config.inputs, config.width), nn.ReLU(inplace=True)]
         self.body = nn.Sequential(
-            *[layer for pair in hidden for layer in pair],
+            *hidden,
             nn.Linear(config.width, config.out_channels * config.size_px**2),
             nn.Tanh(),
         )

@@ -10,6 +10,7 @@ from typing import Any
 from viceversa.data import formats
 from viceversa.data.formats import pillow
 from viceversa.data.picture import Picture
+from viceversa.extras import need
 from viceversa.serving.doorway import Doorway
 from viceversa.serving.examples import example_files
 from viceversa.serving.films import can_film, translate_film
@@ -25,13 +26,11 @@ _KINDS = [("As the picture", ""), ("PNG", "png"), ("JPEG", "jpg"), ("WebP", "web
 
 def make_page(service: Service) -> Any:
     """An application whose / is the page."""
-    # The library reads these when it is imported. What it keeps goes with the server's own files.
-    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+    # The library reads it when it is imported. What it keeps goes with the server's own files.
     os.environ["GRADIO_TEMP_DIR"] = str(service.disk.folder)
     service.disk.folder.mkdir(exist_ok=True)
-    import gradio as gr
+    gr, themes = need("gradio", "serve"), need("gradio.themes", "serve")
     from fastapi import FastAPI
-    from gradio import themes
 
     page = _Page(service).blocks()
     page.state_session_capacity = _SESSIONS  # each takes some 50 kB, and a visitor can have as many as he likes

@@ -6,7 +6,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,7 +16,7 @@ from lightning_fabric import Fabric
 from viceversa import sizes, stopping
 from viceversa.config import PrecisionName, TrainConfig, difference, read_config
 from viceversa.data.pictures import Pictures
-from viceversa.data.sources import PairedData, PictureData
+from viceversa.data.sources import PictureData
 from viceversa.errors import ConfigError, TrainingError, ViceversaError
 from viceversa.inference.memory import is_out_of_memory
 from viceversa.naming import readable
@@ -54,10 +54,10 @@ def check_folder(config: TrainConfig[Any]) -> TrainConfig[Any] | None:
 def as_before(former: TrainConfig[Any], config: TrainConfig[Any]) -> TrainConfig[Any]:
     """With what ``config`` leaves to the machine or to the pictures as the run has it: in that it goes on."""
     method, data = config.method, config.method.data
-    if isinstance(data, PictureData) and data.bits is None:
-        method = replace(method, data=replace(data, bits=getattr(former.method.data, "bits", None)))
-    if isinstance(data, PairedData) and getattr(former.method.data, "side_by_side", False):
-        method = replace(method, data=replace(method.data, side_by_side=True))
+    if isinstance(data, PictureData):
+        left = [part.name for part in fields(data) if "formerly" in part.metadata and getattr(data, part.name) is None]
+        before = {name: getattr(former.method.data, name, None) for name in left}
+        method = replace(method, data=replace(data, **before))
     precision = former.precision if config.precision == "auto" else config.precision
     return replace(config, method=method, precision=precision)
 

@@ -18,10 +18,10 @@ def announcement(trainer: Trainer, pictures: Pictures, remarks: Iterable[str] = 
         f"{' of each' if len(pictures.counts) > 1 else ''} to look at ({pictures.held_out_kind}); weights: "
         + ", ".join(f"{count(number)} {group}" for group, number in _weights(trainer).items())
     ]
-    lines += pictures.notes
     lines += [f"skipped {lost.path}: {lost.reason}" for lost in pictures.skipped[:5]]
     if len(pictures.skipped) > 5:
         lines.append(f"and {len(pictures.skipped) - 5} more skipped; the report lists them")
+    lines += pictures.remarks
     lines += filter(None, remarks)
     return [*lines, f"{trainer.total_images:,} images to see, {trainer.images_seen:,} seen"]
 
@@ -40,7 +40,7 @@ def begun(trainer: Trainer, pictures: Pictures, where: str, former: dict[str, An
         "pictures": pictures.counts,
         "content": pictures.content,
         "held_out": pictures.held_out_kind,
-        "notes": list(pictures.notes),
+        "remarks": list(pictures.remarks),
         "skipped": [{"path": str(lost.path), "reason": lost.reason} for lost in pictures.skipped],
         "sample_columns": former.get("sample_columns", []),
     }

@@ -33,7 +33,9 @@ _DEEP = ("PNG", "TIFF", "HEIF", "NPY")
 _ANY_CHANNELS = ("TIFF", "NPY")
 
 
-def read(path: Path | str, *, max_pixels: int | None = None, at_least_px: int | None = None) -> Picture:
+def read(
+    path: Path | str, *, max_pixels: int | None = None, at_least_px: int | None = None, raw: bool = False
+) -> Picture:
     """A file's picture, upright: the first of several.
 
     Args:
@@ -41,6 +43,8 @@ def read(path: Path | str, *, max_pixels: int | None = None, at_least_px: int | 
         max_pixels: The most pixels it may have; see `viceversa.data.formats.limits`.
         at_least_px: If given, a large JPEG may be decoded at a half, a quarter or an eighth of its size, which is much
             faster, as long as its short side keeps at least this many pixels.
+        raw: Leave numbers without a usual range as they are, for `viceversa.data.values`: whole numbers of any kind,
+            and floats outside [0, 1].
 
     Raises:
         PictureError: The file is no picture, is damaged or too large. The text begins with ``"<path>: "``.
@@ -50,15 +54,15 @@ def read(path: Path | str, *, max_pixels: int | None = None, at_least_px: int | 
         if kind == "HEIF":
             return heif.read(path, max_pixels)
         if kind == "NPY":
-            return npy.read(path, max_pixels)
+            return npy.read(path, max_pixels, raw=raw)
         if kind == "PNG":
             header = png.read_header(path)
             check_pixels(path, header.width, header.height, max_pixels)
             if header.depth == 16:
                 return _read_png(path, header)
         if kind == "TIFF" and not pillow.reads_tiff(path):
-            return _read_tiff(path, max_pixels)
-        return pillow.read(path, max_pixels, at_least_px)
+            return _read_tiff(path, max_pixels, raw=raw)
+        return pillow.read(path, max_pixels, at_least_px, raw=raw)
 
 
 def read_frames(path: Path | str, *, max_pixels: int | None = None) -> Animation | None:
@@ -184,16 +188,18 @@ def fitted(picture: Picture, kind: str) -> Picture:
     return Picture(pixels=pixels, about=dataclasses.replace(picture.about, mode=mode, icc=icc))
 
 
-def _read_tiff(path: Path | str, max_pixels: int | None) -> Picture:
-    with tiff.Reader(path, max_pixels) as reader:
+def _read_tiff(path: Path | str, max_pixels: int | None, *, raw: bool) -> Picture:
+    with tiff.Reader(path, max_pixels, raw=raw) as reader:
         picture, orientation = reader.read(), reader.orientation
-    return dataclasses.replace(picture, pixels=exif.upright(picture.pixels, orientation))
+    about = dataclasses.replace(picture.about, turned=orientation > 1)
+    return Picture(pixels=exif.upright(picture.pixels, orientation), about=about)
 
 
 def _read_png(path: Path | str, header: png.Header) -> Picture:
     pixels = np.concatenate(list(png.bands(path, header)))
-    about = png_about(header)
-    return Picture(pixels=exif.upright(pixels, exif.orientation(header.exif)), about=about)
+    orientation = exif.orientation(header.exif)
+    about = dataclasses.replace(png_about(header), turned=orientation > 1, several=header.animated)
+    return Picture(pixels=exif.upright(pixels, orientation), about=about)
 
 
 def png_about(header: png.Header) -> About:

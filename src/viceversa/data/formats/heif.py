@@ -27,7 +27,7 @@ def read(path: Path | str, max_pixels: int | None = None) -> Picture:
     array = array if array.ndim == 3 else array[:, :, None]
     block = heif.info.get("exif") or b""
     noted = exif.kept(block, heif.size) if is_sound(block) else None
-    about = About(kind="HEIF", icc=heif.info.get("icc_profile"), exif=noted)
+    about = About(kind="HEIF", icc=heif.info.get("icc_profile"), exif=noted, several=len(heif) > 1)
     return Picture(pixels=array, about=about)
 
 

@@ -9,14 +9,17 @@ from numpy.typing import NDArray
 from viceversa.data import colour
 from viceversa.data.formats.limits import check_pixels
 from viceversa.data.picture import About, Picture
+from viceversa.data.values import UnusualValues
 from viceversa.errors import PictureError
 
 MAGIC = b"\x93NUMPY"
 _MOST_CHANNELS = 1024
 
 
-def mapped(path: Path | str, max_pixels: int | None = None) -> NDArray[Any]:
+def mapped(path: Path | str, max_pixels: int | None = None, *, raw: bool = False) -> NDArray[Any]:
     """The array as it lies in the file, which is read where it is looked at; floats are not checked yet.
+
+    With ``raw``, whole numbers of any kind will do.
 
     Raises:
         PictureError: It holds no picture, or a too large one.
@@ -28,8 +31,9 @@ def mapped(path: Path | str, max_pixels: int | None = None) -> NDArray[Any]:
             f"{hint(array.shape)}"
         )
     check_pixels(path, array.shape[1], array.shape[0], max_pixels)
-    if array.dtype.newbyteorder("=") not in (np.uint8, np.uint16) and array.dtype.kind != "f":
-        raise PictureError(f"an array of {array.dtype} is no picture; save it as uint8, uint16, or floats in [0, 1].")
+    usual = array.dtype.newbyteorder("=") in (np.uint8, np.uint16) or array.dtype.kind == "f"
+    if not usual and not (raw and array.dtype.kind in "iu"):
+        raise UnusualValues(array)
     return array
 
 
@@ -45,11 +49,13 @@ def plain(array: NDArray[Any]) -> NDArray[Any]:
     return colour.unit_floats(array) if array.dtype.kind == "f" else array.astype(array.dtype.newbyteorder("="))
 
 
-def read(path: Path | str, max_pixels: int | None = None) -> Picture:
-    """The whole of it, in memory."""
-    array = mapped(path, max_pixels)
+def read(path: Path | str, max_pixels: int | None = None, *, raw: bool = False) -> Picture:
+    """The whole of it, in memory; ``raw``: with the numbers that are there."""
+    array = mapped(path, max_pixels, raw=raw)
     flat = array.ndim == 2
-    return Picture(pixels=plain(array[:, :, None] if flat else array), about=About(kind="NPY", flat=flat))
+    array = array[:, :, None] if flat else array
+    pixels = np.array(array, array.dtype.newbyteorder("=")) if raw else plain(array)
+    return Picture(pixels=pixels, about=About(kind="NPY", flat=flat))
 
 
 def write_header(file: BinaryIO, shape: tuple[int, ...], dtype: "np.dtype[Any]") -> None:

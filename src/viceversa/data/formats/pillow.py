@@ -12,6 +12,7 @@ from viceversa.data import colour, exif
 from viceversa.data.formats.directories import is_sound
 from viceversa.data.formats.limits import check_frames, check_pixels
 from viceversa.data.formats.quiet import warnings_ignored
+from viceversa.data.labels import is_label_map
 from viceversa.data.picture import About, Animation, Picture
 
 KINDS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "AVIF")
@@ -35,17 +36,21 @@ def reads_tiff(path: Path | str) -> bool:
         with warnings_ignored(), Image.open(path, formats=("TIFF",)) as image:
             tags: Any = image.tag_v2  # pyright: ignore[reportAttributeAccessIssue]
             bits, photometric = tags.get(258, (1,)), tags.get(262)
+            if max(bits) == 8 and tags.get(339, (1,))[0] == 2:  # Pillow takes signed bytes for unsigned ones
+                return False
             return max(bits) <= 8 or (len(bits) == tags.get(277, 1) == 1 and photometric != 0)
     except (UnidentifiedImageError, Image.DecompressionBombError, ValueError):
         return False
 
 
-def read(path: Path | str, max_pixels: int | None = None, at_least_px: int | None = None) -> Picture:
+def read(
+    path: Path | str, max_pixels: int | None = None, at_least_px: int | None = None, *, raw: bool = False
+) -> Picture:
     """The first frame; see `viceversa.data.formats.read`."""
     with opened(path, max_pixels) as image:
         if at_least_px is not None and image.format == "JPEG":
             image.draft(None, (at_least_px, at_least_px))
-        return from_image(image)
+        return from_image(image, raw=raw)
 
 
 def read_frames(path: Path | str, max_pixels: int | None = None) -> Animation | None:
@@ -72,14 +77,16 @@ def read_frames(path: Path | str, max_pixels: int | None = None) -> Animation | 
     return Animation(frames=frames(), about=about, loop=loop)
 
 
-def from_image(image: Image.Image) -> Picture:
-    """A Pillow image of any mode, upright."""
+def from_image(image: Image.Image, *, raw: bool = False) -> Picture:
+    """A Pillow image of any mode, upright; ``raw`` as of `viceversa.data.formats.read`."""
     image.load()
     found = _exif(
         image
     )  # only after loading: Pillow turns TIFFs by itself then, and PNGs may have it behind the pixels
-    pixels, mode = colour.to_array(image)
-    pixels = exif.upright(pixels, exif.orientation(found))
+    labels = is_label_map(image)
+    pixels, mode = colour.to_array(image, raw=raw)
+    orientation = exif.orientation(found)
+    pixels = exif.upright(pixels, orientation)
     dpi = image.info.get("dpi")
     about = About(
         kind="JPEG" if image.format == "MPO" else image.format or "",
@@ -88,6 +95,9 @@ def from_image(image: Image.Image) -> Picture:
         exif=exif.kept(found, (pixels.shape[1], pixels.shape[0])),
         dpi=(float(dpi[0]), float(dpi[1])) if dpi and all(0 < float(side) < 1e5 for side in dpi) else None,
         duration_ms=image.info.get("duration"),
+        turned=orientation > 1,
+        several=bool(getattr(image, "is_animated", False)),
+        labels=labels,
     )
     return Picture(pixels=pixels, about=about)
 

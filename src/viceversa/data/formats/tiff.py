@@ -13,6 +13,7 @@ from viceversa.data.formats import inflating
 from viceversa.data.formats.directories import check_tiff
 from viceversa.data.formats.quiet import unheard
 from viceversa.data.picture import About, Picture
+from viceversa.data.values import UnusualValues
 from viceversa.errors import PictureError
 from viceversa.extras import need
 
@@ -30,7 +31,9 @@ class Reader:
         MissingExtra: tifffile is not installed.
     """
 
-    def __init__(self, path: Path | str, max_pixels: int | None = None):
+    def __init__(self, path: Path | str, max_pixels: int | None = None, *, raw: bool = False):
+        """Opens it; ``raw`` as of `viceversa.data.formats.read`."""
+        self.raw = raw
         unheard("tifffile")
         module = need("tifffile", "formats")
         check_tiff(path, max_pixels)  # tifffile believes what a directory says
@@ -58,7 +61,9 @@ class Reader:
 
     @property
     def dtype(self) -> "np.dtype[Any]":
-        """Uint8, uint16 or float32."""
+        """Uint8, uint16 or float32; another one only where the numbers are raw."""
+        if self.raw:
+            return self.page.dtype.newbyteorder("=")
         return np.dtype(np.float32) if self.page.dtype.kind == "f" else self.page.dtype.newbyteorder("=")
 
     @property
@@ -129,10 +134,8 @@ class Reader:
 
     def _check(self) -> None:
         page = self.page
-        if str(page.dtype) not in _KINDS:
-            raise PictureError(
-                f"it holds numbers of {page.dtype}, which have no usual range; save it with 8 or 16 bits."
-            )
+        if page.dtype is None or page.dtype.kind not in "iuf":
+            raise PictureError(f"it holds numbers of {page.dtype}, which are no picture; save it with 8 or 16 bits.")
         if page.photometric not in (0, 1, 2):
             raise PictureError(
                 f"its colours ({page.photometric.name}) cannot be read with {page.bitspersample} bits; save it as RGB."
@@ -146,6 +149,10 @@ class Reader:
             raise PictureError(f"its predictor ({page.predictor}) cannot be undone; save it with Deflate or none.")
 
     def _plain(self, array: NDArray[Any]) -> NDArray[Any]:
+        if str(self.page.dtype) not in _KINDS and not self.raw:
+            raise UnusualValues(array)
+        if self.raw and str(self.page.dtype) not in ("uint8", "uint16"):
+            return array.astype(self.dtype, copy=False)
         array = colour.unit_floats(array) if array.dtype.kind == "f" else array.astype(self.dtype, copy=False)
         if self.page.photometric == 0:  # white is zero
             array = (1 if array.dtype.kind == "f" else np.iinfo(array.dtype).max) - array

@@ -145,6 +145,7 @@ def _there(module: str) -> bool:
 def on_onnxruntime(model: bytes) -> Run:
     """A model of one input and one output on onnxruntime, as a function of arrays; any threads may call it."""
     onnxruntime = need("onnxruntime", "export")
+    onnxruntime.disable_telemetry_events()  # of its builds that know no variable for it, as older ones for Windows
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4  # what it warns of is for its own authors
     options.intra_op_num_threads = torch.get_num_threads()
