@@ -131,7 +131,8 @@ def test_nothing_lies_outside_the_cache_and_what_was_named(done):
     root, _ = done
     assert {path.relative_to(root).as_posix() for path in root.glob("[!w]*/*")} == {"cache/viceversa"}
     made = "a b run noise made.png net.onnx new.png openvino.png onnxruntime.png compared set demo demo-avatars"
-    assert {path.name for path in (root / "work").iterdir()} == {*made.split(), "page.html", "docs.html", "tried", "said"}
+    seen = "page.html docs.html tried said"
+    assert {path.name for path in (root / "work").iterdir()} == {*made.split(), *seen.split()}
 
 
 def test_a_demo_that_takes_its_time_says_nothing_of_a_busy_machine(done):

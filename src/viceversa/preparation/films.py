@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from viceversa.data.images import PIXEL_LIMIT, Array
+from viceversa.data.wholeness import Reach
 from viceversa.errors import DataError
 from viceversa.extras import need
 from viceversa.preparation import borders, crops
@@ -26,7 +27,6 @@ _DARK = 20.0  # levels from black, or from white: with a mean nearer to them the
 _BLACK, _WHITE = 10, 245  # mean levels between which a film is when it has not faded out
 _HD_PX = 720  # from this height on, films that do not name their colours mean BT.709
 _UNNAMED = 2  # AVCOL_SPC_UNSPECIFIED
-_MAY_LACK_SECONDS, _MAY_LACK_SHARE = 1.0, 0.03  # what a whole film may lack of the duration in its head
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +137,7 @@ class Film:
         with self._open() as (container, stream):
             stream.thread_type, stream.codec_context.thread_count = "AUTO", threads
             start = (container.start_time or 0) / 1e6
-            count, ended = 0, 0.0
+            count, reach = 0, Reach(container, self.path)
             packets = container.demux()
             while True:
                 try:
@@ -146,8 +146,7 @@ class Film:
                     break
                 if packet is None:
                     break
-                if packet.pts is not None:
-                    ended = max(ended, float((packet.pts + (packet.duration or 0)) * packet.time_base) - start)
+                reach.see(packet)
                 for frame in _frames(packet, stream, av.FFmpegError):
                     if frame.width * frame.height > PIXEL_LIMIT:
                         raise DataError(f"{self.path} has frames of more than {PIXEL_LIMIT // 10**6} megapixels.")
@@ -156,11 +155,10 @@ class Film:
                     count += 1
             if not count:
                 raise DataError(f"{self.path}: none of its frames can be decoded. Replace it or leave it out.")
-            whole = (container.duration or 0) / 1e6
-            if whole - ended > max(_MAY_LACK_SECONDS, _MAY_LACK_SHARE * whole):
+            if (missing := reach.missing()) is not None:
                 raise DataError(
-                    f"{self.path} is cut short or damaged: it should last {whole:.1f} s and ends after {ended:.1f} s. "
-                    "Get it whole, or save the good part as a film of its own."
+                    f"{self.path} is cut short or damaged: {missing}. Get it whole, or save the good part as a film of "
+                    "its own."
                 )
 
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from viceversa.data import colour
 from viceversa.data.formats.limits import PIXEL_LIMIT
+from viceversa.data.wholeness import Reach
 from viceversa.errors import DataError
 from viceversa.extras import need
 
@@ -21,7 +22,6 @@ _LIMITED, _FULL = 1, 2
 _MATRICES = {1: 1, 4: 4, 5: 5, 6: 5, 7: 7, 9: 9, 10: 9}  # H.273's numbers to those that swscale knows
 _NEARLY = (10,)  # those of them that stand for another matrix, which swscale lacks
 _NONE = (0, 2, 3)  # of RGB, not named, reserved
-_MAY_LACK_SECONDS, _MAY_LACK_SHARE = 1.0, 0.03  # what a whole film may lack of the duration in its head
 _LONGEST_LAST = 10  # frames: what a file says of its end is not believed beyond that
 _USUAL_RATE = Fraction(25)
 _LISTS = ("hls", "dash", "concat")  # kinds that name other files, which whoever sent the list may not be meant to see
@@ -153,23 +153,22 @@ def survey(path: Path) -> Film:
 def _counted(path: Path, told: int) -> int:
     """The number of frames; DataError if the file ends before it should."""
     av = need("av", "video")
-    count, ended = 0, Fraction(0)
+    count = 0
     with opened(path) as (container, stream):
-        start = Fraction(container.start_time or 0, 1_000_000)
+        reach = Reach(container, path)
         try:
             for packet in container.demux():
+                reach.see(packet)
                 if packet.pts is not None:
-                    ended = max(ended, (packet.pts + (packet.duration or 0)) * Fraction(packet.time_base) - start)
                     count += packet.stream_index == stream.index and not packet.is_discard
         except av.FFmpegError:  # a head that promises more than there is; what is missing is told below
             pass
-        whole = Fraction(container.duration or 0, 1_000_000)
-    if whole - ended > max(_MAY_LACK_SECONDS, _MAY_LACK_SHARE * whole):
+        missing = reach.missing()
+    if missing is not None:
         raise DataError(
-            f"{path}: it is cut short or damaged: it should last {float(whole):.1f} s and ends after "
-            f"{float(ended):.1f} s. Get it whole, or save the good part as a film of its own."
+            f"{path}: it is cut short or damaged: {missing}. Get it whole, or save the good part as a film of its own."
         )
-    return told or count
+    return count or told
 
 
 class Reader:
