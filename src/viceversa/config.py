@@ -6,7 +6,7 @@ import json
 import math
 import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Generic, Literal, TypeVar, get_args, get_origin
@@ -35,6 +35,8 @@ class TrainConfig(Generic[M]):
     method: M
     out: Annotated[Path, tyro.conf.arg(metavar="RUN")] = field(metadata=_MAY_DIFFER)
     """The run's folder. If it holds a run of these settings, that goes on where it stopped."""
+    initial: Annotated[tuple[Path, ...], tyro.conf.arg(name="from", metavar="MODEL")] = ()
+    """Begin with the weights of a run, a translator, hf://user/name, or published .pth files; see the guide."""
     seed: int = 0
     """All randomness is a function of this number and of the position of a sample."""
     precision: PrecisionName = "auto"
@@ -57,6 +59,8 @@ class TrainConfig(Generic[M]):
     """Held-out pictures of each domain on a sample sheet."""
     evaluate_every: int | None = field(default=None, metadata=_MAY_DIFFER)
     """Images between two evaluations on held-out pictures; the best translator is kept in RUN/best. Left out: none."""
+    patience: int | None = field(default=None, metadata=_MAY_DIFFER)
+    """End the run when so many evaluations in a row were no better than the best before. Left out: never."""
     log_every: int | None = None
     """Images between two lines of metrics.jsonl; left out: so many that there are about 2000 lines."""
 
@@ -67,11 +71,13 @@ class TrainConfig(Generic[M]):
             if part.name == "init_gain" and value < 0:  # here once: several methods have it in groups of their own
                 raise ConfigError(f"--init-gain must not be negative; got {value}.")
         at_least = {"accumulate": 1, "ema_images": 0, "keep": 1, "samples": 1, "sample_pictures": 1}
-        at_least |= {"evaluate_every": 1, "log_every": 1}
+        at_least |= {"evaluate_every": 1, "patience": 1, "log_every": 1}
         for name, least in at_least.items():
             value = getattr(self, name)
             if value is not None and value < least:
                 raise ConfigError(f"--{name.replace('_', '-')} must be at least {least}; got {value}.")
+        if self.patience is not None and self.evaluate_every is None:
+            raise ConfigError("--patience counts evaluations: say with --evaluate-every how often there is one.")
         if self.checkpoint_minutes < 0:
             raise ConfigError(f"--checkpoint-minutes must not be negative; got {self.checkpoint_minutes}.")
 
@@ -94,7 +100,9 @@ def from_json(text: str, out: Path, *, source: str = "config.json") -> TrainConf
         tree: Any = json.loads(text)
         if not isinstance(tree, dict):
             raise ValueError("it holds no object of settings")
-        if tree.pop("format") != FORMAT:
+        if not isinstance(version := tree.pop("format"), int):
+            raise ValueError(f"it is of the kind {version!r}")
+        if version != FORMAT:
             raise ConfigError(f"{source} was written by another version of viceversa; install that to read it.")
         method = methods.find(tree["method"].pop("name"))
         if isinstance(data := tree["method"].get("data"), dict):
@@ -136,6 +144,29 @@ def difference(old: TrainConfig[Any], new: TrainConfig[Any]) -> list[str]:
     ]
 
 
+def values(config: Any) -> dict[str, Any]:
+    """All settings by their flat names, those of inner groups among them."""
+    return {part.name: value for part, value in _settings(config)}
+
+
+def differing(config: Any, wanted: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The settings of ``config`` that are others than those ``wanted``, by flat names, as a person types both.
+
+    First what is wanted: ``("--width 64", "--width 32")``. What ``config`` leaves out is no other.
+    """
+    return [
+        (_typed(part, wanted[part.name]), _typed(part, value))
+        for part, value in _settings(config)
+        if part.name in wanted and value is not None and value != wanted[part.name]
+    ]
+
+
+def as_options(config: Any, given: Mapping[str, Any]) -> list[str]:
+    """``given`` settings of ``config``, by flat names, as words of a command."""
+    words = [_typed(part, given[part.name]) for part, _ in _settings(config) if part.name in given]
+    return [word for option in words for word in shlex.split(option)]
+
+
 def flag(part: dataclasses.Field[Any]) -> str:
     """A setting's name as a person types it: ``--size`` for ``size_px``."""
     given = [mark.name for mark in getattr(part.type, "__metadata__", ()) if getattr(mark, "name", None)]
@@ -147,8 +178,14 @@ def _typed(part: dataclasses.Field[Any], value: Any, *, short: bool = False) -> 
     name = flag(part)
     if isinstance(value, bool):
         return name if value else f"--no-{name.removeprefix('--')}"
-    words = "left out" if value is None else sizes.words(value) if isinstance(value, tuple) else shlex.quote(str(value))
+    words = "left out" if value in (None, ()) else _as_words(value)
     return words if short else f"{name} {words}"
+
+
+def _as_words(value: Any) -> str:
+    if isinstance(value, tuple):
+        return shlex.join(map(str, value)) if isinstance(value[0], Path) else sizes.words(value)
+    return shlex.quote(str(value))
 
 
 def _settings(config: Any) -> Iterator[tuple[dataclasses.Field[Any], Any]]:
@@ -174,6 +211,7 @@ def _converter() -> cattrs.Converter:
         lambda kind: set(get_args(sizes.SizePx)) <= set(get_args(kind)),
         lambda value, kind: None if value is None and type(None) in get_args(kind) else sizes.from_plain(value),
     )
+    converter.register_structure_hook_func(lambda kind: kind == tuple[Path, ...], _paths)
     return converter
 
 
@@ -184,6 +222,11 @@ def _exactly(kind: Any) -> Any:
         return value
 
     return hook
+
+
+def _paths(value: Any, _: Any) -> tuple[Path, ...]:
+    """One path, or a list of them."""
+    return tuple(Path(_exactly(str)(path, Path)) for path in (value if isinstance(value, list) else [value]))
 
 
 def _one_of(value: Any, kind: Any) -> Any:
@@ -218,13 +261,19 @@ def _explain(error: BaseException) -> str:
 def configure(method: str, *, out: Path | str, **settings: Any) -> TrainConfig[Any]:
     """A config from flat names: ``configure("cyclegan", out="runs/x", a="women", b="men", size_px=64)``.
 
-    Instead of a method's name that of a recipe can be given; ``settings`` go before the recipe's.
+    Instead of a method's name that of a recipe can be given; ``settings`` go before the recipe's. With ``initial``,
+    what the networks are made of is the model's, unless ``settings`` say it.
 
     Raises:
         ConfigError: There is no such method, recipe or setting, or its value cannot be.
     """
     recipe = recipes.find(method)
     left, names = recipe.combined(settings), list[str]()
+    if initial := settings.get("initial"):
+        from viceversa.training import initial as beginning
+
+        paths = [initial] if isinstance(initial, str | Path) else initial
+        left |= {**beginning.settings(recipe.method, [Path(path) for path in paths], Path(out)), **settings}
     config = methods.find(recipe.method).Config()
     tree: dict[str, Any] = json.loads(to_json(TrainConfig(method=config, out=Path(out))))
 

@@ -80,6 +80,12 @@ def pairs(folder, variants, tiny, tiny_variant, torchrun) -> Pairs:
         two = tiny_variant(variant, folder / f"two {variant}", batch=1, **settings)
         pairs[variant] = one, two
         jobs.append(job(two))
+    model = tiny_variant("cyclegan", folder / "model", exactly_summable=True, images=1, seed=7)
+    train(model, quiet=True)
+    settings = {"exactly_summable": True, "images": 4, "log_every": 2, "initial": model.out}
+    one, two = (tiny_variant("cyclegan", folder / f"{batch} from", batch=batch, **settings) for batch in (2, 1))
+    pairs["cyclegan from a model"] = one, two
+    jobs.append(job(two))
     whole, parted = (tiny_variant("cyclegan", folder / name, images=20, log_every=4) for name in ("whole", "parted"))
     jobs += [job(whole), job(parted, stop=1), job(parted)]
     jobs.append(job(tiny("dcgan", folder / "norms", norm="batch", batch=4, images=8), norms=True))

@@ -243,7 +243,10 @@ def test_another_config_is_refused_and_nothing_changes(finished, pictures, capsy
     assert said.startswith(f"viceversa: {finished} holds a run of other settings (")
     assert "(--learning-rate 0.0002, now 0.001; --width 4, now 5)" in said
     assert "size" not in said, "only what differs is named"
-    assert said.endswith("Give the same settings to go on with it, or another folder with --out.")
+    assert said.endswith(
+        "Give the same settings to go on with it, or another folder with --out; to begin a new run with its weights: "
+        f"--from {finished} --out NEW."
+    )
     assert main(["train", "pix2pix", "--data", str(pictures), "--out", str(finished)]) == 2
     assert "(method cyclegan, now pix2pix)" in capsys.readouterr().err
     assert content(finished) == before

@@ -1,6 +1,7 @@
 """viceversa train."""
 
 import dataclasses
+from pathlib import Path
 from typing import Annotated, Any
 
 import tyro
@@ -54,7 +55,7 @@ def _train(arguments: list[str]) -> int:
     length = {option: None for option in ("epochs", "images") if _given(options, f"--{option}")}
     own = {key: value for key, value in recipe.combined(length).items() if key not in length}
     defaults = configure(method.name, out="RUN", **own)
-    parsed = call(f"train {name}", _flattened(defaults), options, about)
+    parsed = call(f"train {name}", _flattened(defaults), [*_of_model(defaults, options), *options], about)
     from viceversa.allocator import keep_freed_memory
     from viceversa.training.machine import choose_device
     from viceversa.training.session import train as run
@@ -63,6 +64,31 @@ def _train(arguments: list[str]) -> int:
         keep_freed_memory()
     run(TrainConfig(**{part.name: getattr(parsed, part.name) for part in dataclasses.fields(TrainConfig)}))
     return 0
+
+
+def _of_model(defaults: Any, options: list[str]) -> list[str]:
+    """What the networks of the model of --from are made of, as options that stand before those of the person."""
+    from viceversa import methods
+    from viceversa.config import as_options
+    from viceversa.training.initial import settings
+
+    paths, out = _values(options, "--from"), _values(options, "--out")
+    if not paths or not out or _given(options, "--help") or "-h" in options:
+        return []
+    taken = settings(methods.of(defaults.method).name, [Path(path) for path in paths], Path(out[-1]))
+    return as_options(defaults, taken)
+
+
+def _values(arguments: list[str], option: str) -> list[str]:
+    """What stands after the last ``option``, up to the next one."""
+    found: list[str] = []
+    for place, argument in enumerate(arguments):
+        name, equals, value = argument.partition("=")
+        if name == option:
+            rest = arguments[place + 1 :]
+            end = next((index for index, word in enumerate(rest) if word.startswith("--")), len(rest))
+            found = [*([value] if equals else []), *rest[:end]]
+    return found
 
 
 def _given(arguments: list[str], option: str) -> bool:

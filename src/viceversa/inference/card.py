@@ -51,6 +51,8 @@ def model_card(config: "TranslatorConfig", publication: Publication | None = Non
     classes = f"\nClasses: {', '.join(map(_escaped, config.classes))}.\n" if config.classes else ""
     networks = "\n".join(f"- {name}: `{network}`" for name, network in config.networks.items())
     trained = f"Trained with {_escaped(config.method)} on {config.images} images of {sizes.words(config.size_px)} px."
+    if config.begun_with:
+        trained = f"{trained[:-1]}, beginning with the weights of {_escaped(config.begun_with)}."
     origin = "Imported weights." if config.method == "imported" else trained
     return f"""---
 library_name: viceversa

@@ -67,6 +67,8 @@ class TranslatorConfig:
     """The generator of each direction: "a2b" and "b2a" or one of them; or "z2a"."""
     classes: tuple[str, ...] = ()
     """Of a generator from noise: the names of the one-hot entries that it takes."""
+    begun_with: str = ""
+    """The model whose weights the training began with; empty where it began with new ones."""
 
 
 def save_translator(
@@ -78,6 +80,7 @@ def save_translator(
     size_px: SizePx,
     images: int,
     classes: Sequence[str] = (),
+    begun_with: str = "",
 ) -> None:
     """Writes a translator folder; one that is there is replaced, each file in one go.
 
@@ -90,6 +93,7 @@ def save_translator(
         size_px: The side of the pictures they were trained on, or height and width.
         images: Images seen in training.
         classes: Names for the one-hot entries that a "z2a" generator takes: all of them, or none.
+        begun_with: The model whose weights the training began with.
 
     Raises:
         CheckpointError: The folder cannot be written, for instance because the disk is full.
@@ -107,6 +111,7 @@ def save_translator(
         images=images,
         networks=dict(networks),
         classes=tuple(classes),
+        begun_with=begun_with,
     )
     text = config_to_json(config)
     tensors = {
@@ -207,8 +212,9 @@ def config_to_json(config: TranslatorConfig) -> str:
     """What config.json says, and what is written into model.safetensors and .onnx files."""
     tree: dict[str, Any] = {"format": FORMAT, "version": VERSION, **dataclasses.asdict(config)}
     del tree["networks"]
-    if not config.classes:
-        del tree["classes"]
+    for name in ("classes", "begun_with"):
+        if not tree[name]:
+            del tree[name]
     tree["directions"] = {
         direction: {"network": _kind_of(network), **_said(network)} for direction, network in config.networks.items()
     }
@@ -256,6 +262,7 @@ def config_from_json(text: str, where: str) -> TranslatorConfig:
         images=_entry(tree, "images", int, where),
         networks=networks,
         classes=_classes(tree, networks, where),
+        begun_with=_entry({"begun_with": "", **tree}, "begun_with", str, where),
     )
 
 

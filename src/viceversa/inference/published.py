@@ -123,12 +123,21 @@ def read_state(path: Path) -> State:
     return read_pth(path, advice, nothing_else=True)
 
 
-def _generator(path: Path) -> Any:
+def read_network(path: Path) -> Recognised:
+    """What network a .pth file of the published code holds.
+
+    Raises:
+        CheckpointError: It is missing, damaged, or holds anything else; the message begins with its name.
+    """
     published = read_state(path)
     try:
-        kind, config, state = recognise(published)
+        return recognise(published)
     except CheckpointError as error:
         raise CheckpointError(f"{path}: {error}") from None
+
+
+def _generator(path: Path) -> Any:
+    kind, config, state = read_network(path)
     if kind not in GENERATORS:
         raise CheckpointError(f"{path} is a discriminator; give a generator, such as latest_net_G_A.pth.")
     network = _empty(kind, config)

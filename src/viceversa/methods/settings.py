@@ -43,13 +43,13 @@ class OptimizerConfig(ABC):
     """The learning rate over the run, whichever optimizer it is for."""
 
     learning_rate: float = 2e-4
-    """Step size in the first part of the run."""
+    """Step size in the first part of the run; 0 leaves networks as they are."""
     constant: float = 0.5
     """Share of the run with the full learning rate; after it the rate falls linearly to 0."""
 
     def __post_init__(self) -> None:
-        if self.learning_rate <= 0:
-            raise ConfigError(f"--learning-rate must be above 0; got {self.learning_rate}.")
+        if self.learning_rate < 0:
+            raise ConfigError(f"--learning-rate must not be negative; got {self.learning_rate}.")
         if not 0 <= self.constant <= 1:
             raise ConfigError(f"--constant is a share of the run, 0 to 1; got {self.constant}.")
 

@@ -119,6 +119,23 @@ def load_newest(trainer: Trainer, folder: Path) -> float | None:
     return progress["seconds"]
 
 
+def newest_networks(folder: Path) -> tuple[int, dict[str, Tensor]]:
+    """Images seen, and the networks and their averages, of the newest checkpoint in ``folder``; on the CPU.
+
+    Names begin with "method." and "averaged.". Image pools are not among them.
+
+    Raises:
+        CheckpointError: It is damaged.
+    """
+    names = complete(folder)
+    newest = folder / names[-1]
+    progress = _verified(newest, names[-2] if len(names) > 1 else None)
+    try:
+        return progress["images"], load_file(newest / "state.safetensors")
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(f"{newest} cannot be read ({error}).") from None
+
+
 def _module_state(trainer: Trainer) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     """The state of all processes, and that of this one."""
     own = per_process(trainer.method)

@@ -1,6 +1,7 @@
 """What stands around a run: which folder it may go on in, signals, memory that does not suffice, determinism."""
 
 import json
+import shlex
 import signal
 import tempfile
 import threading
@@ -18,6 +19,7 @@ from viceversa.config import PrecisionName, TrainConfig, difference, read_config
 from viceversa.data.pictures import Pictures
 from viceversa.data.sources import PictureData
 from viceversa.errors import ConfigError, TrainingError, ViceversaError
+from viceversa.inference.folder import WEIGHTS_FILE
 from viceversa.inference.memory import is_out_of_memory
 from viceversa.naming import readable
 from viceversa.training import checkpoint, lock
@@ -38,17 +40,34 @@ def check_folder(config: TrainConfig[Any]) -> TrainConfig[Any] | None:
     if config.out.exists() and not config.out.is_dir():
         raise ConfigError(f"{config.out} is a file. Name a new folder with --out.")
     if path.exists():
+        _refuse_translator(config.out)
         former = read_config(path, config.out)
         if changed := difference(former, as_before(former, config)):
             raise ConfigError(
-                f"{config.out} holds a run of other settings ({'; '.join(changed)}). "
-                "Give the same settings to go on with it, or another folder with --out."
+                f"{config.out} holds a run of other settings ({'; '.join(changed)}). Give the same settings to go on "
+                f"with it, or another folder with --out{_begin_with(config.out)}."
             )
         return former
     if config.out.is_dir() and any(entry.name not in _NOTHING for entry in config.out.iterdir()):
         raise ConfigError(f"{config.out} holds other things and no run. Name a new folder with --out.")
     _check_place(config.out)
     return None
+
+
+def _refuse_translator(out: Path) -> None:
+    """A translator folder has a config.json too, of another kind."""
+    if (out / WEIGHTS_FILE).is_file():
+        raise ConfigError(
+            f"{out} is a translator folder, and a run needs a folder of its own. Name a new one with --out; to begin "
+            f"with the weights of that translator, add --from {shlex.quote(str(out))}."
+        )
+
+
+def _begin_with(out: Path) -> str:
+    """What helps where a run that has come to something cannot go on as it is asked to: the end of a sentence."""
+    if not checkpoint.complete(out / "checkpoints"):
+        return ""
+    return f"; to begin a new run with its weights: --from {shlex.quote(str(out))} --out NEW"
 
 
 def as_before(former: TrainConfig[Any], config: TrainConfig[Any]) -> TrainConfig[Any]:
@@ -115,7 +134,7 @@ def check_pictures(out: Path, pictures: Pictures, *, moved: bool) -> None:
         return
     summary, counts = former_summary(out), pictures.counts
     former, content = summary.get("pictures", counts), summary.get("content")
-    way_out = "Put them back as they were to go on, or start anew with another --out."
+    way_out = f"Put them back as they were to go on, or start anew with another --out{_begin_with(out)}."
     if former != counts:
         raise ConfigError(f"{out} was trained on {former} pictures and now there are {counts}. {way_out}")
     if content is not None and content != pictures.content:
@@ -123,7 +142,7 @@ def check_pictures(out: Path, pictures: Pictures, *, moved: bool) -> None:
     if content is None and moved:
         raise ConfigError(
             f"{out} was begun by a version that knew pictures by their folders alone, and these are others. Name the "
-            "same folders with --data, or --a and --b, to go on, or start anew with another --out."
+            f"same folders with --data, or --a and --b, to go on, or start anew with another --out{_begin_with(out)}."
         )
 
 

@@ -19,7 +19,7 @@ from viceversa.errors import ViceversaError
 from viceversa.evaluation.diversity import diversity
 from viceversa.inference.folder import save_translator
 from viceversa.naming import json_bytes
-from viceversa.training import checkpoint, guards, lock, machine, summary
+from viceversa.training import checkpoint, guards, initial, lock, machine, summary
 from viceversa.training.bar import ProgressBar
 from viceversa.training.evaluating import Evaluator
 from viceversa.training.log import Board, MetricsLog, replace_file
@@ -59,6 +59,7 @@ def train(config: TrainConfig[Any], *, quiet: bool = False) -> Run:
         TrainingError: A loss is no longer finite, or the disk is full.
     """
     device = machine.choose_device(config.device)
+    initial.check_place(config)
     former = guards.check_folder(config)
     if former:
         config = guards.as_before(former, config)
@@ -72,10 +73,12 @@ def train(config: TrainConfig[Any], *, quiet: bool = False) -> Run:
         where = machine.describe(device, config.precision, fabric.world_size)
         first_line = f"{methods.of(config.method).name} on {where}"
         greet = functools.cache(lambda: ProgressBar(0, quiet=silent).say(first_line))
+        model = initial.shared_model(config, fabric, together)
         pictures = open_pictures(config, fabric, together, quiet=silent, greet=greet)
 
         def prepare() -> Session:
             method = methods.make(config.method, pictures, config.seed)
+            begun = initial.take(method, model) if model else {}
             trainer = Trainer(config, method, pictures, fabric)
             guards.check_pictures(config.out, pictures, moved=guards.moved(former, config))
             plan = guards.check_length(former, config, pictures.epoch_images) if former else ""
@@ -87,7 +90,7 @@ def train(config: TrainConfig[Any], *, quiet: bool = False) -> Run:
                 replace_file(config.out / "config.json", json_bytes(to_json(config)))
             seconds = checkpoint.load_newest(trainer, config.out / "checkpoints") or 0.0
             session = Session(trainer, pictures, seconds, together, stack, quiet=silent)
-            session.announce(where, plan)
+            session.announce(where, begun, plan)
             return session
 
         session = together.each(prepare)
@@ -136,11 +139,17 @@ class Session:
         """Seconds of training in all sessions."""
         return self.seconds_before + time.monotonic() - self.started
 
-    def announce(self, where: str, *remarks: str) -> None:
-        """Says with what and how much is trained, and writes it to summary.json."""
+    def announce(self, where: str, begun: dict[str, Any], *remarks: str) -> None:
+        """Says with what and how much is trained, and writes it to summary.json.
+
+        ``begun`` is what `initial.take` says of a run that begins with the weights of a model.
+        """
+        remarks = (*initial.remarks(begun), *remarks)
         for words in summary.announcement(self.trainer, self.pictures, remarks):
             self._say(words)
-        self.summary = summary.begun(self.trainer, self.pictures, where, guards.former_summary(self.out))
+        former = guards.former_summary(self.out)
+        self.summary = summary.begun(self.trainer, self.pictures, where, former)
+        self.summary["initial"] = begun or former.get("initial", {})
         self._write_summary()
 
     def run(self) -> None:
@@ -290,6 +299,7 @@ class Session:
             size_px=self.config.method.data.size_px,
             images=self.trainer.images_seen,
             classes=self.trainer.method.class_names(self.pictures),
+            begun_with=initial.short_name(self.config),
         )
 
     def _write_summary(self) -> None:

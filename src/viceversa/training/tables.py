@@ -49,7 +49,8 @@ def details(record: RunRecord) -> str:
     pictures = {str(domains.get(key, key)): value for key, value in mapping(summary.get("pictures")).items()}
     machine = {key: summary[key] for key in ("device", "precision") if summary.get(key)}
     skipped = [entry for entry in items(summary.get("skipped")) if isinstance(entry, dict)]
-    cards = {"Weights": weights, "Pictures": pictures, "Machine": machine}
+    begun = {name: value for name, value in mapping(summary.get("initial")).items() if value}
+    cards = {"Begun with": begun, "Weights": weights, "Pictures": pictures, "Machine": machine}
     html = "".join(f'<div class="card"><h3>{name}</h3>{_table(rows)}</div>' for name, rows in cards.items() if rows)
     html = f'<section><h2>The run</h2><div class="cards">{html}</div></section>' if html else ""
     if skipped:

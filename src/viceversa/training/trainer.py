@@ -51,6 +51,10 @@ class Trainer:
         }
         self.optimizers = {group: method.make_optimizer(group, params) for group, params in self.parameters.items()}
         self.base_rates = {group: [g["lr"] for g in opt.param_groups] for group, opt in self.optimizers.items()}
+        if not any(itertools.chain(*self.base_rates.values())):
+            for module in method.modules():
+                if isinstance(module, nn.modules.batchnorm._BatchNorm):  # pyright: ignore[reportPrivateUsage]
+                    module.momentum = 0.0  # at a rate of 0 networks stay as they are, batch norm's statistics too
         self.total_images = config.method.schedule.total_images(pictures.epoch_images)
         self.batch_images = config.method.schedule.batch
         self.images_seen = 0
