@@ -15,9 +15,9 @@ from PIL import Image
 
 from viceversa.cli import main
 from viceversa.data.avatars import write_dataset
-from viceversa.networks import ResNetConfig
+from viceversa.networks import PatchGANConfig, ResNetConfig
 
-from ..inference.published_code import theirs
+from ..inference.published_code import judge, theirs
 from ..preparation.conftest import view, write_film
 from .pages import ROOT, shortened
 
@@ -57,6 +57,8 @@ def things(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copy(root / "portrait.jpg", root / "holiday")
     for name in ("latest_net_G_A.pth", "latest_net_G_B.pth"):
         torch.save(theirs(ResNetConfig(width=4, blocks=1)).state_dict(), root / name)
+    for name in ("latest_net_D_A.pth", "latest_net_D_B.pth"):
+        torch.save(judge(PatchGANConfig(width=4, layers=2)).state_dict(), root / name)
     runtime = root / "node_modules/onnxruntime-web/dist"
     runtime.mkdir(parents=True)
     (runtime / "ort.webgpu.bundle.min.mjs").write_text("// loads ort-wasm-simd-threaded.wasm")

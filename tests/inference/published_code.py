@@ -1,9 +1,9 @@
-"""Generators with the layers and names of the published PyTorch CycleGAN and pix2pix code, with random weights."""
+"""Networks with the layers and names of the published PyTorch CycleGAN and pix2pix code, with random weights."""
 
 import torch
 from torch import Tensor, nn
 
-from viceversa.networks import ResNetConfig, initialise
+from viceversa.networks import PatchGAN, PatchGANConfig, ResNetConfig, initialise
 
 
 def made(network: nn.Module, seed: int = 0) -> nn.Module:
@@ -47,3 +47,10 @@ def theirs(config: ResNetConfig) -> nn.Module:
     network = nn.Module()
     network.model = nn.Sequential(*layers)
     return made(network)
+
+
+def judge(config: PatchGANConfig, seed: int = 0) -> nn.Module:
+    """A discriminator with the published code's names."""
+    network = nn.Module()
+    network.model = made(PatchGAN(config), seed).body
+    return network

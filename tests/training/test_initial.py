@@ -14,13 +14,14 @@ from viceversa.cli import main
 from viceversa.config import configure, from_json, to_json
 from viceversa.errors import CheckpointError, ConfigError
 from viceversa.inference.folder import read_translator
-from viceversa.networks import PatchGAN, PatchGANConfig, ResNetConfig
+from viceversa.networks import PatchGANConfig, ResNetConfig
 from viceversa.training.model import short
 
-from ..inference.published_code import made, theirs
+from ..inference.published_code import judge, made, theirs
 
 NEW_JUDGES = {"discriminator_width": 4, "discriminator_layers": 1}
 """For models without discriminators: the default is slow."""
+JUDGE = PatchGANConfig(width=4, layers=2)
 SIZE = {"width": 3, "blocks": 2, "discriminator_width": 5, "discriminator_layers": 1}
 
 
@@ -173,18 +174,10 @@ def published(folder: Path, **networks: torch.nn.Module) -> Path:
     return folder
 
 
-def judge(channels: int, seed: int) -> torch.nn.Module:
-    """A discriminator with the published code's names."""
-    network = made(PatchGAN(PatchGANConfig(in_channels=channels, width=4, layers=2)), seed)
-    outer = torch.nn.Module()
-    outer.model = network.body
-    return outer
-
-
 def test_published_weights_of_both_directions_are_trained_on(tiny, tmp_path):
     config = ResNetConfig(width=3, blocks=2)
     generators = {"G_A": theirs(config), "G_B": made(theirs(config), 1)}
-    folder = published(tmp_path / "files", **generators, D_A=judge(3, 2), D_B=judge(3, 3))
+    folder = published(tmp_path / "files", **generators, D_A=judge(JUDGE, 2), D_B=judge(JUDGE, 3))
     settings = begun(tiny, "cyclegan", tmp_path / "new", folder, learning_rate=0.0)
     assert settings.method.networks.blocks == 2
     train(settings, quiet=True)
@@ -199,7 +192,7 @@ def test_published_weights_of_both_directions_are_trained_on(tiny, tmp_path):
 
 
 def test_single_published_files_go_where_their_names_say(tiny, tmp_path):
-    folder = published(tmp_path / "files", G_B=theirs(ResNetConfig(width=3, blocks=1)), D=judge(3, 1))
+    folder = published(tmp_path / "files", G_B=theirs(ResNetConfig(width=3, blocks=1)), D=judge(JUDGE, 1))
     files = [folder / "latest_net_G_B.pth", folder / "latest_net_D.pth"]
     train(begun(tiny, "cyclegan", tmp_path / "new", files, images=1), quiet=True)
     told = summary(tmp_path / "new")
