@@ -47,6 +47,14 @@ def window(height: int, width: int, size_px: SizePx) -> tuple[float, float]:
     return width * tall / wide, width
 
 
+def covering(height: int, width: int, size_px: SizePx) -> tuple[int, int]:
+    """Height and width of the smallest image of the shape ``height`` x ``width`` that covers ``size_px``."""
+    tall, wide = sides(size_px)
+    if width * tall >= height * wide:
+        return tall, max(wide, round(width * tall / height))
+    return max(tall, round(height * wide / width)), wide
+
+
 def parse(text: str) -> SizePx:
     """What `words` wrote.
 

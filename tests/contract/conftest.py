@@ -12,7 +12,7 @@ from viceversa.methods import METHODS
 SETTINGS: dict[str, dict[str, dict[str, Any]]] = {
     "cyclegan": {
         "bce": {"objective": "bce"},
-        "wide": {"size_px": (16, 32)},
+        "wide": {"size_px": (16, 32), "fit": "window"},
         "hinge": {"objective": "hinge"},
         "wgan-gp": {"objective": "wgan-gp"},
         "unet": {"generator": "unet", "r1_gamma": 1.0},
@@ -25,9 +25,9 @@ SETTINGS: dict[str, dict[str, dict[str, Any]]] = {
         "dropout": {"size_px": 64, "width": 1, "discriminator_width": 1},  # deep enough for a U-Net to have dropout
         "resnet": {"generator": "resnet", "direction": "b2a", "norm": "instance", "channels_b": 1},
         "wgan-gp": {"objective": "wgan-gp", "discriminator_norm": "instance"},
-        "upright": {"size_px": (32, 16)},
+        "upright": {"size_px": (32, 16), "fit": "window"},
     },
-    "cartoongan": {"wide": {"size_px": (16, 32)}},
+    "cartoongan": {"wide": {"size_px": (16, 32), "fit": "window"}},
 }
 VARIANTS = {
     f"{method} {kind}".strip(): (method, settings)

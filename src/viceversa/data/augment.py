@@ -26,12 +26,28 @@ def crop_and_mirror(
     size = sizes.sides(size_px)
     if not mirror and size == pictures.shape[1:3]:
         return pictures
-    drawn = seeding.bits(seed, stream, positions, 3)
-    places = [there - taken + 1 for there, taken in zip(pictures.shape[1:3], size, strict=True)]
-    corners = torch.stack([drawn[:, side] % count for side, count in enumerate(places)], dim=1)
-    mirrored = drawn[:, 2] % 2 == 1 if mirror else torch.zeros_like(drawn[:, 2], dtype=torch.bool)
+    places = torch.tensor([there - taken + 1 for there, taken in zip(pictures.shape[1:3], size, strict=True)])
+    corners, mirrored = choose(seed, stream, positions, places.to(positions.device), mirror=mirror)
     windows = _by_slices if pictures.device.type == "cpu" else _by_index
     return windows(pictures, size, corners.to(pictures.device), mirrored.to(pictures.device))
+
+
+def choose(seed: int, stream: str, positions: Tensor, places: Tensor, *, mirror: bool) -> tuple[Tensor, Tensor]:
+    """Where the windows of the samples at ``positions`` ``(N,)`` begin, and which of them are mirrored.
+
+    Args:
+        seed: Of the run.
+        stream: A name; other names give other windows.
+        positions: The samples' positions in the run.
+        places: ``(2,)``, or ``(N, 2)`` where they differ: in how many places a window can begin, down and across.
+        mirror: Whether to mirror half of them.
+
+    Returns:
+        Corners ``(N, 2)``, top and left; and ``(N,)`` bool.
+    """
+    drawn = seeding.bits(seed, stream, positions, 3)
+    mirrored = drawn[:, 2] % 2 == 1 if mirror else torch.zeros_like(drawn[:, 2], dtype=torch.bool)
+    return drawn[:, :2] % places, mirrored
 
 
 def _by_slices(pictures: Tensor, size: tuple[int, int], corners: Tensor, mirrored: Tensor) -> Tensor:

@@ -4,7 +4,7 @@ Each picture gets a weight, and an epoch repeats and leaves out pictures by it. 
 the epoch alone, so a sample stays one of its position.
 """
 
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,15 +22,27 @@ _STEP = 4  # one pixel in so many, each way, tells the brightness
 _LUMA = np.array([299, 587, 114])  # ITU-R BT.601, in thousandths
 
 
-def brightness(pictures: NDArray[Any], rows: NDArray[np.int64]) -> Values:
-    """Mean luminance of those ``rows`` of ``(N, H, W, C)`` whole numbers, ``(n,)`` in the pictures' own range.
+class Pictures(Protocol):
+    """``(N, H, W, C)``, or pictures of different sides."""
 
-    Three channels are taken as RGB, others all alike. Sums of whole numbers: the same bits on every machine.
+    def __getitem__(self, row: Any, /) -> NDArray[Any]:
+        """One picture, ``(H, W, C)``."""
+        ...
+
+
+def brightness(pictures: Pictures, rows: NDArray[np.int64], channels: int | None = None) -> Values:
+    """Mean luminance of those ``rows`` of pictures ``(H, W, C)`` of whole numbers, ``(n,)`` in their own range.
+
+    Of the first ``channels``, or all. Three are taken as RGB, others all alike. Sums of whole numbers: the same bits on
+    every machine.
     """
-    weights = _LUMA if pictures.shape[3] == 3 else np.ones(pictures.shape[3], np.int64)
-    sums = [pictures[row, ::_STEP, ::_STEP].sum((0, 1), dtype=np.int64) @ weights for row in rows]
-    pixels = len(range(0, pictures.shape[1], _STEP)) * len(range(0, pictures.shape[2], _STEP))
-    return np.array(sums, np.float64) / (pixels * weights.sum())
+    found: list[float] = []
+    for row in rows:
+        looked_at = pictures[row][::_STEP, ::_STEP, :channels]
+        height, width, count = looked_at.shape
+        weights = _LUMA if count == 3 else np.ones(count, np.int64)
+        found.append(float(looked_at.sum((0, 1), dtype=np.int64) @ weights) / (height * width * int(weights.sum())))
+    return np.array(found, np.float64)
 
 
 def weights(a: Values, b: Values) -> tuple[Values, Values]:

@@ -18,12 +18,14 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from viceversa.data.folders import Item
 from viceversa.data.images import Pixels
+from viceversa.data.ragged import Ragged
 from viceversa.data.reading import Remark, gathered
 from viceversa.data.recipe import Made, Recipe, decode
 from viceversa.errors import DataError, PictureError
@@ -54,8 +56,8 @@ class Skipped:
 class PictureSet:
     """Decoded pictures, read from disk as they are looked at."""
 
-    pictures: np.memmap[tuple[int, int, int, int], np.dtype[np.uint8 | np.uint16]]
-    """``(N, H, W, C)`` uint8 or uint16, not to be written to."""
+    pictures: np.memmap[tuple[int, int, int, int], np.dtype[np.uint8 | np.uint16]] | Ragged
+    """``(N, H, W, C)`` uint8 or uint16, not to be written to; or images of different sides, for the fit "window"."""
 
     names: tuple[str, ...]
     """The N names of the items."""
@@ -65,6 +67,9 @@ class PictureSet:
 
     key: str
     """A hash of all that the pictures follow from: the bytes of their files, and the recipe."""
+
+    sides: NDArray[np.int64]
+    """``(N, 2)``: height and width of the pictures before they were fitted; ``(0, 2)`` where that was not recorded."""
 
     remarks: tuple[Remark[Path], ...] = ()
     """What of the files was not used or changed; none of entries that were made before there were remarks."""
@@ -200,8 +205,11 @@ def _open(entry: Path, items: Sequence[Item], bits: Literal[8, 16]) -> PictureSe
         file = entry / _file(bits)
         if file.stat().st_size != math.prod(shape) * bits // 8:
             return None
+        values = np.memmap(file, "<u2" if bits == 16 else np.uint8, "r", shape=shape)
+        kept_sides = about.get("kept_sides")
         return PictureSet(
-            pictures=np.memmap(file, "<u2" if bits == 16 else np.uint8, "r", shape=shape),
+            pictures=values if kept_sides is None else Ragged(pixels=values, sides=_sides(kept_sides)),
+            sides=_sides(about.get("sides", ())),
             names=tuple(items[index].name for index in about["kept"]),
             skipped=tuple(
                 Skipped(path=items[index].files[half], reason=reason) for index, half, reason in about["skipped"]
@@ -215,6 +223,10 @@ def _open(entry: Path, items: Sequence[Item], bits: Literal[8, 16]) -> PictureSe
         )
     except (OSError, ValueError, LookupError, TypeError):
         return None
+
+
+def _sides(listed: Sequence[Sequence[int]]) -> NDArray[np.int64]:
+    return np.array(listed, np.int64).reshape(-1, 2)
 
 
 def _file(bits: Literal[8, 16]) -> str:
@@ -245,6 +257,8 @@ def _write(making: Path, items: Sequence[Item], recipe: Recipe, decoded: Iterato
     skipped: list[tuple[int, int, str]] = []
     counts: list[tuple[tuple[int, int], int, dict[str, int]]] = []
     nearest: list[list[int]] = [[] for _ in recipe.channels]
+    sides: list[tuple[int, int]] = []
+    kept_sides: list[tuple[int, int]] = []
     with (making / _file(recipe.bits)).open("wb") as stream:
         for index, result in enumerate(decoded):
             if isinstance(result, PictureError):
@@ -256,15 +270,19 @@ def _write(making: Path, items: Sequence[Item], recipe: Recipe, decoded: Iterato
                 nearest[half].append(len(kept))
             kept.append(index)
             pixels = result.pixels
+            kept_sides.append((pixels.shape[0], pixels.shape[1]))
+            sides += [result.sides] if result.sides else []
             stream.write(pixels.astype(pixels.dtype.newbyteorder("<"), copy=False).tobytes())
         stream.flush()
         os.fsync(stream.fileno())
     if not kept:
         index, half, reason = skipped[0]
         raise DataError(f"None of {len(items)} pictures can be used; the first is {items[index].files[half]}: {reason}")
-    shape = (len(kept), *recipe.shape)
+    ragged = recipe.fit == "window"  # one image behind the other: (pixels, channels)
+    shape = (sum(map(math.prod, kept_sides)), recipe.shape[2]) if ragged else (len(kept), *recipe.shape)
     remarks = [(one.kind, one.images, one.total, *one.example, one.half) for one in gathered(counts)]
-    about = {"shape": shape, "kept": kept, "skipped": skipped, "remarks": remarks, "nearest": nearest}
+    about: dict[str, Any] = {"shape": shape, "kept": kept, "skipped": skipped, "remarks": remarks, "nearest": nearest}
+    about |= {"sides": sides} | ({"kept_sides": kept_sides} if ragged else {})
     (making / "entry.json").write_text(json.dumps(about), encoding="utf-8")
 
 

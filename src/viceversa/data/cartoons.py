@@ -3,7 +3,6 @@
 import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -16,6 +15,7 @@ from viceversa.data.cache import PictureSet, Progress
 from viceversa.data.folders import Domain
 from viceversa.data.images import Array
 from viceversa.data.pictures import UnpairedPictures
+from viceversa.data.ragged import Ragged
 from viceversa.data.recipe import Recipe
 from viceversa.data.sources import Decoded, UnpairedData
 from viceversa.errors import ConfigError
@@ -68,9 +68,11 @@ class CartoonData(UnpairedData):
 
     def _with_twins(self, sharp: PictureSet, progress: Progress | None) -> PictureSet:
         """The pictures, each with its smoothed twin, ``(N, H, W, 2 C)``, from the cache."""
-        entry: Any = sharp.pictures.filename  # its folder is called by the hash of all contents
-        recipe = Recipe(side_px=sizes.of(*sharp.pictures.shape[1:3]), channels=(self.channels_b, self.channels_b))
-        about = ["edges smoothed", _VERSION, Path(entry).parent.name]
+        ragged = isinstance(sharp.pictures, Ragged)
+        side_px = self.load_px if ragged else sizes.of(*np.asarray(sharp.pictures).shape[1:3])
+        fit = "window" if ragged else "crop"
+        recipe = Recipe(side_px=side_px, fit=fit, channels=(self.channels_b, self.channels_b))
+        about = ["edges smoothed", _VERSION, sharp.key]
 
         def twins() -> Iterator[Array]:
             pictures: Any = sharp.pictures

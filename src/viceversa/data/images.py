@@ -25,7 +25,7 @@ from viceversa.sizes import SizePx
 
 Array: TypeAlias = NDArray[np.uint8]
 Pixels: TypeAlias = NDArray[np.uint8 | np.uint16]
-Fit: TypeAlias = Literal["crop", "stretch"]
+Fit: TypeAlias = Literal["crop", "stretch", "window"]
 
 PIXEL_LIMIT = limits.PIXEL_LIMIT
 
@@ -141,12 +141,13 @@ def fitted(picture: Pixels, size_px: SizePx, fit: Fit = "crop", *, nearest: bool
     """``(H, W, C)`` of uint8 or uint16, which it stays, to ``(height, width, C)`` of ``size_px``.
 
     ``"crop"`` keeps the largest window of that shape in the middle, without distortion; ``"stretch"`` keeps everything
-    and lets the sides change. ``nearest`` as of `resize`.
+    and lets the sides change; ``"window"`` keeps everything undistorted: the smallest picture that covers the size.
+    ``nearest`` as of `resize`.
     """
-    size = sizes.sides(size_px)
-    if fit == "stretch":
-        return _resize(picture, size, None, nearest=nearest)
     height, width = picture.shape[:2]
+    size = sizes.covering(height, width, size_px) if fit == "window" else sizes.sides(size_px)
+    if fit != "crop":
+        return _resize(picture, size, None, nearest=nearest)
     tall, wide = sizes.window(height, width, size_px)
     left, top = (width - wide) / 2, (height - tall) / 2
     return _resize(picture, size, (left, top, left + wide, top + tall), nearest=nearest)

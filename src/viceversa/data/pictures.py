@@ -3,8 +3,8 @@
 import functools
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Literal, Protocol, TypeAlias
+from dataclasses import dataclass, replace
+from typing import Any, Literal, Protocol, TypeAlias
 
 import numpy as np
 import torch
@@ -15,13 +15,14 @@ from viceversa import seeding, sizes
 from viceversa.data import balance
 from viceversa.data.augment import crop_and_mirror
 from viceversa.data.cache import Skipped
-from viceversa.data.images import Pixels, portable, resize, to_tensor
+from viceversa.data.images import Pixels, fitted, portable, to_tensor
+from viceversa.data.ragged import Ragged
 from viceversa.sizes import SizePx
 
 HeldOutKind: TypeAlias = Literal["test", "held out", "training"]
 
 _CUDA_SHARE = 0.25  # of the free memory; a data set that takes more stays on the host
-_CUDA_CHUNK = 1024  # pictures sent at once
+_CUDA_CHUNK, _CUDA_CHUNK_PIXELS = 1024, 2**26  # sent at once: pictures; pixels where pictures lie in one row
 
 _order = functools.lru_cache(maxsize=8)(seeding.permutation)  # a batch or two of it are asked for again and again
 
@@ -97,14 +98,15 @@ class Pictures(Protocol):
 class Deck:
     """Pictures (or pairs) that are shuffled anew for each epoch and drawn by position."""
 
-    store: Pixels | Tensor
-    """``(N, H, W, C)`` uint8 or uint16, a memory map on the host; or on the device, as `images.portable` gives it."""
+    store: Pixels | Tensor | Ragged
+    """``(N, H, W, C)`` uint8 or uint16, a memory map on the host; or on the device, as `images.portable` gives it; or
+    images of different sides, out of which windows from anywhere are cut."""
 
     rows: NDArray[np.int64]
     """Those of the N that are trained on."""
 
-    kept: Pixels
-    """``(M, H, W, C)`` uint8 or uint16, the pictures that may be held out."""
+    kept: Pixels | Ragged
+    """``(M, H, W, C)`` uint8 or uint16, the pictures that may be held out; of images of different sides, the middle."""
 
     kept_rows: NDArray[np.int64]
     """Those of the M that are."""
@@ -140,24 +142,21 @@ class Deck:
     @property
     def bits(self) -> int:
         """Of a value: 8 or 16."""
-        return 8 * self.kept.dtype.itemsize
+        kept = self.kept.pixels if isinstance(self.kept, Ragged) else self.kept
+        return 8 * kept.dtype.itemsize
 
     def draw(self, positions: Tensor) -> Tensor:
         """``(N, C, H, W)`` float32 in [-1, 1]: the picture that is at ``positions`` in an endless row of epochs."""
         rows = self.rows_at(positions)
+        crop: dict[str, Any] = {"seed": self.seed, "stream": f"crop {self.stream}", "positions": positions}
+        if isinstance(self.store, Ragged):
+            windows = self.store.windows(rows, self.size_px, **crop, mirror=self.mirror)
+            return to_tensor(_moved(windows, self.device))
         if isinstance(self.store, Tensor):
             chosen = self.store[torch.from_numpy(rows).to(self.device)]
         else:
             chosen = _sent(self.store, rows, self.device)
-        windows = crop_and_mirror(
-            chosen,
-            self.size_px,
-            seed=self.seed,
-            stream=f"crop {self.stream}",
-            positions=positions,
-            mirror=self.mirror,
-        )
-        return to_tensor(windows)
+        return to_tensor(crop_and_mirror(chosen, self.size_px, **crop, mirror=self.mirror))
 
     def held_out(self, limit: int | None, start: int) -> Tensor:
         """``(N, C, H, W)`` float32 in [-1, 1], whole pictures without any chance in them."""
@@ -167,7 +166,7 @@ class Deck:
         pictures = [
             np.concatenate(
                 [
-                    resize(part, size, nearest=half < len(self.kept_nearest) and row in self.kept_nearest[half])
+                    fitted(part, self.size_px, nearest=half < len(self.kept_nearest) and row in self.kept_nearest[half])
                     for half, part in enumerate(np.split(self.kept[row], edges, axis=2))
                 ],
                 axis=2,
@@ -302,24 +301,37 @@ class PairedPictures:
         return (b, a) if self.backwards else (a, b)
 
 
+def _moved(pictures: Tensor, device: torch.device) -> Tensor:
+    """To the device; on the way to a GPU nobody waits."""
+    if device.type != "cuda" or pictures.is_cuda:
+        return pictures.to(device)
+    return pictures.pin_memory().to(device, non_blocking=True)
+
+
 def _sent(store: Pixels, rows: NDArray[np.int64], device: torch.device) -> Tensor:
     """``store[rows]`` on the device; on the way to a GPU nobody waits."""
     if device.type != "cuda":
         return portable(store[rows]).to(device)
     if store.dtype != np.uint8:
-        return portable(store[rows]).pin_memory().to(device, non_blocking=True)
+        return _moved(portable(store[rows]), device)
     pinned = torch.empty((len(rows), *store.shape[1:]), dtype=torch.uint8, pin_memory=True)
     np.take(store, rows, axis=0, out=pinned.numpy(), mode="clip")  # "raise" would make a copy first
     return pinned.to(device, non_blocking=True)
 
 
-def place(pictures: Pixels, device: torch.device) -> Pixels | Tensor:
+def place(pictures: Pixels | Ragged, device: torch.device) -> Pixels | Tensor | Ragged:
     """The pictures as a tensor on a GPU that has room to spare, else as they are."""
+    if isinstance(pictures, Ragged):
+        return replace(pictures, pixels=_placed(np.asarray(pictures.pixels), device, _CUDA_CHUNK_PIXELS))
+    return _placed(pictures, device, _CUDA_CHUNK)
+
+
+def _placed(pictures: Pixels, device: torch.device, at_once: int) -> Pixels | Tensor:
     if device.type != "cuda" or pictures.nbytes > _CUDA_SHARE * torch.cuda.mem_get_info(device)[0]:
         return np.asarray(pictures)
     there = torch.empty(pictures.shape, dtype=portable(pictures[:1]).dtype, device=device)
-    for start in range(0, len(pictures), _CUDA_CHUNK):
-        there[start : start + _CUDA_CHUNK] = portable(np.array(pictures[start : start + _CUDA_CHUNK]))
+    for start in range(0, len(pictures), at_once):
+        there[start : start + at_once] = portable(np.array(pictures[start : start + at_once]))
     return there
 
 

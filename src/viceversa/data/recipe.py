@@ -10,7 +10,7 @@ from viceversa import sizes
 from viceversa.data import formats
 from viceversa.data.folders import Item
 from viceversa.data.formats import npy
-from viceversa.data.images import Fit, Pixels, eight_bit, fitted, sixteen_bit
+from viceversa.data.images import PIXEL_LIMIT, Fit, Pixels, eight_bit, fitted, sixteen_bit
 from viceversa.data.labels import looks_like_labels
 from viceversa.data.reading import Reading, remarks_on
 from viceversa.errors import PictureError
@@ -41,7 +41,7 @@ class Recipe:
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """Of one array."""
+        """Of one array; with the fit "window" of the smallest that there can be."""
         return *sizes.sides(self.side_px), sum(self.channels)
 
     def about(self) -> dict[str, Any]:
@@ -68,6 +68,9 @@ class Made:
 
     nearest: tuple[bool, ...] = ()
     """Whether each was resized by nearest neighbor, and has to be when it is resized again."""
+
+    sides: tuple[int, int] | None = None
+    """Height and width of the picture, or of each half, before it was fitted; large JPEGs may be read at a fraction."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -104,11 +107,17 @@ def decode(item: Item, recipe: Recipe) -> Made:
             f"{item.files[0]}: it is {width} x {height} px, smaller than the {_in_words(recipe.smallest_px)} that "
             "training takes; choose a smaller --size, or let it be enlarged with --enlarge."
         )
+    if recipe.fit == "window" and sizes.pixels(sizes.covering(height, width, recipe.side_px)) > PIXEL_LIMIT:
+        raise PictureError(
+            f"{item.files[0]}: it is {width} x {height} px, too long to be enlarged to a short side of "
+            f"{min(recipe.shape[:2])} px; cut it in pieces, which viceversa prepare does."
+        )
     arrays = [fitted(part.pixels, recipe.side_px, recipe.fit, nearest=part.nearest) for part in parts]
     return Made(
         pixels=np.concatenate(arrays, axis=2),
         remarks=tuple(part.remarks for part in parts),
         nearest=tuple(part.nearest for part in parts),
+        sides=(height, width),
     )
 
 

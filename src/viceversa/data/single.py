@@ -16,7 +16,6 @@ from viceversa.data.avatars.classes import portraits
 from viceversa.data.cache import PictureSet, Progress, Skipped
 from viceversa.data.digits import digits
 from viceversa.data.idx import in_idx
-from viceversa.data.images import Fit
 from viceversa.data.others import passed_over, places
 from viceversa.data.parts import Keeping, Part, Source, in_folders
 from viceversa.data.pictures import Deck, HeldOutKind, hold_out, place
@@ -59,7 +58,7 @@ class SingleData:
     mirror: bool = False
     """Mirror half of the samples left to right."""
 
-    fit: Fit = "crop"
+    fit: Literal["crop", "stretch"] = "crop"
     """How pictures become square: "crop" takes their middle, undistorted; "stretch" takes all of them."""
 
     hold_out: int = 64
@@ -89,7 +88,7 @@ class SingleData:
             raise ConfigError(f"--hold-out must be 0 or more, not {self.hold_out}.")
         if self.channels not in (None, 1, 3):
             raise ConfigError(f"--channels must be 3 (colour) or 1 (grey), not {self.channels}.")
-        if self.fit not in get_args(Fit):
+        if self.fit not in ("crop", "stretch"):
             raise ConfigError(f'--fit must be "crop" or "stretch", not "{self.fit}".')
         if self.builtin is not None and self.builtin not in get_args(Builtin):
             raise ConfigError(f'--builtin must be "avatars" or "digits", not "{self.builtin}".')
@@ -154,7 +153,7 @@ class SingleData:
             rows=np.flatnonzero(~apart),
             kept=np.asarray(kept.pictures),
             kept_rows=kept_rows[_in_turn(kept_labels[kept_rows])],
-            channels=train.pictures.shape[3:],
+            channels=np.asarray(train.pictures).shape[3:],
             size_px=self.size_px,
             mirror=self.mirror,
             seed=seed,

@@ -12,13 +12,14 @@ import tyro
 from numpy.typing import NDArray
 
 from viceversa import sizes
-from viceversa.data import balance, cache, folders
+from viceversa.data import balance, cache, folders, outside
 from viceversa.data.balance import Balance
 from viceversa.data.cache import PictureSet, Progress, Skipped
 from viceversa.data.folders import Domain, Item
 from viceversa.data.images import Fit, Pixels, is_deep
 from viceversa.data.others import passed_over, places
 from viceversa.data.pictures import Deck, HeldOutKind, PairedPictures, UnpairedPictures, hold_out, place
+from viceversa.data.ragged import Ragged
 from viceversa.data.reading import Pages, Reading, Resample, in_words
 from viceversa.data.recipe import Recipe
 from viceversa.data.values import Values
@@ -70,7 +71,7 @@ class PictureData:
     """Bits of a value that pictures are kept with; left out: 16 if the first picture of A or of B has more than 8."""
 
     fit: Fit = "crop"
-    """How images come to the size: "crop" takes their middle, undistorted; "stretch" takes all of them."""
+    """"crop" trains on the middle of images, "window" on windows from anywhere, "stretch" on all of them, distorted."""
 
     hold_out: int = 8
     """Of a domain without a test folder: pictures, at most a tenth, kept for samples and metrics; 0 for none."""
@@ -125,7 +126,7 @@ class PictureData:
         if self.bits not in (None, 8, 16):
             raise ConfigError(f"--bits must be 8 or 16, not {self.bits}.")
         if self.fit not in get_args(Fit):
-            raise ConfigError(f'--fit must be "crop" or "stretch", not "{self.fit}".')
+            raise ConfigError(f'--fit must be "crop", "window" or "stretch", not "{self.fit}".')
         for name in ("a", "b"):
             if getattr(self, f"resample_{name}") not in (None, *get_args(Resample)):
                 raise ConfigError(f'--resample-{name} must be "nearest" or "bicubic".')
@@ -210,7 +211,7 @@ class UnpairedData(PictureData):
         )
         if self.balance == "brightness":
             a_light = balance.brightness(parts[0].train.pictures, a_deck.rows)
-            b_light = balance.brightness(parts[1].train.pictures[..., : self.channels_b], b_deck.rows)
+            b_light = balance.brightness(parts[1].train.pictures, b_deck.rows, self.channels_b)
             a_weights, b_weights = balance.weights(a_light, b_light)
             a_deck, b_deck = replace(a_deck, weights=a_weights), replace(b_deck, weights=b_weights)
         return UnpairedPictures(
@@ -294,6 +295,8 @@ class Decoded:
     """By name, what the pictures to train on were read from."""
     at_size: Callable[[NDArray[np.int64]], Pixels]
     """See `Deck.at_size`."""
+    outside: str = ""
+    """A sentence where much of the images lies outside of what is trained on."""
 
     @property
     def skipped(self) -> tuple[Skipped, ...]:
@@ -302,7 +305,8 @@ class Decoded:
 
     def told(self, sides: str) -> tuple[str, ...]:
         """What of the files was not used or changed, in sentences; ``sides`` as of `in_words`."""
-        return tuple(in_words(self.train.remarks + (self.test.remarks if self.test else ()), sides))
+        remarks = in_words(self.train.remarks + (self.test.remarks if self.test else ()), sides)
+        return tuple(filter(None, (self.outside, *remarks)))
 
 
 def _decode(data: PictureData, domain: Domain, sides: str, bits: Literal[8, 16], progress: Progress | None) -> Decoded:
@@ -310,10 +314,10 @@ def _decode(data: PictureData, domain: Domain, sides: str, bits: Literal[8, 16],
     channels = tuple(getattr(data, f"channels_{side}") for side in sides)
     readings = tuple(data.reading(side) for side in sides)
 
-    def build(items: tuple[Item, ...], side_px: SizePx) -> PictureSet:
+    def build(items: tuple[Item, ...], side_px: SizePx, fit: Fit = data.fit) -> PictureSet:
         smallest_px = 1 if data.enlarge else data.size_px
         recipe = Recipe(
-            side_px=side_px, smallest_px=smallest_px, fit=data.fit, channels=channels, bits=bits, readings=readings
+            side_px=side_px, smallest_px=smallest_px, fit=fit, channels=channels, bits=bits, readings=readings
         )
         return cache.build(items, recipe, data.cache, strict=data.strict, progress=progress)
 
@@ -327,13 +331,15 @@ def _decode(data: PictureData, domain: Domain, sides: str, bits: Literal[8, 16],
         )
         raise DataError(f"{domain.folder}/ holds only one picture to train on, {only}; it takes two or more{lost}.")
     items = {item.name: item for item in domain.train}
+    whole: Fit = "crop" if data.fit == "window" else data.fit  # what is measured is always the same part of an image
 
     def at_size(rows: NDArray[np.int64]) -> Pixels:
-        return build(tuple(items[train.names[row]] for row in rows), data.size_px).pictures
+        return np.asarray(build(tuple(items[train.names[row]] for row in rows), data.size_px, whole).pictures)
 
-    test = build(domain.test, data.size_px) if domain.test else None
+    test = build(domain.test, data.size_px, whole) if domain.test else None
     files = {name: item.files for name, item in items.items()}
-    return Decoded(channels=channels, train=train, test=test, files=files, at_size=at_size)
+    outside_it = outside.remark(train.sides, data.load_size_px or data.size_px) if data.fit == "crop" else ""
+    return Decoded(channels=channels, train=train, test=test, files=files, at_size=at_size, outside=outside_it)
 
 
 def _is_deep(items: tuple[Item, ...], *, raw: bool) -> bool:
@@ -372,7 +378,7 @@ def _deck(data: PictureData, part: Decoded, held_out: int, seed: int, stream: st
     return Deck(
         store=place(part.train.pictures, device),
         rows=rows,
-        kept=np.asarray(kept.pictures),
+        kept=kept.pictures if isinstance(kept.pictures, Ragged) else np.asarray(kept.pictures),
         kept_nearest=tuple(map(frozenset, kept.nearest)),
         kept_rows=kept_rows,
         channels=part.channels,

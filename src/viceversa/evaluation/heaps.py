@@ -10,6 +10,7 @@ from viceversa import sizes
 from viceversa.data.colour import eight_bit
 from viceversa.data.images import Array, Pixels, resize
 from viceversa.data.pictures import Deck, HeldOutKind, PairedPictures, UnpairedPictures
+from viceversa.data.ragged import Ragged
 from viceversa.errors import DataError
 from viceversa.sizes import SizePx
 
@@ -89,12 +90,13 @@ def _held_out(deck: Deck, most: int | None) -> Array:
     return _at_size(deck, deck.kept, deck.kept_rows[:most])
 
 
-def _at_size(deck: Deck, pictures: Pixels | torch.Tensor, rows: NDArray[np.int64]) -> Array:
+def _at_size(deck: Deck, pictures: Pixels | torch.Tensor | Ragged, rows: NDArray[np.int64]) -> Array:
     """Resized once, as a test folder's are and as a translator is given them, so that all go one way to the features.
 
-    Held-out pictures of another size are the store's own, for want of a test folder.
+    Held-out pictures of another size are the store's own, for want of a test folder. Of pictures that windows are cut
+    out of, it is the middle.
     """
-    if not isinstance(pictures, torch.Tensor) and _has_size(pictures, deck):
+    if isinstance(pictures, np.ndarray) and _has_size(pictures, deck):
         return eight_bit(pictures[rows])
     if deck.at_size is None:
         raise DataError("These pictures cannot be decoded at the size that they are trained at.")

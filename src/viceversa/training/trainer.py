@@ -27,7 +27,7 @@ class Pictures(Protocol):
         ...
 
     def batch(self, positions: Tensor) -> Batch:
-        """The samples at ``positions`` ``(N,)``: tensors ``(N, C, S, S)`` in [-1, 1] on the device."""
+        """The samples at ``positions`` ``(N,)``: tensors ``(N, C, H, W)`` in [-1, 1] on the device."""
         ...
 
 

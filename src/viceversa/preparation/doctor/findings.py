@@ -6,6 +6,7 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
+from viceversa.data import outside
 from viceversa.preparation.doctor.duplicates import Group
 from viceversa.preparation.doctor.measure import DARK, WORK_PX
 from viceversa.preparation.doctor.scan import Inspected, Picture
@@ -16,8 +17,8 @@ Severity: TypeAlias = Literal["problem", "warning", "note"]
 _FEW = 50
 _ENLARGED = 0.5  # sharpness: what enlarging to twice the size leaves
 _BLACK = 1 / 16  # of white: 12 bits that are stored in 16 reach no further
-_CUT_OFF = 0.4
 _POOR_JPEG = 50
+_USUAL_PX = 256  # of a side in training, where an example of --size is given
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -177,14 +178,15 @@ def small(pictures: Sequence[Picture], which: str) -> Iterator[Finding]:
 
 def elongated(pictures: Sequence[Picture], which: str) -> Iterator[Finding]:
     """The middle square leaves much out."""
-    lost = np.array([1 - min(s := (p.measured.width, p.measured.height)) / max(s) for p in pictures])
-    if len(lost) and lost.mean() > _CUT_OFF:
+    sides = np.array([(picture.measured.height, picture.measured.width) for picture in pictures])
+    lost = outside.shares(sides, 1) if len(sides) else np.empty(0)
+    if len(lost) and lost.mean() >= outside.NOTICEABLE:
         yield Finding(
             code="elongated",
             severity="note",
             what=f"The middle square of {which} leaves out {percent(lost.mean())} of them",
-            consequence="with --fit crop training never sees what is there",
-            remedy="Cut them to what matters, or take --fit stretch",
+            consequence="at a square --size training never sees what is there",
+            remedy=f"Cut them to what matters, or train in another way: {outside.remedy(sides, _USUAL_PX)}",
             examples=chosen(pictures, lost >= np.median(lost)),
         )
 
