@@ -18,22 +18,25 @@ def within(box: Box, outer: Box) -> bool:
 @settings(max_examples=60, deadline=None)
 @given(
     left=st.integers(0, 20), top=st.integers(0, 20), width=st.integers(8, 400), height=st.integers(8, 400),
-    crop=st.sampled_from(["center", "tiles", "none"]), size=st.integers(8, 64), enlarge=st.booleans(),
+    crop=st.sampled_from(["center", "tiles", "none"]), tall=st.integers(8, 64), wide=st.integers(8, 64),
+    enlarge=st.booleans(),
 )  # fmt: skip
-def test_boxes_lie_inside_and_are_large_enough(left, top, width, height, crop, size, enlarge):
-    config = PrepareConfig(crop=crop, size_px=size, enlarge=enlarge, tiles=3)
+def test_boxes_lie_inside_and_are_large_enough(left, top, width, height, crop, tall, wide, enlarge):
+    wide = tall if crop == "none" else wide
+    config = PrepareConfig(crop=crop, size_px=(tall, wide), enlarge=enlarge, tiles=3)
     picture = np.zeros((top + height + 5, left + width + 5, 3), np.uint8)
     inner = Box(left, top, left + width, top + height)
     found = crops.boxes(picture, inner, config, "source", 0)
-    assert bool(found) == (enlarge or min(width, height) >= size)
+    assert bool(found) == (enlarge or (width >= wide and height >= tall))
     for box in found:
         assert within(box, inner)
         if crop != "none":
-            assert box.width == box.height
-        assert max(box.width, box.height) <= crops.LONG * min(box.width, box.height)
+            assert abs(box.width * tall - box.height * wide) <= max(tall, wide), "but for a pixel"
+        else:
+            assert max(box.width, box.height) <= crops.LONG * min(box.width, box.height)
         made = crops.cut(picture, box, config)
-        assert min(made.shape[:2]) == size
-        assert crop == "none" or made.shape == (size, size, 3)
+        assert min(made.shape[:2]) == min(tall, wide)
+        assert crop == "none" or made.shape == (tall, wide, 3)
     assert found == crops.boxes(picture, inner, config, "source", 0)
 
 
@@ -42,6 +45,9 @@ def test_the_middle_is_the_middle():
     config = PrepareConfig(size_px=32)
     assert crops.boxes(picture, Box(0, 0, 120, 90), config) == [Box(15, 0, 105, 90)]
     assert crops.boxes(picture, Box(0, 20, 120, 70), config) == [Box(35, 20, 85, 70)]
+    wide = PrepareConfig(size_px="32x64")
+    assert crops.boxes(picture, Box(0, 0, 120, 90), wide) == [Box(0, 15, 120, 75)]
+    assert crops.boxes(picture, Box(0, 0, 30, 90), PrepareConfig(size_px="64x16")) == [Box(4, 0, 26, 90)]
 
 
 @pytest.mark.parametrize(("shape", "count"), [((100, 240), 1), ((100, 250), 2), ((100, 990), 9), ((600, 100), 6)])
@@ -83,6 +89,8 @@ def test_faces_are_found_and_cut_square(shared_data):
     (box,) = crops.boxes(clear[0], Box(30, 0, 176, 150), config)
     assert within(box, Box(30, 0, 176, 150))
     assert crops.boxes(clear[0], Box(0, 0, 176, 176), PrepareConfig(size_px=177, crop="faces")) == []
+    for box in crops.boxes(street, Box(0, 0, 900, 500), PrepareConfig(size_px=(64, 96), crop="faces")):
+        assert box.width / box.height == pytest.approx(1.5, rel=0.02)
 
 
 def test_what_is_no_face_is_not_cut(make_view, shared_data):

@@ -7,6 +7,7 @@ from itertools import groupby
 import numpy as np
 from numpy.typing import NDArray
 
+from viceversa import sizes
 from viceversa.preparation.config import PrepareConfig
 from viceversa.preparation.frames import BLANK_CONTRAST, Measures
 from viceversa.preparation.seen import Seen
@@ -130,7 +131,7 @@ def _without_faults(
 
 
 def _fault(frame: Seen, found: Measures, config: PrepareConfig, *, is_fading: bool, blurred: float) -> str | None:
-    if not config.enlarge and min(frame.inner.width, frame.inner.height) < config.size_px:
+    if not config.enlarge and not sizes.covers((frame.inner.height, frame.inner.width), config.size_px):
         return "small"
     if config.pair_with is not None:  # half of a pair may be a map or a drawing; it is not for us to judge
         return None

@@ -6,11 +6,15 @@ from typing import Annotated, Any, Literal, TypeAlias, get_args
 
 import tyro
 
+from viceversa import sizes
 from viceversa.errors import ConfigError
+from viceversa.sizes import SizePx
 
 DomainName: TypeAlias = Literal["A", "B"]
 Crop: TypeAlias = Literal["center", "tiles", "faces", "none"]
 Made: TypeAlias = Literal["edges", "grey", "blurred", "small"]
+
+_SMALLEST_PX = 8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,14 +24,14 @@ class PrepareConfig:
     domain: DomainName = "A"
     """Which side of the data set this is: A goes to trainA/ and testA/, B to trainB/ and testB/."""
 
-    size_px: Annotated[int, tyro.conf.arg(name="size")] = 256
-    """Pixels of a side of the pictures written; with "none" of their short side."""
+    size_px: Annotated[SizePx, tyro.conf.arg(name="size")] = 256
+    """Of the images written: 256 for squares, 256x512 for height x width; with "none" the short side."""
 
     crop: Crop = "center"
-    """What is cut out: the middle square, random squares ("tiles"), a square around each face, or nothing."""
+    """What of the size's shape is cut out: the middle, random places ("tiles"), around each face; or "none": all."""
 
     tiles: int = 4
-    """With "tiles": squares for each frame or picture."""
+    """With "tiles": how many for each frame or picture."""
 
     per_scene: int = 6
     """Frames kept of a film's scene, at most."""
@@ -75,7 +79,15 @@ class PrepareConfig:
     """Threads; 0 takes one for each core. The result does not depend on it."""
 
     def __post_init__(self) -> None:
-        for name, flag, least in (("size_px", "size", 8), ("tiles", "tiles", 1), ("per_scene", "per-scene", 1)):
+        object.__setattr__(self, "size_px", sizes.checked(self.size_px, "--size"))
+        if min(sizes.sides(self.size_px)) < _SMALLEST_PX:
+            raise ConfigError(f"--size must be at least {_SMALLEST_PX}; got {sizes.words(self.size_px)}.")
+        if self.crop == "none" and not isinstance(self.size_px, int):
+            raise ConfigError(
+                f"--crop none keeps the shape of each image, so --size is its short side, one number; got "
+                f"{sizes.words(self.size_px)}."
+            )
+        for name, flag, least in (("tiles", "tiles", 1), ("per_scene", "per-scene", 1)):
             if getattr(self, name) < least:
                 raise ConfigError(f"--{flag} must be at least {least}; got {getattr(self, name)}.")
         for name, low, high in (
@@ -116,5 +128,7 @@ class PrepareConfig:
     def settings(self) -> dict[str, Any]:
         """What the result depends on, as plain JSON values."""
         tree = {key: str(value) if isinstance(value, Path) else value for key, value in asdict(self).items()}
+        if isinstance(self.size_px, tuple):
+            tree["size_px"] = list(self.size_px)  # as JSON gives it back
         del tree["workers"]
         return tree

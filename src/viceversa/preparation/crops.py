@@ -7,12 +7,13 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from viceversa import seeding
+from viceversa import seeding, sizes
 from viceversa.data.images import Array
 from viceversa.extras import need
 from viceversa.preparation.borders import Box
 from viceversa.preparation.config import PrepareConfig
 from viceversa.preparation.frames import to_grey
+from viceversa.sizes import SizePx
 
 LONG = 2.5  # wider than any cinema screen: from here on a picture is cut in pieces instead of losing most of it
 _FACE_PX = 30  # side of the smallest face wanted, when it is looked for: smaller ones are found less surely
@@ -24,27 +25,27 @@ _local = threading.local()
 def boxes(picture: Array, inner: Box, config: PrepareConfig, *names: int | str) -> list[Box]:
     """The parts of ``(H, W, 3)`` to cut out, all inside of ``inner``; ``names`` say where random tiles come from."""
     if config.crop == "faces":
-        least = 1 if config.enlarge else round(config.size_px / _FACE_ROOM)
-        found = [_around(face, inner) for face in faces(inner.cut(picture), least)]
+        least = 1 if config.enlarge else round(min(sizes.sides(config.size_px)) / _FACE_ROOM)
+        found = [_around(face, inner, config.size_px) for face in faces(inner.cut(picture), least)]
     else:
-        found = [box for part, piece in enumerate(_pieces(inner)) for box in _of_piece(piece, config, part, *names)]
-    return [box for box in found if config.enlarge or min(box.width, box.height) >= config.size_px]
+        pieces = _pieces(inner, config.size_px)
+        found = [box for part, piece in enumerate(pieces) for box in _of_piece(piece, config, part, *names)]
+    return [box for box in found if config.enlarge or sizes.covers((box.height, box.width), config.size_px)]
 
 
 def gist(inner: Box, config: PrepareConfig) -> Box:
     """The part to be measured of what lies in ``inner``: what `boxes` cuts out, where that is one known beforehand."""
-    pieces = _pieces(inner)
+    pieces = _pieces(inner, config.size_px)
     return _of_piece(pieces[0], config, 0)[0] if config.crop == "center" and len(pieces) == 1 else inner
 
 
 def cut(picture: Array, box: Box, config: PrepareConfig) -> Array:
-    """That part, in the size asked for: ``(S, S, 3)``, or with a short side of S where nothing is cropped."""
-    size = config.size_px, config.size_px
+    """That part, in the size asked for: ``(H, W, 3)``, or with that short side where nothing is cropped."""
+    height, width = sizes.sides(config.size_px)
     if config.crop == "none":
-        scale = config.size_px / min(box.width, box.height)
-        size = max(config.size_px, round(box.width * scale)), max(config.size_px, round(box.height * scale))
+        height, width = sizes.covering(box.height, box.width, config.size_px)
     part = Image.fromarray(np.ascontiguousarray(box.cut(picture)))
-    return np.asarray(part.resize(size, Image.Resampling.BICUBIC))
+    return np.asarray(part.resize((width, height), Image.Resampling.BICUBIC))
 
 
 def faces(picture: Array, least_px: int) -> list[Box]:
@@ -90,22 +91,34 @@ def _cascade(name: str) -> Any:
     return cascades[name]
 
 
-def _around(face: Box, inner: Box) -> Box:
-    """A square with room around the face, moved or shrunk so that it lies in ``inner``."""
-    side = min(round(max(face.width, face.height) * _FACE_ROOM), inner.width, inner.height)
-    left = inner.left + min(max(0, (face.left + face.right - side) // 2), inner.width - side)
-    top = inner.top + min(max(0, (face.top + face.bottom - side) // 2), inner.height - side)
-    return Box(left, top, left + side, top + side)
+def _around(face: Box, inner: Box, size_px: SizePx) -> Box:
+    """A box of that shape with room around the face, moved or shrunk so that it lies in ``inner``."""
+    side = round(max(face.width, face.height) * _FACE_ROOM)
+    height, width = sizes.covering(*sizes.sides(size_px), side)
+    most_height, most_width = _largest(inner, size_px)
+    height, width = min(height, most_height), min(width, most_width)
+    left = inner.left + min(max(0, (face.left + face.right - width) // 2), inner.width - width)
+    top = inner.top + min(max(0, (face.top + face.bottom - height) // 2), inner.height - height)
+    return Box(left, top, left + width, top + height)
 
 
-def _pieces(inner: Box) -> list[Box]:
-    """The whole, or where it is very long equal pieces along it, each a square or a little longer."""
-    long, short = max(inner.width, inner.height), min(inner.width, inner.height)
+def _largest(piece: Box, size_px: SizePx) -> tuple[int, int]:
+    """Height and width of the largest box of that shape in ``piece``."""
+    height, width = sizes.window(piece.height, piece.width, size_px)
+    return round(height), round(width)
+
+
+def _pieces(inner: Box, size_px: SizePx) -> list[Box]:
+    """The whole, or where it is very long equal pieces along it, each of that shape or a little longer."""
+    tall, wide = sizes.sides(size_px)
+    across, down = inner.width * tall, inner.height * wide  # of a box of the very shape they are equal
+    long, short = max(across, down), min(across, down)
     if long < LONG * short:
         return [inner]
     count = long // short
-    ends = [round(long * part / count) for part in range(count + 1)]
-    if inner.width > inner.height:
+    side = inner.width if across > down else inner.height
+    ends = [round(side * part / count) for part in range(count + 1)]
+    if across > down:
         return [Box(inner.left + a, inner.top, inner.left + b, inner.bottom) for a, b in pairwise(ends)]
     return [Box(inner.left, inner.top + a, inner.right, inner.top + b) for a, b in pairwise(ends)]
 
@@ -113,17 +126,19 @@ def _pieces(inner: Box) -> list[Box]:
 def _of_piece(piece: Box, config: PrepareConfig, part: int, *names: int | str) -> list[Box]:
     if config.crop == "none":
         return [piece]
-    short = min(piece.width, piece.height)
+    most_height, most_width = _largest(piece, config.size_px)
     if config.crop == "center":
-        left, top = piece.left + (piece.width - short) // 2, piece.top + (piece.height - short) // 2
-        return [Box(left, top, left + short, top + short)]
-    least = min(short, max(config.size_px, short // 2))
+        left, top = piece.left + (piece.width - most_width) // 2, piece.top + (piece.height - most_height) // 2
+        return [Box(left, top, left + most_width, top + most_height)]
+    tall, wide = sizes.sides(config.size_px)
+    least = min(most_height, max(tall, most_height // 2))
     found: list[Box] = []
     for tile in range(config.tiles):
         key = seeding.derive(config.seed, "tiles", *names, part, tile)
         random = np.random.Generator(np.random.Philox(key))
-        side = int(random.integers(least, short + 1))
-        left = piece.left + int(random.integers(0, piece.width - side + 1))
-        top = piece.top + int(random.integers(0, piece.height - side + 1))
-        found.append(Box(left, top, left + side, top + side))
+        height = int(random.integers(least, most_height + 1))
+        width = min(most_width, round(height * wide / tall))
+        left = piece.left + int(random.integers(0, piece.width - width + 1))
+        top = piece.top + int(random.integers(0, piece.height - height + 1))
+        found.append(Box(left, top, left + width, top + height))
     return found
