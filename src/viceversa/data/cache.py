@@ -159,13 +159,18 @@ def _found_or_made(
 def _key(items: Sequence[Item], recipe: Recipe, folder: Path, pool: ThreadPoolExecutor) -> str:
     """The hash of all contents and the recipe; not worked out again while no file's size or times change."""
     files = [file for item in items for file in item.files]
+    different = list(dict.fromkeys(files))  # pages of one file are many items
+    pages = [item.pages for item in items]
     head = [_FORMAT, recipe.about()]
-    stamps = [_stamp(file) for file in files]
-    known = folder / "known" / _hash([*head, [str(file.absolute()) for file in files], stamps])
+    stamp_of = {file: _stamp(file) for file in different}
+    stamps = [stamp_of[file] for file in files]
+    which = [pages] if any(pages) else []  # without pages the same as ever
+    known = folder / "known" / _hash([*head, [str(file.absolute()) for file in files], stamps, *which])
     with suppress(OSError):
         if len(key := known.read_text(encoding="utf-8")) == _HEX_DIGITS:
             return key
-    key = _hash([*head, [len(item.files) for item in items], list(pool.map(_contents, files))])
+    contents = dict(zip(different, pool.map(_contents, different), strict=True))
+    key = _hash([*head, [len(item.files) for item in items], [contents[file] for file in files], *which])
     youngest = max((max(stamp[1:3]) for stamp in stamps), default=0)
     if time.time_ns() - youngest > _SETTLED_SECONDS * 10**9:
         with suppress(OSError):  # without this note the next start is slower, no more

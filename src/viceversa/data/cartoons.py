@@ -63,6 +63,8 @@ class CartoonData(UnpairedData):
                 test=self._with_twins(cartoons.test, progress) if cartoons.test else None,
                 files=cartoons.files,
                 at_size=cartoons.at_size,
+                groups=cartoons.groups,
+                pages=cartoons.pages,
             ),
         ]
 

@@ -20,6 +20,12 @@ class Item:
     files: tuple[Path, ...]
     """One file (a picture, or a pair side by side), or two (the halves of a pair, A first)."""
 
+    pages: tuple[int, ...] = ()
+    """Which page of each file; empty for the first, or the only one."""
+
+    group: str = ""
+    """Of a page: the name that the whole file would have; pages of one file are not parted by what is held out."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Domain:

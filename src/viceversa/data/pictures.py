@@ -335,10 +335,23 @@ def _placed(pictures: Pixels, device: torch.device, at_once: int) -> Pixels | Te
     return there
 
 
-def hold_out(names: Sequence[str], count: int) -> NDArray[np.bool_]:
-    """Which ``count`` of the names are held out: those of the smallest hash, so that new ones hardly change it."""
-    coded = [name.encode("utf-8", "surrogatepass") for name in names]  # on disk they need not be valid UTF-8
-    order = sorted(range(len(names)), key=lambda row: hashlib.blake2b(coded[row]).digest())
+def hold_out(names: Sequence[str], count: int, groups: Sequence[str] | None = None) -> NDArray[np.bool_]:
+    """Which ``count`` of the names are held out: those of the smallest hash, so that new ones hardly change it.
+
+    Names of one of the ``groups`` (pages of one file) stay together: whole groups are taken as long as they are within
+    the count; if none is, the first of them, as long as it is no more than a third of all.
+    """
+    members: dict[str, list[int]] = {}
+    for row, group in enumerate(names if groups is None else groups):
+        members.setdefault(group, []).append(row)
+    # On disk names need not be valid UTF-8.
+    order = sorted(members, key=lambda group: hashlib.blake2b(group.encode("utf-8", "surrogatepass")).digest())
+    taken: list[int] = []
+    for group in order:
+        if len(taken) + len(members[group]) <= count:
+            taken += members[group]
+    if count and not taken:
+        taken = next((members[group] for group in order if 3 * len(members[group]) <= len(names)), [])
     chosen = np.zeros(len(names), np.bool_)
-    chosen[order[:count]] = True
+    chosen[taken] = True
     return chosen

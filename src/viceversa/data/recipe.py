@@ -12,6 +12,7 @@ from viceversa.data.folders import Item
 from viceversa.data.formats import npy
 from viceversa.data.images import PIXEL_LIMIT, Fit, Pixels, eight_bit, fitted, sixteen_bit
 from viceversa.data.labels import looks_like_labels
+from viceversa.data.picture import Picture
 from viceversa.data.reading import Reading, remarks_on
 from viceversa.errors import PictureError
 from viceversa.sizes import SizePx
@@ -90,11 +91,11 @@ def decode(item: Item, recipe: Recipe) -> Made:
     """
     if len(recipe.channels) == 1:
         # Twice the size that is needed leaves something to filter.
-        parts = [_read(item.files[0], recipe, 0, at_least_px=2 * max(recipe.shape[:2]))]
+        parts = [_read(item, recipe, 0, at_least_px=2 * max(recipe.shape[:2]))]
     elif len(item.files) == 1:
-        parts = _halves(item.files[0], recipe)
+        parts = _halves(item, recipe)
     else:
-        parts = [_read(file, recipe, half) for half, file in enumerate(item.files)]
+        parts = [_read(item, recipe, half) for half in range(2)]
         (height_a, width_a), (height, width) = (part.pixels.shape[:2] for part in parts)
         if (height_a, width_a) != (height, width):
             raise PictureError(
@@ -126,8 +127,10 @@ def _in_words(size_px: SizePx) -> str:
     return f"{size_px} px" if isinstance(size_px, int) else f"{size_px[1]} px of width and {size_px[0]} px of height"
 
 
-def _read(file: Path, recipe: Recipe, half: int, at_least_px: int | None = None) -> _Part:
+def _read(item: Item, recipe: Recipe, half: int, at_least_px: int | None = None) -> _Part:
     channels, reading = recipe.channels[half], recipe.reading(half)
+    place = min(half, len(item.files) - 1)
+    file, page = item.files[place], item.pages[place] if item.pages else None
     raw = reading.values is not None
     with formats.named(file):
         shape = npy.mapped(file, raw=raw).shape if formats.family(file) == "NPY" else ()
@@ -136,9 +139,21 @@ def _read(file: Path, recipe: Recipe, half: int, at_least_px: int | None = None)
                 f"it has {shape[2]} channels, and an array does not say whether the last is alpha; cut that off, or "
                 "train on all of them (--channels-a, --channels-b)."
             )
-    picture = formats.read(file, at_least_px=at_least_px, raw=raw)
+    if page is not None:
+        picture = formats.read(file, raw=raw, page=page)
+    elif reading.pages == "channels":
+        picture = _stacked(file, channels, raw=raw)
+    else:
+        picture = formats.read(file, at_least_px=at_least_px, raw=raw)
     with formats.named(file):
+        if picture.about.kind == "TIFF" and (page is not None or reading.pages != "first"):
+            picture = replace(picture, about=replace(picture.about, several=False))  # all that there are are used
         remarks = remarks_on(picture, channels, recipe.bits)
+        if page is not None and channels not in (1, 3, picture.pixels.shape[2]):
+            raise PictureError(
+                f"page {page + 1} has {picture.pixels.shape[2]} channels, and {channels} are asked for; with --pages "
+                "channels all pages of a file are the channels of one image."
+            )
         if reading.values is not None:
             levels = reading.values.levels(picture.pixels)
             picture = replace(picture, pixels=levels.pixels)
@@ -152,10 +167,29 @@ def _read(file: Path, recipe: Recipe, half: int, at_least_px: int | None = None)
     return _Part(pixels=pixels, remarks={kind: count for kind, count in remarks.items() if count}, nearest=nearest)
 
 
-def _halves(file: Path, recipe: Recipe) -> list[_Part]:
+def _stacked(file: Path, channels: int, *, raw: bool) -> Picture:
+    """A file whose pages are the channels of one image."""
+    pages = [formats.read(file, raw=raw, page=page) for page in formats.pages(file)]
+    first = pages[0]
+    if len(pages) == 1:
+        return first
+    with formats.named(file):
+        if len({(page.pixels.shape[:2], page.pixels.dtype) for page in pages}) > 1:
+            raise PictureError("its pages differ in size or depth, so they cannot be the channels of one image.")
+        pixels = np.concatenate([page.pixels for page in pages], axis=2)
+        if pixels.shape[2] != channels:
+            raise PictureError(
+                f"its {len(pages)} pages make {pixels.shape[2]} channels, and {channels} are asked for; ask "
+                "for as many with --channels-a and --channels-b."
+            )
+    return replace(first, pixels=pixels)
+
+
+def _halves(item: Item, recipe: Recipe) -> list[_Part]:
+    file = item.files[0]
     alike = recipe.channels[0] == recipe.channels[1] and recipe.reading(0) == recipe.reading(1)
-    a = _read(file, recipe, 0)
-    b = a if alike else _read(file, recipe, 1)
+    a = _read(item, recipe, 0)
+    b = a if alike else _read(item, recipe, 1)
     width = a.pixels.shape[1]
     if width % 2:
         raise PictureError(

@@ -18,6 +18,8 @@ from viceversa.data.cache import PictureSet, Progress, Skipped
 from viceversa.data.folders import Domain, Item
 from viceversa.data.images import Fit, Pixels, is_deep
 from viceversa.data.others import passed_over, places
+from viceversa.data.pages import expanded
+from viceversa.data.pages import in_words as in_pages
 from viceversa.data.pictures import Deck, HeldOutKind, PairedPictures, UnpairedPictures, hold_out, place
 from viceversa.data.ragged import Ragged
 from viceversa.data.reading import Pages, Reading, Resample, in_words
@@ -200,14 +202,14 @@ class UnpairedData(PictureData):
             DataError: The folders cannot be trained on; a `PictureError` for one file, with ``strict``.
         """
         parts = self.parts(progress)
-        held_out = _held_out_count(self, parts)
-        kind = _held_out_kind(parts, held_out)
+        apart = held_out(self, parts)
+        kind = _held_out_kind(parts, apart)
         if kind == "training":  # one domain has nothing else to show: then the other shows no better
             parts = [replace(part, test=None) for part in parts]
         names = self._names()
         a_deck, b_deck = (
-            _deck(self, part, held_out, seed, side, torch.device(device))
-            for part, side in zip(parts, ("a", "b"), strict=True)
+            _deck(self, part, mask, seed, side, torch.device(device))
+            for part, mask, side in zip(parts, apart, ("a", "b"), strict=True)
         )
         if self.balance == "brightness":
             a_light = balance.brightness(parts[0].train.pictures, a_deck.rows)
@@ -263,16 +265,16 @@ class PairedData(PictureData):
     def open(self, seed: int, device: torch.device | str, progress: Progress | None = None) -> PairedPictures:
         """Decodes the pairs, or finds them in the cache; arguments and errors as of `UnpairedData.open`."""
         (part,) = self.parts(progress)
-        held_out = _held_out_count(self, [part])
+        apart = held_out(self, [part])
         names = self._names()
         return PairedPictures(
-            pairs=_deck(self, part, held_out, seed, "pairs", torch.device(device)),
+            pairs=_deck(self, part, apart[0], seed, "pairs", torch.device(device)),
             backwards=self.direction == "b2a",
             domains={"a": names[0], "b": names[1]},
             content={"pairs": part.train.identity()},
             skipped=passed_over(places(self.root, self.a, self.b)) + part.skipped,
             remarks=part.told("ab"),
-            held_out_kind=_held_out_kind([part], held_out),
+            held_out_kind=_held_out_kind([part], apart),
         )
 
     def parts(self, progress: Progress | None) -> list["Decoded"]:
@@ -297,6 +299,10 @@ class Decoded:
     """See `Deck.at_size`."""
     outside: str = ""
     """A sentence where much of the images lies outside of what is trained on."""
+    groups: Mapping[str, str] = field(default_factory=dict[str, str])
+    """By name, what is held out together: pages of one file; others are alone."""
+    pages: str = ""
+    """What is said of files of several pages."""
 
     @property
     def skipped(self) -> tuple[Skipped, ...]:
@@ -306,7 +312,7 @@ class Decoded:
     def told(self, sides: str) -> tuple[str, ...]:
         """What of the files was not used or changed, in sentences; ``sides`` as of `in_words`."""
         remarks = in_words(self.train.remarks + (self.test.remarks if self.test else ()), sides)
-        return tuple(filter(None, (self.outside, *remarks)))
+        return tuple(filter(None, (self.pages, self.outside, *remarks)))
 
 
 def _decode(data: PictureData, domain: Domain, sides: str, bits: Literal[8, 16], progress: Progress | None) -> Decoded:
@@ -321,6 +327,8 @@ def _decode(data: PictureData, domain: Domain, sides: str, bits: Literal[8, 16],
         )
         return cache.build(items, recipe, data.cache, strict=data.strict, progress=progress)
 
+    if readings[0].pages == "images":
+        domain = replace(domain, train=expanded(domain.train), test=expanded(domain.test))
     train = build(domain.train, data.load_px)
     if len(train.names) < 2:
         only = ", ".join(train.names)
@@ -338,8 +346,17 @@ def _decode(data: PictureData, domain: Domain, sides: str, bits: Literal[8, 16],
 
     test = build(domain.test, data.size_px, whole) if domain.test else None
     files = {name: item.files for name, item in items.items()}
-    outside_it = outside.remark(train.sides, data.load_size_px or data.size_px) if data.fit == "crop" else ""
-    return Decoded(channels=channels, train=train, test=test, files=files, at_size=at_size, outside=outside_it)
+    groups = {name: item.group or name for name, item in items.items()}
+    return Decoded(
+        channels=channels,
+        train=train,
+        test=test,
+        files=files,
+        at_size=at_size,
+        outside=outside.remark(train.sides, data.load_size_px or data.size_px) if data.fit == "crop" else "",
+        groups=groups,
+        pages=in_pages(domain.train + domain.test),
+    )
 
 
 def _is_deep(items: tuple[Item, ...], *, raw: bool) -> bool:
@@ -350,9 +367,18 @@ def _is_deep(items: tuple[Item, ...], *, raw: bool) -> bool:
 
 
 def held_out(data: PictureData, parts: list[Decoded]) -> list[NDArray[np.bool_]]:
-    """For each part, which of its training pictures are kept out of training: none, where there is a test folder."""
+    """For each part, which of its training pictures are kept out of training.
+
+    None, where there is a test folder; or where none of a part can be spared, for then the others show no better.
+    """
     count = _held_out_count(data, parts)
-    return [hold_out(part.train.names, 0 if part.test else count) for part in parts]
+    masks = [_apart(part, 0 if part.test else count) for part in parts]
+    spared = all(mask.any() for part, mask in zip(parts, masks, strict=True) if part.test is None)
+    return masks if spared else [np.zeros_like(mask) for mask in masks]
+
+
+def _apart(part: Decoded, count: int) -> NDArray[np.bool_]:
+    return hold_out(part.train.names, count, [part.groups.get(name, name) for name in part.train.names])
 
 
 def _held_out_count(data: PictureData, parts: list[Decoded]) -> int:
@@ -361,20 +387,21 @@ def _held_out_count(data: PictureData, parts: list[Decoded]) -> int:
     return min(data.hold_out, *(count // _HELD_OUT_SHARE for count in without)) if without else 0
 
 
-def _held_out_kind(parts: list[Decoded], held_out: int) -> HeldOutKind:
+def _held_out_kind(parts: list[Decoded], masks: list[NDArray[np.bool_]]) -> HeldOutKind:
     """Of the domain that is worse off."""
     if all(part.test is not None for part in parts):
         return "test"
-    return "held out" if held_out else "training"
+    return "held out" if any(mask.any() for mask in masks) else "training"
 
 
-def _deck(data: PictureData, part: Decoded, held_out: int, seed: int, stream: str, device: torch.device) -> Deck:
-    apart = hold_out(part.train.names, held_out if part.test is None else 0)
+def _deck(
+    data: PictureData, part: Decoded, apart: NDArray[np.bool_], seed: int, stream: str, device: torch.device
+) -> Deck:
     rows = np.flatnonzero(~apart)
     if part.test is not None:
         kept, kept_rows = part.test, np.arange(len(part.test.names))
     else:
-        kept, kept_rows = part.train, np.flatnonzero(apart) if held_out else rows
+        kept, kept_rows = part.train, np.flatnonzero(apart) if apart.any() else rows
     return Deck(
         store=place(part.train.pictures, device),
         rows=rows,

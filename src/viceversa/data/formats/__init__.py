@@ -4,6 +4,7 @@ The contents of a file decide on its format, not its name. A name decides when a
 """
 
 import dataclasses
+import itertools
 import os
 import secrets
 from collections.abc import Generator
@@ -24,8 +25,8 @@ from viceversa.data.picture import About, Animation, Picture
 from viceversa.errors import PictureError
 
 __all__ = [
-    "KINDS", "SUFFIXES", "family", "fitted", "kind_for", "kind_of", "named", "png_about", "read", "read_frames",
-    "replacing", "save", "size_of", "write", "write_frames",
+    "KINDS", "SUFFIXES", "family", "fitted", "kind_for", "kind_of", "named", "pages", "png_about", "read",
+    "read_frames", "replacing", "save", "size_of", "write", "write_frames",
 ]  # fmt: skip
 
 _MODES = {"CMYK": ("JPEG", "TIFF"), "LAB": ("TIFF",)}
@@ -34,7 +35,12 @@ _ANY_CHANNELS = ("TIFF", "NPY")
 
 
 def read(
-    path: Path | str, *, max_pixels: int | None = None, at_least_px: int | None = None, raw: bool = False
+    path: Path | str,
+    *,
+    max_pixels: int | None = None,
+    at_least_px: int | None = None,
+    raw: bool = False,
+    page: int = 0,
 ) -> Picture:
     """A file's picture, upright: the first of several.
 
@@ -45,6 +51,7 @@ def read(
             faster, as long as its short side keeps at least this many pixels.
         raw: Leave numbers without a usual range as they are, for `viceversa.data.values`: whole numbers of any kind,
             and floats outside [0, 1].
+        page: Of a TIFF, one of those that `pages` gives.
 
     Raises:
         PictureError: The file is no picture, is damaged or too large. The text begins with ``"<path>: "``.
@@ -60,12 +67,22 @@ def read(
             check_pixels(path, header.width, header.height, max_pixels)
             if header.depth == 16:
                 return _read_png(path, header)
-        if kind == "TIFF" and not pillow.reads_tiff(path):
-            return _read_tiff(path, max_pixels, raw=raw)
-        return pillow.read(path, max_pixels, at_least_px, raw=raw)
+        if kind == "TIFF" and not pillow.reads_tiff(path, page):
+            return _read_tiff(path, max_pixels, raw=raw, page=page)
+        return pillow.read(path, max_pixels, at_least_px, raw=raw, page=page)
 
 
-def read_frames(path: Path | str, *, max_pixels: int | None = None) -> Animation | None:
+def pages(path: Path | str, *, max_pixels: int | None = None) -> tuple[int, ...]:
+    """Places of the pages of a TIFF that are images of their own, for `read`; of any other file the first alone.
+
+    Raises:
+        PictureError: As of `read`.
+    """
+    with named(path):
+        return tiff.pages(path, max_pixels) if family(path) == "TIFF" else (0,)
+
+
+def read_frames(path: Path | str, *, max_pixels: int | None = None, raw: bool = False) -> Animation | None:
     """All pictures of an animation or of a TIFF of several pages; None of a file that has but one.
 
     Raises:
@@ -73,8 +90,12 @@ def read_frames(path: Path | str, *, max_pixels: int | None = None) -> Animation
     """
     with named(path):
         kind = _checked(path, max_pixels)
-        if kind in ("HEIF", "NPY") or (kind == "TIFF" and not pillow.reads_tiff(path)):
+        if kind in ("HEIF", "NPY"):
             return None
+        if kind == "TIFF" and (raw or not pillow.reads_tiff(path)):
+            places = tiff.pages(path, max_pixels)
+            frames = (read(path, max_pixels=max_pixels, raw=raw, page=place) for place in places)
+            return Animation(frames=frames, about=About(kind="TIFF"), loop=None) if len(places) > 1 else None
         if kind == "PNG" and not png.read_header(path).animated:
             return None
         animation = pillow.read_frames(path, max_pixels)
@@ -141,7 +162,13 @@ def write_frames(file: BinaryIO, animation: Animation, kind: str, quality: int =
     if kind not in pillow.ANIMATED:
         able = " ".join(suffix for suffix, each in KINDS.items() if each in pillow.ANIMATED)
         raise PictureError(f"it has several frames, and {kind} holds one; choose another kind with --format: {able}.")
-    frames = (fitted(picture, kind if kind in ("GIF", "WEBP", "AVIF") else "8 bit") for picture in animation.frames)
+    given = iter(animation.frames)
+    first = next(given)
+    given = itertools.chain([first], given)
+    if kind == "TIFF" and (first.pixels.dtype != np.uint8 or first.pixels.shape[2] > 4):
+        tiff.write_pages(file, (fitted(picture, kind) for picture in given))
+        return
+    frames = (fitted(picture, kind if kind in ("GIF", "WEBP", "AVIF") else "8 bit") for picture in given)
     pillow.write_frames(file, Animation(frames=frames, about=animation.about, loop=animation.loop), kind, quality)
 
 
@@ -188,10 +215,11 @@ def fitted(picture: Picture, kind: str) -> Picture:
     return Picture(pixels=pixels, about=dataclasses.replace(picture.about, mode=mode, icc=icc))
 
 
-def _read_tiff(path: Path | str, max_pixels: int | None, *, raw: bool) -> Picture:
-    with tiff.Reader(path, max_pixels, raw=raw) as reader:
+def _read_tiff(path: Path | str, max_pixels: int | None, *, raw: bool, page: int) -> Picture:
+    with tiff.Reader(path, max_pixels, raw=raw, page=page) as reader:
         picture, orientation = reader.read(), reader.orientation
-    about = dataclasses.replace(picture.about, turned=orientation > 1)
+    several = len(tiff.pages(path, max_pixels)) > 1
+    about = dataclasses.replace(picture.about, turned=orientation > 1, several=several)
     return Picture(pixels=exif.upright(picture.pixels, orientation), about=about)
 
 

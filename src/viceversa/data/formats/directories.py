@@ -22,6 +22,7 @@ _NAMED_TWICE = 2  # so many times its bytes may the entries of a file name
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
 _NUMBERS = {1: "B", 3: "H", 4: "I", 16: "Q"}
 _PLAIN = (1, 2, 6, 7)  # bytes and text, of which a library makes no list of numbers
+_KIND = 254
 _WIDTH, _HEIGHT, _BITS, _SAMPLES, _STRIP_ROWS, _PLANES = 256, 257, 258, 277, 278, 284
 _TILE_WIDTH, _TILE_HEIGHT = 322, 323
 _BLOCKS = (330, 34665, 34853, 40965)  # directories that an entry leads to: reduced images, EXIF, GPS, Interop
@@ -41,6 +42,8 @@ class Page:
     """Strips or tiles."""
     part_pixels: int
     """Pixels of a strip or a tile."""
+    kind: int = 0
+    """Bits of what it is: 1 for a reduced image, 4 for a transparency mask."""
 
     @property
     def pixel_bytes(self) -> int:
@@ -155,7 +158,7 @@ class _Directories:
         parts = -(-width // across) * -(-height // down)
         return Page(
             width=width, height=height, channels=channels, bits=max(1, one(_BITS, 1)),
-            parts=parts * (channels if one(_PLANES, 1) == 2 else 1), part_pixels=across * down,
+            parts=parts * (channels if one(_PLANES, 1) == 2 else 1), part_pixels=across * down, kind=one(_KIND),
         )  # fmt: skip
 
     def _values(self, entries: dict[int, tuple[int, int, bytes]], tag: int) -> tuple[int, ...]:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import ExifTags, Image, UnidentifiedImageError
 
 from viceversa.data import colour, exif
 from viceversa.data.formats.directories import is_sound
@@ -30,24 +30,33 @@ def opened(path: Path | str, max_pixels: int | None = None) -> Generator[Image.I
         yield image
 
 
-def reads_tiff(path: Path | str) -> bool:
+def reads_tiff(path: Path | str, page: int = 0) -> bool:
     """Whether a TIFF comes out right in Pillow: beyond 8 bits it has one channel only, of which zero is black."""
     try:
         with warnings_ignored(), Image.open(path, formats=("TIFF",)) as image:
+            image.seek(page)
             tags: Any = image.tag_v2  # pyright: ignore[reportAttributeAccessIssue]
             bits, photometric = tags.get(258, (1,)), tags.get(262)
             if max(bits) == 8 and tags.get(339, (1,))[0] == 2:  # Pillow takes signed bytes for unsigned ones
                 return False
             return max(bits) <= 8 or (len(bits) == tags.get(277, 1) == 1 and photometric != 0)
-    except (UnidentifiedImageError, Image.DecompressionBombError, ValueError):
+    except (UnidentifiedImageError, Image.DecompressionBombError, ValueError, SyntaxError, EOFError):
         return False
 
 
 def read(
-    path: Path | str, max_pixels: int | None = None, at_least_px: int | None = None, *, raw: bool = False
+    path: Path | str,
+    max_pixels: int | None = None,
+    at_least_px: int | None = None,
+    *,
+    raw: bool = False,
+    page: int = 0,
 ) -> Picture:
-    """The first frame; see `viceversa.data.formats.read`."""
+    """The first frame, or another page of a TIFF; see `viceversa.data.formats.read`."""
     with opened(path, max_pixels) as image:
+        if page:
+            image.seek(page)
+            check_pixels(path, image.width, image.height, max_pixels)
         if at_least_px is not None and image.format == "JPEG":
             image.draft(None, (at_least_px, at_least_px))
         return from_image(image, raw=raw)
@@ -79,6 +88,8 @@ def read_frames(path: Path | str, max_pixels: int | None = None) -> Animation | 
 
 def from_image(image: Image.Image, *, raw: bool = False) -> Picture:
     """A Pillow image of any mode, upright; ``raw`` as of `viceversa.data.formats.read`."""
+    stored: Any = getattr(image, "tag_v2", {})
+    lies = stored.get(ExifTags.Base.Orientation, 1)
     image.load()
     found = _exif(
         image
@@ -95,7 +106,7 @@ def from_image(image: Image.Image, *, raw: bool = False) -> Picture:
         exif=exif.kept(found, (pixels.shape[1], pixels.shape[0])),
         dpi=(float(dpi[0]), float(dpi[1])) if dpi and all(0 < float(side) < 1e5 for side in dpi) else None,
         duration_ms=image.info.get("duration"),
-        turned=orientation > 1,
+        turned=orientation > 1 or lies in range(2, 9),
         several=bool(getattr(image, "is_animated", False)),
         labels=labels,
     )

@@ -1,7 +1,6 @@
 """TIFFs that Pillow does not read whole: colours of 16 bits or floats, many channels, and large ones band by band."""
 
-import itertools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -19,19 +18,18 @@ from viceversa.extras import need
 
 MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _KINDS = ("uint8", "uint16", "float16", "float32", "float64")
-_PAGES_LOOKED_AT = 5
 _TILE_PX = 256
 
 
 class Reader:
-    """The first page of a TIFF.
+    """A page of a TIFF, the first one unless another is asked for.
 
     Raises:
         PictureError: It cannot be read; the text is the rest of a sentence that begins with the file's name.
         MissingExtra: tifffile is not installed.
     """
 
-    def __init__(self, path: Path | str, max_pixels: int | None = None, *, raw: bool = False):
+    def __init__(self, path: Path | str, max_pixels: int | None = None, *, raw: bool = False, page: int = 0):
         """Opens it; ``raw`` as of `viceversa.data.formats.read`."""
         self.raw = raw
         unheard("tifffile")
@@ -39,11 +37,11 @@ class Reader:
         check_tiff(path, max_pixels)  # tifffile believes what a directory says
         self.file = module.TiffFile(path)
         try:
-            page = self.page = self.file.pages[0]
+            found = self.page = self.file.pages[page]
             self._check()
-            self._contiguous, self._compression = page.is_contiguous, int(page.compression)
-            page.compression = 1  # see _parts
-            self._decode: Any = page.decode
+            self._contiguous, self._compression = found.is_contiguous, int(found.compression)
+            found.compression = 1  # see _parts
+            self._decode: Any = found.decode
         except BaseException:
             self.file.close()
             raise
@@ -140,8 +138,6 @@ class Reader:
             raise PictureError(
                 f"its colours ({page.photometric.name}) cannot be read with {page.bitspersample} bits; save it as RGB."
             )
-        if any(not other.is_reduced for other in itertools.islice(self.file.pages, 1, _PAGES_LOOKED_AT)):
-            raise PictureError("it has several pages of more than 8 bits; save them as single pictures.")
         if page.imagedepth != 1 or page.tiledepth != 1:
             raise PictureError("it holds a volume; save it as single pictures.")
         inflating.check(page.compression)
@@ -166,6 +162,33 @@ def write(file: BinaryIO, picture: Picture) -> None:
     height = picture.pixels.shape[0]
     bands = (picture.pixels[top : top + _TILE_PX] for top in range(0, height, _TILE_PX))
     write_bands(file, bands, picture.pixels.shape, picture.pixels.dtype, picture.about)
+
+
+def pages(path: Path | str, max_pixels: int | None = None) -> tuple[int, ...]:
+    """Places of the pages that are images of their own: no reduced ones, and no masks."""
+    found = check_tiff(path, max_pixels)
+    return tuple(place for place, page in enumerate(found) if not page.kind & (1 | 4)) or (0,)
+
+
+def write_pages(file: BinaryIO, pictures: Iterable[Picture]) -> None:
+    """A page for each picture, of any depth and channels."""
+    with need("tifffile", "formats").TiffWriter(file) as writer:
+        for picture in pictures:
+            _write_page(writer, picture)
+
+
+def _write_page(writer: Any, picture: Picture) -> None:
+    pixels, channels = picture.pixels, picture.pixels.shape[2]
+    alpha = {"extrasamples": ["unassalpha"]} if channels in (2, 4) else {}
+    writer.write(
+        np.ascontiguousarray(pixels if channels > 1 else pixels[:, :, 0]),
+        photometric="rgb" if channels in (3, 4) else "minisblack",
+        planarconfig="contig" if channels > 1 else None,
+        compression="zlib",
+        metadata=None,
+        software=False,
+        **alpha,
+    )
 
 
 def write_bands(

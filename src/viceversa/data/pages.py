@@ -1,0 +1,62 @@
+"""Pages of TIFF files as images of their own."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from viceversa.data import formats
+from viceversa.data.folders import Item
+from viceversa.errors import DataError, PictureError
+
+_SUFFIXES = (".tif", ".tiff")
+
+
+def expanded(items: Sequence[Item]) -> tuple[Item, ...]:
+    """An item for each page, "scan.tif#2" the second one; of a pair, page n of A belongs to page n of B.
+
+    Raises:
+        DataError: The files of a pair have different numbers of pages.
+    """
+    found: list[Item] = []
+    for item in items:
+        pages = [pages_of(file) for file in item.files]
+        if len(pages) == 2 and len(pages[0]) != len(pages[1]):
+            raise DataError(
+                f"{item.files[0]} has {counted(len(pages[0]))} and {item.files[1]} has {counted(len(pages[1]))}: page "
+                "n of the one belongs to page n of the other. Make them equally many, or take only the first of each: "
+                "--pages first."
+            )
+        if len(pages[0]) == 1:
+            found.append(item)
+            continue
+        for number, places in enumerate(zip(*pages, strict=True), 1):
+            found.append(Item(name=f"{item.name}#{number}", files=item.files, pages=places, group=item.name))
+    return tuple(found)
+
+
+def pages_of(file: Path) -> tuple[int, ...]:
+    """Places of the pages; one for a file that cannot be read, which is said when it is."""
+    if file.suffix.lower() not in _SUFFIXES:
+        return (0,)
+    try:
+        return formats.pages(file)
+    except PictureError:
+        return (0,)
+
+
+def in_words(items: Sequence[Item]) -> str:
+    """What is said of items of which some are pages; empty where none is."""
+    pages = [item for item in items if item.pages]
+    if not pages:
+        return ""
+    files = len({item.files for item in pages})
+    what, one = ("pair", "a pair") if len(pages[0].files) == 2 else ("file", "an image")
+    many = f"1 {what}" if files == 1 else f"{files:,} {what}s"
+    return (
+        f"{many} of several pages, {counted(len(pages))} in all: each page is {one} of its own; --pages channels or "
+        f"first takes them in another way ({pages[0].files[0]}{'' if files == 1 else ' ...'})"
+    )
+
+
+def counted(number: int) -> str:
+    """How many: "1 page", "6 pages"."""
+    return f"{number:,} page{'' if number == 1 else 's'}"
