@@ -11,6 +11,7 @@ from PIL import Image
 
 from viceversa.data import images
 from viceversa.errors import ConfigError, DataError
+from viceversa.inference import jobs
 from viceversa.inference.files import Summary, translate_files
 from viceversa.inference.translator import Translator
 
@@ -170,6 +171,26 @@ def test_two_pictures_of_one_name(tmp_path: Path, both_ways: Translator) -> None
     assert not (tmp_path / "third").exists()
     twice = [tmp_path / "in", tmp_path / "in" / "a.jpg"]
     assert len(translate_files(both_ways, twice, tmp_path / "fourth", progress=False).done) == 3
+
+
+def test_two_pictures_whose_names_are_one_on_some_file_systems(
+    tmp_path: Path, both_ways: Translator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    draw(tmp_path / "in" / "a.png")
+    draw(tmp_path / "other" / "A.png", seed=1)
+    draw(tmp_path / "other" / "A.BMP", seed=2)
+    inputs = [tmp_path / "in", tmp_path / "other"]
+    is_one = (tmp_path / "OTHER").exists()
+    assert jobs._ignores_case(tmp_path / "not" / "there") == is_one
+    if not is_one:
+        assert len(translate_files(both_ways, inputs, tmp_path / "apart", progress=False).done) == 3
+    monkeypatch.setattr(jobs, "_ignores_case", lambda out: True)
+    with pytest.raises(ConfigError, match=r"in/a.png and .*other/A.png would both become A.png"):
+        translate_files(both_ways, inputs, tmp_path / "one", progress=False)
+    assert not (tmp_path / "one").exists()
+    (tmp_path / "other" / "A.png").unlink()
+    translate_files(both_ways, inputs, tmp_path / "two", suffix="png", progress=False)
+    assert tree(tmp_path / "two") == ["A.BMP.png", "a.png"]
 
 
 def test_what_cannot_be_asked_for(tmp_path: Path, both_ways: Translator) -> None:

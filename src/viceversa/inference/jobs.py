@@ -93,7 +93,7 @@ def _to_files(found: dict[tuple[Path, Path], None], out: Path, suffix: str | Non
         )
     kind = formats.KINDS.get(suffix) if suffix else None
     jobs: list[Job] = []
-    for (source, _), name in _named(found, suffix).items():
+    for (source, _), name in _named(found, suffix, ignores_case=_ignores_case(out)).items():
         film = is_film(source)
         jobs.append(Job(source=source, target=out / name, kind=None if film else kind, film=film))
     return jobs
@@ -129,8 +129,13 @@ def _files_in(folder: Path, out: Path) -> Iterator[Path]:
                 yield Path(place, name)
 
 
-def _named(found: dict[tuple[Path, Path], None], suffix: str | None) -> dict[tuple[Path, Path], Path]:
-    """A name within ``out`` for each file: its own, with another suffix where its kind is not kept."""
+def _named(
+    found: dict[tuple[Path, Path], None], suffix: str | None, *, ignores_case: bool
+) -> dict[tuple[Path, Path], Path]:
+    """A name within ``out`` for each file: its own, with another suffix where its kind is not kept.
+
+    Where ``ignores_case``, A.png and a.png are one name.
+    """
 
     def wanted(source: Path, place: Path) -> Path:
         if is_film(source):  # what is asked of pictures does not hold for films, and the other way round
@@ -140,23 +145,33 @@ def _named(found: dict[tuple[Path, Path], None], suffix: str | None) -> dict[tup
             return place if place.suffix.lower() in formats.SUFFIXES else place.with_suffix(".png")
         return place if place.suffix.lower() == suffix else place.with_suffix(suffix)
 
-    claims: dict[Path, list[tuple[Path, Path]]] = {}
-    for entry in found:
-        claims.setdefault(wanted(*entry), []).append(entry)
+    def on_disk(name: Path) -> str:
+        return str(name).casefold() if ignores_case else str(name)
+
+    claims = Counter(on_disk(wanted(*entry)) for entry in found)
     names: dict[tuple[Path, Path], Path] = {}
-    taken: dict[Path, Path] = {}
+    taken: dict[str, Path] = {}
     for entry in found:
         source, place = entry
         name = wanted(source, place)
-        if len(claims[name]) > 1 and name != place:
+        if claims[on_disk(name)] > 1 and name != place:
             name = place.with_name(place.name + name.suffix)
-        if name in taken:
+        if (other := taken.get(on_disk(name))) is not None:
             raise ConfigError(
-                f"{shown(taken[name])} and {shown(source)} would both become {shown(name)}; translate their "
+                f"{shown(other)} and {shown(source)} would both become {shown(name)}; translate their "
                 "folder, which keeps sub-folders, or give them an --out each."
             )
-        names[entry], taken[name] = name, source
+        names[entry], taken[on_disk(name)] = name, source
     return names
+
+
+def _ignores_case(out: Path) -> bool:
+    """Whether the file system of ``out``, which need not be there yet, takes A and a for one name, as Apple's do."""
+    for folder in (out, *out.absolute().parents):
+        turned = folder.with_name(folder.name.swapcase()) if folder.name else folder
+        if folder.exists() and turned.name != folder.name:
+            return _is_same(folder, turned)
+    return os.path.normcase("A") == "a"
 
 
 def _refuse_replacing_inputs(jobs: list[Job]) -> None:
