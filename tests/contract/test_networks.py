@@ -249,3 +249,24 @@ def works_or_is_refused(make, x) -> bool:
         return f"--size {x.shape[-1]}" in str(error)
     with torch.no_grad():
         return network.train()(x).numel() > 0
+
+
+@pytest.mark.parametrize("parametrised", ["spectral_norm", "weight_norm", "orthogonal"])
+def test_parametrised_weights_are_drawn_as_others_are(parametrised):
+    plain, wrapped = torch.nn.Linear(4, 6), torch.nn.Linear(4, 6)
+    getattr(torch.nn.utils.parametrizations, parametrised)(wrapped)
+    for layer in plain, wrapped:
+        initialise(layer, "orthogonal", 1.0, torch.Generator().manual_seed(1))
+    torch.testing.assert_close(wrapped.eval().weight, plain.weight, atol=1e-4, rtol=0)  # of spectral norm 1
+    assert not wrapped.bias.any()
+
+
+def test_attention_is_drawn_and_embeddings_and_layer_norms_are_not():
+    attention, norm, embedding = torch.nn.MultiheadAttention(8, 2), torch.nn.LayerNorm((2, 3)), torch.nn.Embedding(5, 8)
+    kept = norm.weight.clone(), embedding.weight.clone()
+    network = torch.nn.ModuleList([attention, norm, embedding])
+    initialise(network, "normal", 0.02, torch.Generator().manual_seed(1))
+    assert attention.in_proj_weight.std().item() == pytest.approx(0.02, rel=0.2)
+    assert attention.out_proj.weight.std().item() == pytest.approx(0.02, rel=0.3)
+    assert not attention.in_proj_bias.any()
+    assert all(map(torch.equal, kept, (norm.weight, embedding.weight)))

@@ -6,11 +6,13 @@ from typing import Literal, get_args
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.utils.parametrize import is_parametrized
 
 from viceversa.errors import ConfigError
 
 Norm = Literal["instance", "batch", "none"]
 Initialisation = Literal["normal", "xavier", "kaiming", "orthogonal"]
+_POWER_ITERATIONS = 15  # as torch's own at the start
 
 
 class InstanceNorm(nn.Module):
@@ -90,7 +92,10 @@ def apply_to_each(network: nn.Module, *pictures: Tensor) -> tuple[Tensor, ...]:
 
 
 def initialise(network: nn.Module, kind: Initialisation, gain: float, generator: torch.Generator) -> None:
-    """Draws all convolution and linear weights anew; biases become 0, batch norm's scale N(1, gain).
+    """Draws all convolution, linear and attention weights anew; biases become 0, batch norm's scale N(1, gain).
+
+    Weights that are parametrised, as by spectral normalisation, are drawn too. Embeddings, layer norms and whatever
+    else a module has keep the values that it made.
 
     Args:
         network: The network, changed in place.
@@ -103,21 +108,36 @@ def initialise(network: nn.Module, kind: Initialisation, gain: float, generator:
     """
     if kind not in get_args(Initialisation):
         raise ConfigError(f"There is no initialisation {kind!r}; choose one of {', '.join(get_args(Initialisation))}.")
+
+    def draw(weight: Tensor) -> None:
+        if kind == "normal":
+            nn.init.normal_(weight, 0.0, gain, generator=generator)
+        elif kind == "xavier":
+            nn.init.xavier_normal_(weight, gain=gain, generator=generator)
+        elif kind == "kaiming":
+            nn.init.kaiming_normal_(weight, a=0, mode="fan_in", generator=generator)
+        else:
+            nn.init.orthogonal_(weight, gain=gain, generator=generator)
+
     for module in network.modules():
-        weight, bias = getattr(module, "weight", None), getattr(module, "bias", None)
-        if isinstance(module, nn.modules.batchnorm._BatchNorm):  # pyright: ignore[reportPrivateUsage]
-            nn.init.normal_(module.weight, 1.0, gain, generator=generator)
-        elif isinstance(weight, nn.Parameter) and weight.dim() >= 2:
-            if kind == "normal":
-                nn.init.normal_(weight, 0.0, gain, generator=generator)
-            elif kind == "xavier":
-                nn.init.xavier_normal_(weight, gain=gain, generator=generator)
-            elif kind == "kaiming":
-                nn.init.kaiming_normal_(weight, a=0, mode="fan_in", generator=generator)
-            else:
-                nn.init.orthogonal_(weight, gain=gain, generator=generator)
-        if isinstance(bias, nn.Parameter):
-            nn.init.zeros_(bias)
+        for name in ("weight", "in_proj_weight"):  # the latter is attention's
+            weight = getattr(module, name, None)
+            if isinstance(module, nn.modules.batchnorm._BatchNorm):  # pyright: ignore[reportPrivateUsage]
+                if weight is not None:
+                    nn.init.normal_(weight, 1.0, gain, generator=generator)
+            elif isinstance(module, nn.LayerNorm | nn.Embedding) or not isinstance(weight, Tensor) or weight.dim() < 2:
+                continue
+            elif is_parametrized(module, name):  # what is read is made anew each time; what is assigned is kept
+                fresh = torch.empty_like(weight, requires_grad=False)
+                draw(fresh)
+                setattr(module, name, fresh)
+                for _ in range(_POWER_ITERATIONS):  # spectral normalisation takes one each time that it is asked
+                    getattr(module, name)
+            elif isinstance(weight, nn.Parameter):
+                draw(weight)
+        for name in ("bias", "in_proj_bias"):
+            if isinstance(bias := getattr(module, name, None), nn.Parameter):
+                nn.init.zeros_(bias)
 
 
 def check_dropout_rate(rate: float) -> None:
