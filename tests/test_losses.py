@@ -188,6 +188,16 @@ def test_other_objectives_have_no_penalty(objective):
     assert added(objective)[0] == {}
 
 
+def test_r1_of_a_sum_of_patches_is_their_number_squared_times_as_large():
+    patches = torch.nn.Conv2d(2, 1, 2, dtype=torch.float64)
+    x = pictures(1)
+    with torch.no_grad():
+        count = patches(x)[0].numel()
+    summed = r1_penalty(lambda x: patches(x).flatten(1).sum(1, keepdim=True), x)
+    torch.testing.assert_close(summed, count**2 * r1_penalty(patches, x))
+    assert count > 1
+
+
 def test_r1_is_added_to_any_objective():
     found, critic = added("lsgan", r1_gamma=4.0)
     assert found["d_a_r1"].item() == pytest.approx(2 * critic.w.square().sum().item() / 2, rel=1e-9)

@@ -98,7 +98,11 @@ def gradient_penalty(critic: Callable[[Tensor], Tensor], real: Tensor, fake: Ten
 
 
 def r1_penalty(critic: Callable[[Tensor], Tensor], real: Tensor) -> Tensor:
-    """R1's ``1/2 mean ||grad_x D(x)||^2`` on real pictures (Mescheder et al. 2018, arXiv 1801.04406, Eq. 9)."""
+    """R1's ``1/2 mean ||grad_x D(x)||^2`` on real pictures (Mescheder et al. 2018, arXiv 1801.04406, Eq. 9).
+
+    D(x) is the mean of a picture's logits, as in what it is added to. With P patches a picture, code that takes the
+    gradient of their sum has a penalty P^2 times as large: its gamma is gamma * P^2 here.
+    """
     return gradient_norm(critic, real.detach()).square().mean() / 2
 
 
