@@ -108,7 +108,7 @@ def flags_in(text: str) -> set[str]:
 
 
 def test_no_page_mentions_a_flag_that_there_is_not(capsys):
-    known = LAUNCHERS | {"--help", "--version"}
+    known = LAUNCHERS | {"--help", "--version", "--randomly-seed"}  # the last is of the tests
     for command in COMMANDS:
         known |= flags_in(shown(command, capsys=capsys)) if command != "train" else set()
     for method in methods.METHODS:
