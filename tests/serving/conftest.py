@@ -97,6 +97,7 @@ def _serving(networks: Any, key: bytes | None, models: Any, config: Any) -> Gene
     import uvicorn
 
     from viceversa.serving.app import make_app, with_cors
+    from viceversa.serving.connection import Connection
     from viceversa.serving.models import Model, Models
     from viceversa.serving.service import Service
 
@@ -105,7 +106,7 @@ def _serving(networks: Any, key: bytes | None, models: Any, config: Any) -> Gene
         Models([Model(name=name, path=Path(name), translator=one) for name, one in given.items()]), config
     )
     app = with_cors(make_app(service, key, None), config.cors)
-    server = uvicorn.Server(uvicorn.Config(app, log_level="critical", lifespan="off"))
+    server = uvicorn.Server(uvicorn.Config(app, log_level="critical", lifespan="off", http=Connection))
     listener = socket.create_server(("127.0.0.1", 0))
     thread = threading.Thread(target=lambda: asyncio.run(server.serve([listener])))
     thread.start()

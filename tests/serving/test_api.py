@@ -14,7 +14,7 @@ from viceversa.serving.models import load_models
 
 @pytest.fixture
 def client(serve_here, translator):
-    return serve_here(translator.networks)
+    return serve_here(translator.networks, allow_host=("*",))
 
 
 def pixels(data: bytes) -> np.ndarray:
@@ -246,7 +246,7 @@ def test_a_client_that_goes_away_costs_nothing(client, file):
     address = (client.base_url.host, client.base_url.port)
     for _ in range(3):
         with socket.create_connection(address) as connection:
-            connection.sendall(b"POST /v1/translate HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\nhalf")
+            connection.sendall(b"POST /v1/translate HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\nhalf")
     assert client.post("/v1/translate", content=file()).status_code == 200
     for _ in range(200):
         if client.service.accepted == 0:

@@ -203,7 +203,7 @@ def test_an_upload_that_breaks_off_leaves_nothing(server, visitor):
     (path,) = upload(visitor, b"x").json()
     page = Path(path).parents[1]
     form = b'--x\r\nContent-Disposition: form-data; name="files"; filename="a"\r\n\r\n' + b"x" * 100_000
-    head = "POST /gradio_api/upload HTTP/1.1\r\nHost: x\r\nContent-Length: 150000\r\n"
+    head = "POST /gradio_api/upload HTTP/1.1\r\nHost: localhost\r\nContent-Length: 150000\r\n"
     with socket.create_connection(("127.0.0.1", server.port)) as connection:
         connection.sendall(f"{head}Content-Type: multipart/form-data; boundary=x\r\n\r\n".encode() + form)
         until = time.monotonic() + 20

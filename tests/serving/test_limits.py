@@ -108,7 +108,7 @@ def test_what_takes_too_long_is_given_up_and_its_place_is_free(serve_here, held,
     assert client.service.accepted == 0
     # So is one that does not send its picture to the end.
     with socket.create_connection((client.base_url.host, client.base_url.port)) as connection:
-        connection.sendall(b"POST /v1/translate HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\nhalf")
+        connection.sendall(b"POST /v1/translate HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\nhalf")
         assert connection.recv(100).startswith(b"HTTP/1.1 503")
     held.go.set()
     until(lambda: client.service.batcher.waiting == 0)
@@ -197,6 +197,8 @@ def test_many_at_once_each_get_their_own(serve_here, translator, file):
         {"cors": ("*", "https://x.org/")},
         {"cors": ("ftp://x.org",)},
         {"cors": ("",)},
+        {"allow_host": ("http://x.org",)},
+        {"allow_host": ("x.org:80",)},
     ],
 )
 def test_settings_that_cannot_be(settings):
@@ -230,6 +232,99 @@ def test_where_the_key_comes_from(tmp_path, monkeypatch):
             ServeConfig(api_key_file=tmp_path / "key").api_key()
     with pytest.raises(ConfigError, match="cannot be read"):
         ServeConfig(api_key_file=tmp_path / "none").api_key()
+
+
+def slow(client, head: str, body: bytes = b"") -> socket.socket:
+    """A client that sends so much and then nothing."""
+    connection = socket.create_connection((client.base_url.host, client.base_url.port), timeout=20)
+    connection.sendall(head.encode() + body)
+    return connection
+
+
+UPLOAD = "POST /v1/translate HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5000\r\n\r\n"
+
+
+def test_who_sends_slowly_keeps_nobody_else_waiting(serve_here, translator, file, monkeypatch):
+    from viceversa.serving import connection, gate
+
+    monkeypatch.setattr(gate, "_FIRST_SECONDS", 1.0)
+    monkeypatch.setattr(connection, "HEAD_SECONDS", 1.0)
+    client = serve_here(translator.networks, queue=2)
+    heads = [slow(client, "POST /v1/translate HTTP/1.1\r\nHost: loc") for _ in range(3)]
+    bodies = [slow(client, UPLOAD, b"half") for _ in range(3)]
+    assert client.post("/v1/translate", content=file()).status_code == 200
+    for one in bodies:
+        assert one.recv(1000).startswith(b"HTTP/1.1 408")
+    for one in heads:
+        assert one.recv(1000) == b""
+    for one in (*heads, *bodies):
+        one.close()
+    until(lambda: client.service.held == 0)
+
+
+def test_bodies_in_memory_are_counted_all_together(serve_here, translator, file):
+    from viceversa.serving import service
+
+    small = file()
+    client = serve_here(translator.networks, max_bytes=len(small))
+    service_most = service._HELD_AT_ONCE * len(small)
+    client.service.hold(service_most - len(small) + 1)
+    answer = client.post("/v1/translate", content=small)
+    assert code(answer) == "429 busy"
+    assert "no room for another file now" in answer.json()["error"]["message"]
+    assert int(answer.headers["retry-after"]) >= 1
+    client.service.hold(-1)
+    assert client.post("/v1/translate", content=small).status_code == 200
+    until(lambda: client.service.held == service_most - len(small))
+
+
+def test_a_local_server_answers_to_its_own_names_only(serve_here, translator):
+    client = serve_here(translator.networks)
+    for name in ("localhost", "LOCALHOST:81", "127.0.0.1:8000", "[::1]:80"):
+        assert client.get("/v1/models", headers={"Host": name}).status_code == 200
+    for name in ("evil.example", "evil.example:8000", "localhost.evil.example", "127.0.0.1.evil.example", "a b", "[x"):
+        answer = client.get("/v1/models", headers={"Host": name})
+        assert code(answer) == "403 wrong_host"
+        assert "--allow-host" in answer.json()["error"]["message"]
+    named = serve_here(translator.networks, allow_host=("swap.example",))
+    assert named.get("/v1/models", headers={"Host": "swap.example:81"}).status_code == 200
+    assert code(named.get("/v1/models", headers={"Host": "evil.example"})) == "403 wrong_host"
+    for settings in ({"allow_host": ("*",)}, {"host": "0.0.0.0"}):
+        anybody = serve_here(translator.networks, **settings)
+        assert anybody.get("/v1/models", headers={"Host": "evil.example"}).status_code == 200
+
+
+def test_the_port_is_not_shared_on_windows(monkeypatch):
+    """There SO_REUSEADDR would let a second server have the port too; SO_EXCLUSIVEADDRUSE has another number there."""
+    from viceversa.serving.server import bind
+
+    with bind("127.0.0.1", 0) as usual:
+        assert usual.getsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR)
+    monkeypatch.setattr(socket, "SO_EXCLUSIVEADDRUSE", socket.SO_KEEPALIVE, raising=False)
+    with bind("127.0.0.1", 0) as alone:
+        assert alone.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+        assert not alone.getsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR)
+
+
+def test_room_is_free_again_when_the_thread_has_ended():
+    async def run() -> None:
+        room, go = Room(10), threading.Event()
+        with ThreadPoolExecutor(1) as pool:
+
+            async def decode() -> None:
+                async with asyncio.timeout(0.05), room.take(4) as share:
+                    share.work.append(pool.submit(go.wait))
+                    await asyncio.wrap_future(share.work[0])
+
+            with pytest.raises(TimeoutError):
+                await decode()
+            assert room.free == 6, "whoever asked has given up, but the thread goes on"
+            go.set()
+            async with asyncio.timeout(20), room.take(10):
+                pass
+        assert room.free == 10
+
+    asyncio.run(run())
 
 
 def test_only_so_much_is_decoded_at_once_and_who_comes_first_is_first():

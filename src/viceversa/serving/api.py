@@ -82,8 +82,10 @@ def _refusals(**texts: str) -> dict[int | str, dict[str, Any]]:
     return {int(status[1:]): {"model": Refusal, "description": text} for status, text in texts.items()}
 
 
+_AT_THE_DOOR = {"_401": "The key is missing or wrong.", "_403": "The server is not called so."}
 _REFUSED = _refusals(
-    _401="The key is missing or wrong.",
+    **_AT_THE_DOOR,
+    _408="The file came too slowly.",
     _413="The file is too large, or the picture has too many pixels.",
     _415="It is no picture.",
     _422="A parameter is wrong, or the picture is damaged or does not fit the model.",
@@ -132,9 +134,11 @@ def make_api(service: Service) -> FastAPI:
     )
     async def translate(request: Request, options: Annotated[Options, Query()]) -> Response:
         async with service.request():
+            # A place is taken when all is there: whoever sends slowly does not keep others from it.
             data, options = await _read(request, options, service.config.max_bytes)
-            model = service.models.find(options.model)
-            done = await service.translate(model, data, options.to, options.format, options.quality)
+            with service.place():
+                model = service.models.find(options.model)
+                done = await service.translate(model, data, options.to, options.format, options.quality)
         name = f'inline; filename="translated{SUFFIXES[done.kind]}"'
         return Response(done.data, media_type=MEDIA_TYPES[done.kind], headers={"Content-Disposition": name})
 
@@ -142,7 +146,7 @@ def make_api(service: Service) -> FastAPI:
         "/v1/models",
         summary="The models that are served",
         response_description="All of them.",
-        responses=_refusals(_401=_REFUSED[401]["description"]),
+        responses=_refusals(**_AT_THE_DOOR),
     )
     async def models() -> Listing:
         return Listing(models=[
@@ -161,7 +165,7 @@ def make_api(service: Service) -> FastAPI:
         "/healthz",
         summary="Whether requests are taken",
         response_description="They are.",
-        responses=_refusals(_503="The server is being stopped."),
+        responses=_refusals(_403=_AT_THE_DOOR["_403"], _503="The server is being stopped."),
     )
     async def health() -> Health:
         if service.stopping:
@@ -174,7 +178,7 @@ def make_api(service: Service) -> FastAPI:
         response_class=Response,
         responses={
             200: {"content": {"text/plain": {"schema": {"type": "string"}}}, "description": "The counters."},
-            **_refusals(_401=_REFUSED[401]["description"]),
+            **_refusals(**_AT_THE_DOOR),
         },
     )
     async def metrics() -> Response:

@@ -13,6 +13,7 @@ from viceversa.errors import ConfigError
 KEY_VARIABLE = "VICEVERSA_API_KEY"
 ROOT_PATH = re.compile(r"(/[A-Za-z0-9._~-]+)+")
 _UPLOADS = 4  # at once, at least
+_NAME = re.compile(r"[a-z0-9_.-]+|\[[0-9a-f:.]+\]")
 _ORIGIN = re.compile(r"https?://([a-z0-9_.-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?")
 
 
@@ -50,6 +51,10 @@ class ServeConfig:
     cors: tyro.conf.UseAppendAction[Annotated[tuple[str, ...], tyro.conf.arg(metavar="ORIGIN")]] = ()
     """A web site whose scripts may use the API, such as https://example.org, or * for all; may be given again."""
 
+    allow_host: tyro.conf.UseAppendAction[Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME")]] = ()
+    """A name by which the server may be asked for, beside localhost and its address, such as swap.example.org, or * for
+    any; may be given again. Left out: any, where it listens on an address that other machines reach."""
+
     root_path: str = ""
     """Path under which a proxy shows the server, such as /swap; left out: none."""
 
@@ -78,6 +83,12 @@ class ServeConfig:
                 raise ConfigError(
                     f"--cors must be * or an origin as browsers send it, such as https://example.org or "
                     f"http://localhost:3000, in small letters and without a path; got {origin!r}."
+                )
+        for name in self.allow_host:
+            if name != "*" and not _NAME.fullmatch(name):
+                raise ConfigError(
+                    f"--allow-host must be * or a name without a port, in small letters, such as swap.example.org; "
+                    f"got {name!r}."
                 )
         if self.root_path and not ROOT_PATH.fullmatch(self.root_path):
             raise ConfigError(

@@ -61,6 +61,7 @@ async def translate_film(service: Service, name: str, to: str, source: Path, fol
     from viceversa.inference.video import translate_video
     from viceversa.inference.video.reading import survey
 
+    service.check_place()
     if service.filming >= _MOST_FILMS:
         raise busy(429, "busy", "Other films are waiting already.", 60)
     with service.place(), _counted(service):

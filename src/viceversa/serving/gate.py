@@ -4,6 +4,8 @@ import asyncio
 import base64
 import binascii
 import hmac
+import ipaddress
+import re
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
@@ -18,6 +20,9 @@ App = Callable[[Message, Receive, Send], Awaitable[None]]
 
 _FORM_BYTES = 2**16  # of a form, around the file
 _DRAIN_SECONDS = 2.0
+_FIRST_SECONDS, _LEAST_RATE = 5.0, 2**14  # a body may take the first, and a second for each so many bytes that came
+_HERE = ("localhost", "127.0.0.1", "[::1]")
+_HOST = re.compile(r"([a-z0-9_.-]+|\[[0-9a-f:.]+\])(:[0-9]*)?")
 ROUTES = ("/v1/translate", "/v1/models", "/healthz", "/metrics", "/docs", "/openapi.json")
 _OPEN = ("/healthz",)
 # Nothing is loaded from anywhere else, whatever the page's library may ask for.
@@ -47,7 +52,8 @@ class Gate:
         if root and scope["path"].startswith(f"{root}/"):  # a proxy that passes it on as it came
             scope = {**scope, "path": scope["path"].removeprefix(root)}
         route = scope["path"] if scope["path"] in ROUTES else "page"
-        body = _Body(receive, self.service.config.max_bytes + _FORM_BYTES, dict(scope["headers"]))
+        most = self.service.config.max_bytes + _FORM_BYTES
+        body = _Body(receive, most, dict(scope["headers"]), self.service if route == "/v1/translate" else None)
         answer = _Answer(send, body)
         start = time.perf_counter()
         self.running += route == "/v1/translate"
@@ -60,12 +66,14 @@ class Gate:
             await _refuse(problem, answer.send)
         finally:
             self.running -= route == "/v1/translate"
+            body.let_go()
             self.service.metrics.requests.labels(route, str(answer.status or 500)).inc()
             if route != "page":  # where connections are held open for hours
                 self.service.metrics.seconds.labels(route).observe(time.perf_counter() - start)
 
     def _check(self, scope: Message) -> None:
         headers: dict[bytes, bytes] = dict(scope["headers"])
+        self._check_host(headers.get(b"host", b"").decode("latin-1").lower())
         if self.key is not None and scope["path"] not in _OPEN and not _shows(headers, self.key):
             # A browser asks for a password after "Basic", and sends it with all requests of the page.
             scheme = "Bearer" if scope["path"].startswith("/v1/") else 'Basic realm="viceversa: any name, and the key"'
@@ -74,13 +82,38 @@ class Gate:
         if length.isdigit() and int(length) > self.service.config.max_bytes + _FORM_BYTES:
             raise file_too_large(self.service.config.max_bytes)
 
+    def _check_host(self, host: str) -> None:
+        """Keeps pages of other sites out that let their own name lead to this machine (DNS rebinding)."""
+        config = self.service.config
+        if not host or "*" in config.allow_host or not (config.allow_host or is_local(config.host)):
+            return
+        found = _HOST.fullmatch(host)
+        name = found[1] if found else ""
+        if name not in (*_HERE, config.host.lower(), f"[{config.host.lower()}]", *config.allow_host):
+            raise Problem(
+                403, "wrong_host",
+                f"This server is not called {host[:80]!r}. Ask for localhost, or start it with --allow-host NAME.",
+            )  # fmt: skip
+
+
+def is_local(host: str) -> bool:
+    """Whether an address is reached from this machine only."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
+
 
 class _Body:
-    """Counts what comes in, whatever its headers promised."""
+    """Counts what comes in, whatever its headers promised, and sees that it comes."""
 
-    def __init__(self, receive: Receive, most: int, headers: dict[bytes, bytes]):
+    def __init__(self, receive: Receive, most: int, headers: dict[bytes, bytes], holder: Service | None):
+        """``holder`` keeps all of it in memory; None if nobody does."""
         self._receive = receive
         self._most = most
+        self._holder = holder
+        self._held = 0
+        self._begun = time.monotonic()
         self._asks_first = b"expect" in headers
         self.bytes = 0
         self.whole = False
@@ -89,14 +122,34 @@ class _Body:
         """The next part.
 
         Raises:
-            Problem: 413, with this part it is too much.
+            Problem: 413, with this part it is too much; 408, it comes too slowly; 429, others hold too much.
         """
-        message = await self._receive()
-        self.bytes += len(message.get("body", b""))
+        message = await self._next()
+        count = len(message.get("body", b""))
+        self.bytes += count
         self.whole = message["type"] != "http.request" or not message.get("more_body", False)
         if self.bytes > self._most:
             raise file_too_large(self._most - _FORM_BYTES)
+        if self._holder is not None:
+            self._holder.hold(count)
+            self._held += count
         return message
+
+    async def _next(self) -> Message:
+        if self.whole:  # what comes now is that the client has left, whenever that is
+            return await self._receive()
+        until = self._begun + _FIRST_SECONDS + self.bytes / _LEAST_RATE
+        try:
+            async with asyncio.timeout(until - time.monotonic()):
+                return await self._receive()
+        except TimeoutError:
+            raise Problem(408, "too_slow", f"The file came more slowly than {_LEAST_RATE / 1e3:.0f} kB/s.") from None
+
+    def let_go(self) -> None:
+        """Nothing of it is in memory any more."""
+        if self._holder is not None:
+            self._holder.hold(-self._held)
+            self._held = 0
 
     async def drain(self) -> None:
         """Reads on for a moment: a client that cannot send to the end may never see why it was refused."""

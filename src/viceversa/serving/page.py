@@ -141,16 +141,17 @@ class _Page:
         service = self.service
         try:
             async with service.request():
-                with service.disk.hold(Path(path)):
-                    data = await service.in_pool(lambda: _read(path))
-                model = service.models.find(name)
-                done = await service.translate(model, data, to, kind or None, int(quality))
-                target = model.translator.domains[to]
-                file = f"{Path(path).stem[:80]}-{_plain(target)}{SUFFIXES[done.kind]}"
-                shown = await service.in_pool(lambda: (_preview(done.before), _preview(done.after)))
-                files = {"before.png": shown[0], "after.png": shown[1], file: done.data}
-                async with service.disk.room(sum(map(len, files.values()))):
-                    folder = await service.in_pool(lambda: self._keep(files))
+                with service.place():
+                    with service.disk.hold(Path(path)):
+                        data = await service.in_pool(lambda: _read(path))
+                    model = service.models.find(name)
+                    done = await service.translate(model, data, to, kind or None, int(quality))
+                    target = model.translator.domains[to]
+                    file = f"{Path(path).stem[:80]}-{_plain(target)}{SUFFIXES[done.kind]}"
+                    shown = await service.in_pool(lambda: (_preview(done.before), _preview(done.after)))
+                    files = {"before.png": shown[0], "after.png": shown[1], file: done.data}
+                    async with service.disk.room(sum(map(len, files.values()))):
+                        folder = await service.in_pool(lambda: self._keep(files))
         except Problem as problem:
             raise _shown(problem) from None
         height, width = done.after.pixels.shape[:2]

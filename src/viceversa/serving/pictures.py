@@ -9,6 +9,7 @@ from pathlib import Path
 from PIL import Image, UnidentifiedImageError
 
 from viceversa.data import formats
+from viceversa.data.formats.limits import TooManyPixels, check_bytes
 from viceversa.data.picture import Picture
 from viceversa.errors import MissingExtra, PictureError
 from viceversa.serving.problems import Problem, too_large
@@ -23,20 +24,21 @@ SUFFIXES = {kind: f".{name}" for name, kind in reversed(FORMATS.items())}
 _ANY_SIZE = 2**62
 
 
-def pixels_of(data: bytes, folder: Path, max_pixels: int) -> int:
-    """How many pixels the head of ``data`` tells of; nothing is decoded.
+def size_of(data: bytes, folder: Path, max_pixels: int) -> tuple[int, int]:
+    """How many pixels the head of ``data`` tells of, and their bytes in memory; nothing is decoded.
 
     Raises:
         Problem: As of `decode`.
     """
     with _as_file(data, folder) as file:
-        height, width = formats.size_of(file, max_pixels=_ANY_SIZE)
+        height, width, pixel_bytes = formats.head_of(file, max_pixels=_ANY_SIZE)
         if height * width > max_pixels:
             raise too_large(
                 f"The picture has {width} x {height} px, and at most {max_pixels / 1e6:.3g} megapixels are taken here; "
                 "make it smaller."
             )
-        return height * width
+        check_bytes(file, height * width * pixel_bytes, max_pixels)
+        return height * width, height * width * pixel_bytes
 
 
 def decode(data: bytes, folder: Path, max_pixels: int) -> Picture:
@@ -86,6 +88,8 @@ def kind_for(asked: str | None, picture: Picture) -> str:
 
 def _refusal(error: PictureError, text: str) -> Problem:
     cause = error.__cause__
+    if isinstance(error, TooManyPixels):
+        return too_large(f"The picture is too large: {text}")
     if isinstance(cause, Image.DecompressionBombError):
         return too_large("The picture has more than 357 megapixels; make it smaller.")
     if isinstance(cause, UnidentifiedImageError | MissingExtra):

@@ -14,11 +14,13 @@ import uvicorn
 from viceversa import stopping
 from viceversa.serving.app import LatePage, make_app, page_builder, with_cors
 from viceversa.serving.config import ServeConfig
+from viceversa.serving.connection import Connection
 from viceversa.serving.gate import Gate
 from viceversa.serving.models import Models
 from viceversa.serving.service import Service
 
 _LAST_WORDS_SECONDS = 2
+_MOST_CONNECTIONS = 512  # a page holds one or two; each further one is answered with 503
 _POLL_SECONDS = 0.02
 _TIDY_SECONDS, _KEPT_SECONDS = 600, 3600
 
@@ -56,6 +58,7 @@ async def run(models: Models, config: ServeConfig, key: bytes | None, listener: 
             with_cors(gate, config.cors),  # pyright: ignore[reportArgumentType]
             log_level="warning", access_log=False, server_header=False, lifespan="off",
             timeout_graceful_shutdown=_LAST_WORDS_SECONDS,
+            http=Connection, limit_concurrency=max(_MOST_CONNECTIONS, 2 * config.queue),
         )  # fmt: skip
         logging.getLogger("uvicorn.error").addFilter(lambda record: not str(record.msg).startswith("Cancel %s running"))
 

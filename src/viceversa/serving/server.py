@@ -51,7 +51,10 @@ def bind(host: str, port: int) -> socket.socket:
         raise ConfigError(f"--host {host}: there is no such address; use 127.0.0.1 or 0.0.0.0.") from None
     listener = socket.socket(family, kind, protocol)
     try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a restart need not wait for old connections
+        # A restart need not wait for old connections. On Windows that option would let two servers have one port; there
+        # this one is needed to have it alone, and a restart does not wait anyway.
+        alone = getattr(socket, "SO_EXCLUSIVEADDRUSE", None)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR if alone is None else alone, 1)
         listener.bind(address)
     except OSError as error:
         listener.close()

@@ -23,12 +23,15 @@ from viceversa.serving.disk import Disk
 from viceversa.serving.metrics import Metrics
 from viceversa.serving.models import Model, Models
 from viceversa.serving.problems import Problem, busy, too_large
-from viceversa.serving.room import Room
+from viceversa.serving.room import Room, Share
 
 T = TypeVar("T")
 
 _MOST_SECONDS = 60
 _DECODED_AT_ONCE = 4  # times the largest picture that is taken
+_HELD_AT_ONCE = 8  # times the largest file
+_USUAL_BYTES = 3  # of a pixel
+_COMPUTED_BYTES = 24  # of a pixel: what goes into the network and what comes out, three floats each
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -56,13 +59,15 @@ class Service:
         self.config = config
         self.metrics = Metrics()
         self.accepted = 0
+        self.held = 0
+        """Bytes of requests' bodies in memory."""
         self.stopping = False
         self.films = asyncio.Semaphore(1)
         self.filming = 0
         """Films that are translated or wait for it."""
         self._labels = {id(one): (model.name, way[-1]) for model in models for way, one in model.ready.items()}
         self.batcher = Batcher(config.batch, self._observe)
-        self.room = Room(_DECODED_AT_ONCE * config.max_pixels)
+        self.room = Room(_DECODED_AT_ONCE * config.max_pixels * (_USUAL_BYTES + _COMPUTED_BYTES))
         self._pool = ThreadPoolExecutor(min(4, (os.cpu_count() or 1) + 1), thread_name_prefix="viceversa-pictures")
         self._folder = tempfile.TemporaryDirectory(prefix="viceversa-serve-", ignore_cleanup_errors=True)
         self.folder = Path(self._folder.name)
@@ -77,22 +82,43 @@ class Service:
         self._pool.shutdown()
         self._folder.cleanup()
 
-    @contextmanager
-    def place(self) -> Generator[None]:
-        """A place among the requests that are accepted; to be taken before anything of them is read.
+    def check_place(self) -> None:
+        """Sees that a request would be accepted now; to be asked before anything of it is read.
 
         Raises:
-            Problem: 429, all are taken; 503, the server is being stopped.
+            Problem: 429, all places are taken; 503, the server is being stopped.
         """
         if self.stopping:
             raise busy(503, "stopping", "The server is being stopped.", 5)
-        if self.accepted >= self.config.queue:
-            raise busy(429, "busy", f"{self.accepted} requests are waiting already.", self.retry_seconds())
+        self._check_full()
+
+    @contextmanager
+    def place(self) -> Generator[None]:
+        """A place among the requests that are accepted; to be taken when all of a request is there.
+
+        Raises:
+            Problem: 429, all are taken.
+        """
+        self._check_full()
         self.accepted += 1
         try:
             yield
         finally:
             self.accepted -= 1
+
+    def _check_full(self) -> None:
+        if self.accepted >= self.config.queue:
+            raise busy(429, "busy", f"{self.accepted} requests are waiting already.", self.retry_seconds())
+
+    def hold(self, count: int) -> None:
+        """Counts so many more bytes of bodies in memory; fewer, if it is below 0.
+
+        Raises:
+            Problem: 429, it would be too many.
+        """
+        if count > 0 and self.held + count > _HELD_AT_ONCE * self.config.max_bytes:
+            raise busy(429, "busy", "The server has no room for another file now.", self.retry_seconds())
+        self.held += count
 
     def retry_seconds(self) -> int:
         """When half of what waits will be done, at the speed of late."""
@@ -100,21 +126,21 @@ class Service:
 
     @asynccontextmanager
     async def request(self) -> AsyncGenerator[None]:
-        """A `place`, for as long as a request may take.
+        """The time that a request may take; a `place` is to be taken in it.
 
         Raises:
-            Problem: As of `place`; 503, it took longer. What still waits is given up then.
+            Problem: As of `check_place`; 503, it took longer. What still waits is given up then.
         """
-        with self.place():
-            try:
-                async with asyncio.timeout(self.config.timeout_seconds):
-                    yield
-            except TimeoutError:
-                seconds = self.config.timeout_seconds
-                raise busy(503, "timeout", f"It took more than {seconds:g} s.", self.retry_seconds()) from None
+        self.check_place()
+        try:
+            async with asyncio.timeout(self.config.timeout_seconds):
+                yield
+        except TimeoutError:
+            seconds = self.config.timeout_seconds
+            raise busy(503, "timeout", f"It took more than {seconds:g} s.", self.retry_seconds()) from None
 
     async def translate(self, model: Model, data: bytes, to: str | None, asked: str | None, quality: int) -> Translated:
-        """Translates the file ``data``; inside of a `request`.
+        """Translates the file ``data``; inside of a `request` and a `place`.
 
         Args:
             model: What translates.
@@ -127,11 +153,13 @@ class Service:
             Problem: It cannot be translated, or cannot be written so.
         """
         applied = model.applied(to)
-        pixels = await self.in_pool(lambda: pictures.pixels_of(data, self.folder, self.config.max_pixels))
-        async with self.room.take(pixels):
-            before, taken = await self.in_pool(lambda: self._prepare(data, applied))
+        pixels, decoded = await self.in_pool(lambda: pictures.size_of(data, self.folder, self.config.max_pixels))
+        async with self.room.take(decoded + _COMPUTED_BYTES * pixels) as share:
+            before, taken = await self.in_pool(lambda: self._prepare(data, applied), share)
             try:
-                answer = await asyncio.wrap_future(self.batcher.submit(applied, taken.tensor))
+                computed = self.batcher.submit(applied, taken.tensor)
+                share.work.append(computed)
+                answer = await asyncio.wrap_future(computed)
             except (MemoryError, RuntimeError) as error:
                 if not is_out_of_memory(error):
                     raise
@@ -142,11 +170,14 @@ class Service:
                 after: Picture = taken.back(answer)
                 return Translated(before=before, after=after, kind=kind, data=pictures.encode(after, kind, quality))
 
-            return await self.in_pool(finish)
+            return await self.in_pool(finish, share)
 
-    async def in_pool(self, work: Callable[[], T]) -> T:
-        """Runs what computes in a thread, off the event loop."""
-        return await asyncio.get_running_loop().run_in_executor(self._pool, work)
+    async def in_pool(self, work: Callable[[], T], share: Share | None = None) -> T:
+        """Runs what computes in a thread, off the event loop; it keeps ``share`` until it has ended."""
+        running = self._pool.submit(work)
+        if share is not None:
+            share.work.append(running)
+        return await asyncio.wrap_future(running)
 
     def _prepare(self, data: bytes, applied: Applied) -> tuple[Picture, Taken]:
         picture = pictures.decode(data, self.folder, self.config.max_pixels)

@@ -25,7 +25,8 @@ from viceversa.data.picture import About, Animation, Picture
 from viceversa.errors import PictureError
 
 __all__ = [
-    "KINDS", "SUFFIXES", "family", "fitted", "kind_for", "kind_of", "named", "pages", "png_about", "read",
+    "KINDS", "SUFFIXES", "family", "fitted", "head_of", "kind_for", "kind_of", "named", "pages", "png_about",
+    "read",
     "read_frames", "replacing", "save", "size_of", "write", "write_frames",
 ]  # fmt: skip
 
@@ -110,23 +111,41 @@ def size_of(path: Path | str, *, max_pixels: int | None = None) -> tuple[int, in
     Raises:
         PictureError: As of `read`.
     """
+    return head_of(path, max_pixels=max_pixels)[:2]
+
+
+def head_of(path: Path | str, *, max_pixels: int | None = None) -> tuple[int, int, int]:
+    """Height and width as they are stored, and bytes of a pixel in memory (3 at least), from the file's head.
+
+    Raises:
+        PictureError: As of `read`.
+    """
     with named(path):
         kind = _checked(path, max_pixels)
         if kind == "PNG":
             header = png.read_header(path)
-            size = header.height, header.width
+            size = header.height, header.width, 4 * (header.depth + 7) // 8
         elif kind == "NPY":
-            size = npy.mapped(path, max_pixels).shape[:2]
+            array = npy.mapped(path, max_pixels)
+            size = *array.shape[:2], array[0, 0].nbytes
         elif kind == "HEIF":
-            size = heif.size(path)
-        elif kind == "TIFF" and not pillow.reads_tiff(path):
-            with tiff.Reader(path, max_pixels) as reader:
-                size = reader.shape[:2]
+            size = *heif.size(path), 8
+        elif kind == "TIFF":
+            page = check_tiff(path, max_pixels)[0]
+            size = *_tiff_size(path, max_pixels), page.pixel_bytes
         else:
             with pillow.opened(path, max_pixels) as image:
-                size = image.height, image.width
+                size = image.height, image.width, 4
         check_pixels(path, size[1], size[0], max_pixels)
-        return size[0], size[1]
+        return size[0], size[1], max(3, size[2])
+
+
+def _tiff_size(path: Path | str, max_pixels: int | None) -> tuple[int, int]:
+    if pillow.reads_tiff(path):
+        with pillow.opened(path, max_pixels) as image:
+            return image.height, image.width
+    with tiff.Reader(path, max_pixels) as reader:
+        return reader.shape[:2]
 
 
 def write(file: BinaryIO, picture: Picture, kind: str, quality: int = 90) -> None:
