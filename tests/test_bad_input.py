@@ -174,7 +174,7 @@ def test_all_halves_of_unequal_sizes(refused, tmp_path):
 
 def test_a_pair_side_by_side_of_odd_width(refused, tmp_path):
     refused(
-        "pix2pix", "--data", folder(tmp_path / "pairs", width=41), words=[tmp_path / "pairs" / "0.jpg", "even width"]
+        "pix2pix", "--data", folder(tmp_path / "pairs", width=47), words=[tmp_path / "pairs" / "0.jpg", "even width"]
     )
 
 
@@ -187,8 +187,8 @@ def test_a_missing_half(refused, tmp_path):
 def test_unequal_names(refused, tmp_path):
     a, b = folder(tmp_path / "a"), folder(tmp_path / "b")
     for path in sorted(b.iterdir()):
-        path.rename(b / f"photo{path.name}")
-    refused("pix2pix", "--a", a, "--b", b, words=["3 of the pictures of", a, "(0, 1, 2)", "equal file names"])
+        path.rename(b / f"photo{int(path.stem) + 7}.jpg")
+    refused("pix2pix", "--a", a, "--b", b, words=["3 of the 3 images of", a, "(0, 1, 2)", "equal file names"])
 
 
 def test_a_missing_half_of_a_data_set(refused, tmp_path):

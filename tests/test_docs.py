@@ -133,6 +133,7 @@ def settings(config: Any) -> dict[str, Any]:
 # Where there is no default, and not any number will do.
 CHOICES = {"bits": "8", "builtin": "digits", "channels": "1", "discriminator_norm": "none", "levels": "5"}
 CHOICES |= {"pages": "first", "resample_a": "nearest", "resample_b": "nearest", "range_a": "-9 9", "range_b": "-9 9"}
+CHOICES |= {"pair_suffix": "_A,_B"}
 
 
 @pytest.mark.parametrize("method", methods.METHODS)

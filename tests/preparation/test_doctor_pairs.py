@@ -102,9 +102,32 @@ def test_pairs_in_the_wrong_order(tmp_path):
 def test_no_partners_at_all(tmp_path):
     a, b = two_folders(tmp_path, range(4))
     for file in list(b.iterdir()):
-        file.rename(b / f"other{file.name}")
-    with pytest.raises(DataError, match=r"No picture of .* has a partner of the same name"):
+        file.rename(b / f"{file.name}-other{file.suffix}")
+    found = examine(a=a, b=b, kind="paired")
+    (matched,) = (finding for finding in found.findings if finding.code == "matched")
+    assert matched.what.startswith('Pairs were found by equal names without "')
+    for number, file in enumerate(list(b.iterdir())):
+        file.rename(b / f"{number + 90}{file.suffix}")
+    with pytest.raises(DataError, match=r"No image of .* has a partner in .* --pair-suffix _A,_B"):
         examine(a=a, b=b, kind="paired")
+
+
+def test_layouts_and_lists_that_training_takes(tmp_path):
+    a, b = two_folders(tmp_path, range(4))
+    for name, folder in ("A", a), ("B", b):
+        (tmp_path / "set" / name).mkdir(parents=True)
+        folder.rename(tmp_path / "set" / name / "train")
+    inspected = examine(tmp_path / "set").inspected
+    assert (inspected.kind, len(inspected.of("A")), len(inspected.of("B"))) == ("unpaired", 4, 4)
+    assert inspected.pictures[0].name.startswith("A/train/")
+    assert len(examine(tmp_path / "set", kind="paired").inspected.pairs) == 4
+    lists: list[Path] = []
+    for name in "AB":
+        files = sorted((tmp_path / "set" / name / "train").iterdir())
+        lists.append(tmp_path / f"{name}.txt")
+        lists[-1].write_text("\n".join(map(str, files)))
+    inspected = examine(a=lists[0], b=lists[1], kind="paired").inspected
+    assert (len(inspected.pairs), inspected.layout.titles) == (4, {"A": "A", "B": "B"})
 
 
 def test_a_pair_that_leaks_and_a_copy(tmp_path):

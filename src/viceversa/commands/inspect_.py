@@ -23,6 +23,7 @@ def inspect(arguments: list[str]) -> int:
         a: Path | None = None,
         b: Path | None = None,
         kind: Kind | None = None,
+        pair_suffix: str | None = None,
         html: File = None,
         json: File = None,
         overwrite: bool = False,
@@ -31,10 +32,11 @@ def inspect(arguments: list[str]) -> int:
         """Looks at every picture of a data set and says what will go wrong in training, and what to do about it.
 
         Args:
-            root: A data set or a folder, in any layout that training takes.
-            a: Instead of ROOT: the folder of domain A.
-            b: The folder of domain B.
+            root: A data set, a folder or a list of files, in any layout that training takes.
+            a: Instead of ROOT: the folder of domain A, or a list of files.
+            b: The folder of domain B, or a list of files.
             kind: Say that A and B are pairs by equal names, or that a folder holds pairs side by side, or not.
+            pair_suffix: What names of pairs end in on each side, with a comma between: "_A,_B".
             html: Write a page with pictures and histograms.
             json: Write all findings and what each picture measures.
             overwrite: Replace these files also if they are none of this command.
@@ -43,7 +45,7 @@ def inspect(arguments: list[str]) -> int:
         for file, mark in ((html, page_mark("inspect")), (json, INSPECT_JSON)):
             if file is not None:
                 check_output(file, "inspect", mark, overwrite=overwrite)
-        return _report(root, a, b, kind, html, json, strict)
+        return _report(root, a, b, kind, pair_suffix, html, json, strict)
 
     return call("inspect", run, arguments)
 
@@ -53,6 +55,7 @@ def _report(
     a: Path | None,
     b: Path | None,
     kind: Kind | None,
+    pair_suffix: str | None,
     html: Path | None,
     json: Path | None,
     strict: bool,
@@ -70,7 +73,7 @@ def _report(
         def look(done: int, total: int) -> None:
             bar.update(task, completed=done, total=total)
 
-        diagnosis = examine(root, a, b, kind=kind, progress=look)
+        diagnosis = examine(root, a, b, kind=kind, pair_suffix=pair_suffix, progress=look)
     print(to_text(diagnosis, columns=min(120, shutil.get_terminal_size().columns)))
     if json is not None:
         write_output(json, json_bytes(to_json(diagnosis)))

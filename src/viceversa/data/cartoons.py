@@ -57,14 +57,11 @@ class CartoonData(UnpairedData):
         photos, cartoons = super().parts(progress)
         return [
             photos,
-            Decoded(
+            dataclasses.replace(
+                cartoons,
                 channels=(self.channels_b, self.channels_b),
                 train=self._with_twins(cartoons.train, progress),
                 test=self._with_twins(cartoons.test, progress) if cartoons.test else None,
-                files=cartoons.files,
-                at_size=cartoons.at_size,
-                groups=cartoons.groups,
-                pages=cartoons.pages,
             ),
         ]
 

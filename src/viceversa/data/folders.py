@@ -1,12 +1,14 @@
-"""Where the pictures lie: folders and layouts become lists of items, and mistakes in them become sentences."""
+"""Where the pictures lie: folders, lists and layouts become lists of items, and mistakes in them become sentences."""
 
 import os
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from viceversa.data import halves, layouts, lists, partners
 from viceversa.data.images import SUFFIXES
+from viceversa.data.partners import Pairing, Partners
 from viceversa.errors import ConfigError, DataError
 
 
@@ -40,136 +42,330 @@ class Domain:
     test: tuple[Item, ...]
     """From the test (or val) folder; empty when there is none."""
 
+    places: tuple[Path, ...] = ()
+    """The folders and lists that the pictures are from."""
+
+    notes: tuple[str, ...] = ()
+    """What is to be said of them before training: how pairs were found, what is left out."""
+
+    side_by_side: tuple[float, float] | None = None
+    """Of pairs side by side: the least and the greatest width of a picture as a multiple of its height."""
+
 
 def find_pictures(folder: Path, flag: str = "--data") -> list[Path]:
-    """Every picture below ``folder`` by its suffix, sorted; hidden files and folders are passed over.
+    """Return every picture below ``folder`` by its suffix, sorted; or the files that a list names, in its order.
 
-    Links are followed, each folder once, so circles of links are safe.
+    Hidden files and folders are passed over. Links are followed, each folder once, so circles of links are safe.
 
     Raises:
         DataError: The folder is missing, is no folder or holds no picture; ``flag`` is the option to mend.
     """
+    return pictures_in(folder, flag)[1]
+
+
+def pictures_in(place: Path, flag: str = "--data") -> tuple[Path, list[Path]]:
+    """Return the folder that names begin at, and the pictures of `find_pictures`."""
+    if lists.is_list(place):
+        found = lists.read_list(place, flag)
+        return found.base, found.files
     advice = f"Point {flag} at a folder of pictures."
-    if not folder.is_dir():
-        raise DataError(f"{folder} {'is not a folder' if folder.exists() else 'does not exist'}. {advice}")
-    files = list(walk(folder))
+    if not place.is_dir():
+        raise DataError(f"{place} {'is not a folder' if place.exists() else 'does not exist'}. {advice}")
+    lost: list[Path] = []
+    files = list(walk(place, lost))
     pictures = [file for file in files if file.suffix.lower() in SUFFIXES]
     if not pictures:
         kinds = Counter(file.suffix or "without suffix" for file in files).most_common(3)
-        found = "found " + ", ".join(f"{count} {kind}" for kind, count in kinds) if kinds else "it is empty"
-        raise DataError(f"{folder}/ holds no pictures ({' '.join(SUFFIXES)}); {found}. {advice}")
-    return sorted(pictures, key=lambda file: file.relative_to(folder).as_posix())
+        found = [f"{count} {kind}" for kind, count in kinds] + ([unreachable(lost)] if lost else [])
+        said = f"found {', '.join(found)}" if found else "it is empty"
+        raise DataError(f"{place}/ holds no pictures ({' '.join(SUFFIXES)}); {said}. {advice}")
+    return place, sorted(pictures, key=lambda file: file.relative_to(place).as_posix())
 
 
 def unpaired(root: Path | None, a: Path | None, b: Path | None) -> tuple[Domain, Domain]:
-    """Domains A and B from two folders, or from ``root`` with trainA/ trainB/ and, of each if there, testA/ testB/.
+    """Return domains A and B from two folders or lists, or from ``root`` in one of the layouts of `layouts.find_sides`.
 
     Raises:
         ConfigError: The folders are given in no way or in two.
         DataError: A folder is missing or empty.
     """
     if root is not None:
-        complete(root, "trainA", "trainB")
-        return _domain(root, "A"), _domain(root, "B")
+        sides = _required(root)
+        of_a, of_b = (_domain(train, test) for train, test in zip(sides.train, sides.test, strict=True))
+        return replace(of_a, notes=(*of_a.notes, *_outside(root, (*of_a.places, *of_b.places)))), of_b
     a, b = _two_folders(a, b)
-    return (
-        Domain(folder=a, train=_singles(a, "--a"), test=()),
-        Domain(folder=b, train=_singles(b, "--b"), test=()),
-    )
+    if lists.is_list(a) or lists.is_list(b):
+        _refuse_shared(a, b)
+    return _domain(a, None, "--a"), _domain(b, None, "--b")
 
 
-def paired(root: Path | None, a: Path | None, b: Path | None) -> Domain:
-    """The pairs: items of one file, A on the left and B on the right, or of two.
+def paired(root: Path | None, a: Path | None, b: Path | None, how: Pairing | None = None) -> Domain:
+    """Return the pairs: items of one file, A on the left and B on the right, or of two.
 
-    They come from two folders with equal file names (the suffix may differ), or from ``root``: train/ with test/ or
-    val/, or pictures without such folders, all side by side; or trainA/ trainB/ with equal file names.
+    Two folders, two lists, or a ``root`` with folders of A and B (`layouts.find_sides`) are paired by names
+    (`partners.match`). In any other ``root``, train/ with test/ or val/ or all pictures below it, A and B lie side by
+    side in pictures about twice as wide as high.
 
     Raises:
         ConfigError: The folders are given in no way or in two.
-        DataError: A folder is missing or empty, or file names have no partner.
+        DataError: A folder is missing or empty, pictures have no partner, or are no pairs side by side.
     """
+    how = how or Pairing()
     if root is None:
         a, b = _two_folders(a, b)
-        return Domain(folder=a, train=_partners(a, b, "--a", "--b"), test=())
-    if complete(root, "trainA", "trainB", optional=True):
-        with_test = complete(root, "testA", "testB", optional=True)
-        test = _partners(root / "testA", root / "testB") if with_test else ()
-        return Domain(folder=root, train=_partners(root / "trainA", root / "trainB"), test=test)
-    if not (root / "train").is_dir():
-        if lost := [name for name in ("val", "test") if (root / name).is_dir()]:
-            raise DataError(f"{root}/ holds {lost[0]}/ but no train/. Add it, or point --data at a folder of pairs.")
-        return Domain(folder=root, train=_singles(root, "--data"), test=())
-    kept = next((root / name for name in ("test", "val") if (root / name).is_dir()), None)
-    test = _singles(kept, "--data") if kept else ()
-    return Domain(folder=root / "train", train=_singles(root / "train", "--data"), test=test)
+        return _named_pairs(a, (a, b), None, how, ("--a", "--b"))
+    if not root.is_dir() and not lists.is_list(root):
+        raise DataError(_no_folder(root))
+    sides = None if lists.is_list(root) else layouts.find_sides(root)
+    if sides is not None and (sides.is_classic or not how.side_by_side):
+        test = _both_or_none(sides)
+        if sides.is_classic or not is_side_by_side_after_all(sides.train, how):
+            pairs = _named_pairs(root, sides.train, test, how)
+            return replace(pairs, notes=(*pairs.notes, *_outside(root, pairs.places)))
+    train, test = (root, None) if lists.is_list(root) else layouts.find_parts(root)
+    if how.pair_suffix is not None:
+        return _named_pairs(train, (train, train), (test, test) if test else None, how)
+    return _side_by_side(root, train, test, how)
 
 
-def complete(root: Path, first: str, second: str, *, optional: bool = False) -> bool:
-    """Whether ``root`` has both folders; one alone, or none where they are needed, is an error.
+def walk(folder: Path, lost: list[Path] | None = None) -> Iterator[Path]:
+    """Yield every file below ``folder`` but hidden ones; links are followed, each folder once.
 
-    Raises:
-        DataError: The other one, or both, or ``root`` itself are missing.
+    Args:
+        folder: Where to begin.
+        lost: Gets the links that lead nowhere, and the folders that cannot be read.
     """
-    there = [name for name in (first, second) if (root / name).is_dir()]
-    if len(there) == 1:
-        missing = second if there == [first] else first
-        raise DataError(f"{root}/ holds {there[0]}/ but no {missing}/. Add it, or name the folders with --a and --b.")
-    if there or optional:
-        return bool(there)
-    if not root.is_dir():
-        raise DataError(
-            f"{root} {'is not a folder' if root.exists() else 'does not exist'}. Point --data at a data set."
-        )
-    hint = " (train/ is the layout of pairs, for pix2pix)" if (root / "train").is_dir() else ""
-    raise DataError(
-        f"{root}/ holds neither {first}/ nor {second}/{hint}. Add them, or name the folders by --a and --b."
+    lost = [] if lost is None else lost
+    seen: set[tuple[int, int]] = set()
+
+    def unreadable(error: OSError) -> None:
+        lost.append(Path(os.fsdecode(error.filename)))
+
+    for place, folders, files in os.walk(folder, followlinks=True, onerror=unreadable):
+        try:
+            status = os.stat(place)
+        except OSError:  # it went while we looked
+            folders.clear()
+            continue
+        # Some file systems have no inodes and say 0 of each folder: they have no links to folders either.
+        if status.st_ino:
+            if (status.st_dev, status.st_ino) in seen:
+                folders.clear()
+                continue
+            seen.add((status.st_dev, status.st_ino))
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in files:
+            if name.startswith("."):
+                continue
+            file = Path(place, name)
+            if file.is_file():
+                yield file
+            elif file.is_symlink():
+                lost.append(file)
+
+
+def unreachable(lost: Sequence[Path]) -> str:
+    """Return how many links and folders of `walk` lead nowhere: "2 dead links (x.png ...)"."""
+    parts: list[str] = []
+    for what, found in (
+        ("dead link", [file for file in lost if file.is_symlink()]),
+        ("folder that cannot be read", [file for file in lost if not file.is_symlink()]),
+    ):
+        if found:
+            several = what.replace("link", "links").replace("folder that", "folders that")
+            names = partners.some([file.name for file in found])
+            parts.append(f"{len(found)} {what if len(found) == 1 else several} ({names})")
+    return " and ".join(parts)
+
+
+def _items(folder: Path, flag: str = "--data") -> tuple[Item, ...]:
+    base, files = pictures_in(folder, flag)
+    return tuple(Item(name=file.relative_to(base).as_posix(), files=(file,)) for file in files)
+
+
+def _domain(train: Path, test: Path | None, flag: str = "--data") -> Domain:
+    again = _said_twice(train, flag)
+    return Domain(
+        folder=train,
+        train=_items(train, flag),
+        test=_items(test, flag) if test else (),
+        places=(train, test) if test else (train,),
+        notes=(again,) if again else (),
     )
 
 
-def walk(folder: Path) -> Iterator[Path]:
-    """Every file below ``folder`` but hidden ones; links are followed, each folder once."""
-    seen: set[tuple[int, int]] = set()
-    for place, folders, files in os.walk(folder, followlinks=True):
-        status = os.stat(place)
-        if (status.st_dev, status.st_ino) in seen:
-            folders.clear()
-            continue
-        seen.add((status.st_dev, status.st_ino))
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        yield from (Path(place, name) for name in files if not name.startswith(".") and Path(place, name).is_file())
+def _said_twice(place: Path, flag: str) -> str:
+    if not lists.is_list(place):
+        return ""
+    again = lists.repeated(lists.read_list(place, flag).lines)
+    return f"{place}: {again} of its lines name a file once more, which counts once" if again else ""
 
 
-def _singles(folder: Path, flag: str = "--data") -> tuple[Item, ...]:
-    files = find_pictures(folder, flag)
-    return tuple(Item(name=file.relative_to(folder).as_posix(), files=(file,)) for file in files)
+def _named_pairs(
+    place: Path,
+    train: tuple[Path, Path],
+    test: tuple[Path, Path] | None,
+    how: Pairing,
+    flags: tuple[str, str] = ("--data", "--data"),
+) -> Domain:
+    """Pairs of two folders or lists by their names."""
+    items, notes = _partners(train, how, flags)
+    kept, more = _partners(test, how, flags) if test else ((), ())
+    return Domain(
+        folder=place,
+        train=items,
+        test=kept,
+        places=tuple(dict.fromkeys((*train, *(test or ())))),
+        notes=(*notes, *more),
+    )
 
 
-def _domain(root: Path, letter: str) -> Domain:
-    train, test = root / f"train{letter}", root / f"test{letter}"
-    return Domain(folder=train, train=_singles(train), test=_singles(test) if test.is_dir() else ())
+def _partners(
+    folders: tuple[Path, Path], how: Pairing, flags: tuple[str, str]
+) -> tuple[tuple[Item, ...], tuple[str, ...]]:
+    a, b = folders
+    found, counts = find_partners(a, b, how, flags)
+    if not (how.skip_unpaired and found.pairs):
+        partners.refuse_alone(a, b, found, counts)
+    where = str(a) if a == b else f"{a} and {b}"
+    notes = [f"{len(found.pairs)} pairs in {where}, by {found.rule}"]
+    left = [
+        f"{len(alone)} of {place} ({partners.some([name for name, _ in alone])})"
+        for place, alone in ((a, found.alone_a), (b, found.alone_b))
+        if alone
+    ]
+    if found.doubled:
+        left.append(f"{len(found.doubled)} of equal names ({partners.some([file.name for _, file in found.doubled])})")
+    if left:
+        notes.append(f"without a partner, and not used: {', '.join(left)}")
+    if found.others:
+        notes.append(f"{found.others} images whose names end in another way are not used")
+    return tuple(Item(name=name, files=(one, other)) for name, one, other in found.pairs), tuple(notes)
 
 
-def _partners(a: Path, b: Path, flag_a: str = "--data", flag_b: str = "--data") -> tuple[Item, ...]:
-    """Pairs by equal name without suffix."""
-    files_a, files_b = _by_stem(a, flag_a), _by_stem(b, flag_b)
-    for folder, lonely, other in (a, files_a.keys() - files_b.keys(), b), (b, files_b.keys() - files_a.keys(), a):
-        if lonely:
-            names = ", ".join(sorted(lonely)[:3]) + (" ..." if len(lonely) > 3 else "")
-            raise DataError(
-                f"{len(lonely)} of the pictures of {folder}/ have no partner of the same name in {other}/ ({names}). "
-                "Rename or remove them: pairs are found by equal file names."
+def find_partners(
+    a: Path, b: Path, how: Pairing, flags: tuple[str, str] = ("--data", "--data")
+) -> tuple[Partners, tuple[int, int]]:
+    """Return the pairs of two folders or lists, and how many pictures each has; nothing is refused for its name.
+
+    Two lists of equal length are paired line by line where their names do not all pair, or files are named twice.
+    """
+    sides: list[list[tuple[str, Path]]] = []
+    for place, flag in zip((a, b), flags, strict=True):
+        base, files = pictures_in(place, flag)
+        sides.append([(file.relative_to(base).as_posix(), file) for file in files])
+    found = partners.match(sides[0], sides[1], how.suffixes())
+    if how.pair_suffix is None and lists.is_list(a) and lists.is_list(b):
+        read = [lists.read_list(place) for place in (a, b)]
+        again = any(lists.repeated(each.lines) for each in read)  # one input may have several answers
+        if len(read[0].lines) == len(read[1].lines) and (again or not found.is_whole):
+            lines = [[(file.relative_to(each.base).as_posix(), file) for file in each.lines] for each in read]
+            found = partners.by_line(lines[0], lines[1])
+    return found, (len(sides[0]), len(sides[1]))
+
+
+def _side_by_side(root: Path, train: Path, test: Path | None, how: Pairing) -> Domain:
+    """Pairs of one picture each."""
+    items, kept = _items(train), _items(test) if test else ()
+    shapes = halves.look_at([item.files[0] for item in items])
+    notes = [f"{len(items)} pairs in {train}, side by side: A is the left half of an image, B the right"]
+    if not how.side_by_side and not (root / "manifest-pairs.jsonl").is_file():
+        if shapes.known and not shapes.are_pairs:
+            raise DataError(_no_pairs(root, shapes))
+        odd = set(shapes.odd) | set(halves.look_at([item.files[0] for item in kept]).odd)
+        if odd:
+            items, kept = (tuple(item for item in part if item.files[0] not in odd) for part in (items, kept))
+            notes[0] = notes[0].replace(str(len(items) + len(odd)), str(len(items)), 1)
+            notes.append(
+                f"{len(odd)} images that are not about twice as wide as high are not used "
+                f"({partners.some([file.name for file in odd])}); --side-by-side uses them"
             )
-    return tuple(Item(name=stem, files=(file, files_b[stem])) for stem, file in files_a.items())
+    places = (train, test) if test else (train,)
+    return Domain(
+        folder=train,
+        train=items,
+        test=kept,
+        places=places,
+        notes=(*notes, *_outside(root, places)),
+        side_by_side=shapes.ratios,
+    )
 
 
-def _by_stem(folder: Path, flag: str) -> dict[str, Path]:
-    files: dict[str, Path] = {}
-    for file in find_pictures(folder, flag):
-        stem = file.relative_to(folder).with_suffix("").as_posix()
-        if stem in files:
-            raise DataError(f"{files[stem]} and {file} have the same name but for the suffix. Remove one of them.")
-        files[stem] = file
-    return files
+def is_side_by_side_after_all(train: tuple[Path, Path], how: Pairing) -> bool:
+    """Return whether folders that are called A and B hold pairs side by side, and no partners of one another."""
+    found, _ = find_partners(*train, how)
+    if found.pairs or how.pair_suffix is not None:
+        return False
+    return halves.look_at([file for folder in train for file in find_pictures(folder)]).are_pairs
+
+
+def _no_pairs(root: Path, shapes: halves.Shapes) -> str:
+    """Why pictures are not cut in two, and what to do."""
+    file, (height, width) = next(iter(shapes.odd.items()))
+    folders = [place for place in layouts.subfolders(root) if any(f.suffix.lower() in SUFFIXES for f in walk(place))]
+    text = (
+        f"{file} is {width} x {height} px, and pairs side by side are about twice as wide as high "
+        f"({len(shapes.odd)} of {shapes.known} images looked at are not). "
+    )
+    if len(folders) == 2:
+        text += f"If {folders[0].name}/ and {folders[1].name}/ are A and B: --a {folders[0]} --b {folders[1]}. "
+    elif folders:
+        names = ", ".join(f"{folder.name}/" for folder in folders[:6])
+        text += f"Found: {names}; name the folders of A and of B with --a and --b. "
+    else:
+        text += "Name the folders of A and of B with --a and --b. "
+    return text + "If A is the left half of each image all the same: --side-by-side."
+
+
+def _outside(root: Path, places: Sequence[Path]) -> tuple[str, ...]:
+    """What is to be said of pictures of a data set that lie in none of its parts: a second folder for testing, say."""
+    if root in places or not root.is_dir():
+        return ()
+    lost = [
+        file.relative_to(root).as_posix()
+        for file in walk(root)
+        if file.suffix.lower() in SUFFIXES
+        and not any(place in file.parents for place in places)
+        and not (file.parent == root and file.name.startswith("contact-"))  # `prepare` makes these
+    ]
+    return (f"{len(lost)} images of {root} lie beside its parts and are not used ({partners.some(lost)})",) * bool(lost)
+
+
+def _required(root: Path) -> layouts.Sides:
+    """Folders of A and B, which must be there."""
+    if not root.is_dir():
+        raise DataError(_no_folder(root))
+    if sides := layouts.find_sides(root):
+        return sides
+    hint = " (train/ is the layout of pairs, for pix2pix)" if (root / "train").is_dir() else ""
+    folders = layouts.subfolders(root)
+    found = f" (--a {folders[0]} --b {folders[1]})" if len(folders) == 2 else ""
+    raise DataError(
+        f"{root}/ holds neither trainA/ nor trainB/{hint}. Add them, or name the folders by --a and --b{found}."
+    )
+
+
+def _both_or_none(sides: layouts.Sides) -> tuple[Path, Path] | None:
+    a, b = sides.test
+    if sides.lacks is not None:
+        there = a or b
+        raise DataError(
+            f"{sides.lacks.parent}/ holds no {sides.lacks.name}/, and {there}/ is its other side. Add it, or name the "
+            "folders with --a and --b."
+        )
+    return (a, b) if a and b else None
+
+
+def _no_folder(root: Path) -> str:
+    return f"{root} {'is not a folder' if root.exists() else 'does not exist'}. Point --data at a data set."
+
+
+def _refuse_shared(a: Path, b: Path) -> None:
+    shared = sorted(
+        {file.absolute() for file in find_pictures(a, "--a")} & {file.absolute() for file in find_pictures(b, "--b")}
+    )
+    if shared:
+        raise DataError(f"{shared[0]} is both in --a {a} and in --b {b} ({len(shared)} such). Leave it out of one.")
 
 
 def _two_folders(a: Path | None, b: Path | None) -> tuple[Path, Path]:

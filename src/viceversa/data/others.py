@@ -4,25 +4,34 @@ from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
+from viceversa.data import layouts
 from viceversa.data.cache import Skipped
-from viceversa.data.folders import walk
+from viceversa.data.folders import unreachable, walk
 from viceversa.data.images import SUFFIXES
 
-_LAYOUT = ("trainA", "trainB", "testA", "testB", "train", "test", "val")
 _NAMED = 3
 
 
 def places(root: Path | None, *folders: Path | None) -> list[Path]:
     """The folders that pictures are taken from: those given, or the parts of the data set ``root``, or it itself."""
-    parts = [] if root is None else [root / name for name in _LAYOUT if (root / name).is_dir()] or [root]
+    parts: list[Path] = []
+    if root is not None:
+        inside = layouts.subfolders(root) if root.is_dir() else []
+        parts = [folder for folder in inside if layouts.is_part(folder.name)] or [root]
     return parts + [folder for folder in folders if folder is not None]
 
 
 def passed_over(folders: Iterable[Path]) -> tuple[Skipped, ...]:
-    """An entry for each folder in which files of other kinds lie beside pictures; hidden ones do not count."""
+    """Return entries for folders with files of other kinds beside images, with dead links, or that cannot be read.
+
+    Hidden files do not count, and lists of files have no others.
+    """
     found: list[Skipped] = []
-    for folder in folders:
-        kinds = Counter(file.suffix.lower() for file in walk(folder))
+    for folder in filter(Path.is_dir, folders):
+        lost: list[Path] = []
+        kinds = Counter(file.suffix.lower() for file in walk(folder, lost))
+        if lost:
+            found.append(Skipped(path=folder, reason=f"holds {unreachable(lost)}, passed over"))
         others = Counter({suffix: count for suffix, count in kinds.items() if suffix not in SUFFIXES})
         if others.total() and others.total() < kinds.total():
             found.append(Skipped(path=folder, reason=f"holds {counted(others)}, passed over ({named(others)})"))

@@ -7,11 +7,10 @@ from typing import Literal
 
 from viceversa.data import cache
 from viceversa.data.cache import PictureSet, Progress
-from viceversa.data.folders import Domain, Item, find_pictures
+from viceversa.data.folders import Domain, Item, find_pictures, pictures_in
+from viceversa.data.layouts import TEST_FOLDERS, find_sides
 from viceversa.data.recipe import Recipe
 from viceversa.naming import readable
-
-_TEST_FOLDERS = ("test", "val")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,20 +89,26 @@ def in_folders(root: Path, keeping: Keeping) -> Source:
     - a folder with nothing but sub-folders: each is a class, and its pictures may lie at any depth;
     - train/ with test/ or val/, or train/ alone, each of which is one of the two above. Where the pictures of train/
       have classes and those of test/ have none, test/ is left aside;
-    - a data set of translation, trainA/ and trainB/ with or without testA/ and testB/: the classes A and B.
+    - a data set of translation, trainA/ and trainB/ or A/train/ and B/train/, with or without testA/ and testB/: the
+      classes A and B;
+    - a list of files: no classes, unless all lie in sub-folders of one folder.
 
     Raises:
         DataError: The folder is missing, or holds no picture.
     """
+    if not root.is_dir():
+        base, files = pictures_in(root)  # a list of files, or the error
+        return combined(root.resolve().stem, _part(base, files, keeping), None, 3)
     files = find_pictures(root)
     tops = {_top(file, root) for file in files}
     test: Part | None = None
-    if {"trainA", "trainB"} <= tops:
-        train = _sides(root, "train", files, keeping)
-        test = _sides(root, "test", files, keeping) if {"testA", "testB"} <= tops else None
-    elif (root / "train").is_dir() and (tops & set(_TEST_FOLDERS) or tops <= {"train", ""}):
+    sides = find_sides(root)
+    if sides and any("train" in place.name.lower() for place in sides.train):  # train/A and A are classes anyhow
+        train = _sides(root, sides.train, keeping)
+        test = _sides(root, (sides.test[0], sides.test[1]), keeping) if sides.test[0] and sides.test[1] else None
+    elif (root / "train").is_dir() and (tops & set(TEST_FOLDERS) or tops <= {"train", ""}):
         train = _part(root / "train", find_pictures(root / "train"), keeping)
-        if kept := next((root / name for name in _TEST_FOLDERS if name in tops), None):
+        if kept := next((root / name for name in TEST_FOLDERS if name in tops), None):
             test = _part(kept, find_pictures(kept), keeping)
     else:
         train = _part(root, files, keeping)
@@ -112,7 +117,8 @@ def in_folders(root: Path, keeping: Keeping) -> Source:
 
 def in_domains(a: Domain, b: Domain, keeping: Keeping) -> Source:
     """Two domains, each a class of its folder's name."""
-    names = [readable(domain.folder.resolve().name) for domain in (a, b)]
+    places = [domain.folder.resolve() for domain in (a, b)]
+    names = [readable(place.name if place.is_dir() else place.stem) for place in places]  # or a list of files
     if names[0] == names[1]:
         names = ["A", "B"]
     folders = dict(zip(names, (a.folder, b.folder), strict=True))
@@ -146,15 +152,16 @@ def _part(folder: Path, files: Iterable[Path], keeping: Keeping) -> Part:
     )
 
 
-def _sides(root: Path, kind: str, files: Iterable[Path], keeping: Keeping) -> Part:
-    """The part of a data set of translation that is called ``kind``: trainA/ and trainB/, say."""
-    sides = {f"{kind}{letter}": letter for letter in "AB"}
-    items = _items(root, (file for file in files if _top(file, root) in sides))
+def _sides(root: Path, folders: tuple[Path, Path], keeping: Keeping) -> Part:
+    """The part of a data set of translation that lies in two folders, trainA/ and trainB/, say: the classes A and B."""
+    places = dict(zip("AB", folders, strict=True))
+    found = {letter: _items(root, find_pictures(place)) for letter, place in places.items()}
+    items = [item for each in found.values() for item in each]
     return Part(
         place=f"{root}/",
-        labels={item.name: sides[_top(item.files[0], root)] for item in items},
+        labels={item.name: letter for letter, each in found.items() for item in each},
         unlabelled="",
-        class_place=lambda letter: f"{root / kind}{letter}/",
+        class_place=lambda letter: f"{places[letter]}/",
         make=lambda recipe: _decoded(items, recipe, keeping),
     )
 

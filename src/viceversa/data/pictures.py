@@ -268,6 +268,9 @@ class PairedPictures:
     remarks: tuple[str, ...] = ()
     """What of the files was not used, or changed, a sentence for each kind."""
 
+    side_by_side: tuple[float, float] | None = None
+    """Where both halves lie in one picture: the least and the greatest width as a multiple of its height."""
+
     @property
     def epoch_images(self) -> int:
         """The number of pairs."""

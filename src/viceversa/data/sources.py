@@ -17,9 +17,10 @@ from viceversa.data.balance import Balance
 from viceversa.data.cache import PictureSet, Progress, Skipped
 from viceversa.data.folders import Domain, Item
 from viceversa.data.images import Fit, Pixels, is_deep
-from viceversa.data.others import passed_over, places
+from viceversa.data.others import passed_over
 from viceversa.data.pages import expanded
 from viceversa.data.pages import in_words as in_pages
+from viceversa.data.partners import Pairing
 from viceversa.data.pictures import Deck, HeldOutKind, PairedPictures, UnpairedPictures, hold_out, place
 from viceversa.data.ragged import Ragged
 from viceversa.data.reading import Pages, Reading, Resample, in_words
@@ -43,10 +44,10 @@ class PictureData:
     """A data set in one folder; instead of --a and --b."""
 
     a: Path | None = field(default=None, metadata=_MAY_DIFFER)
-    """The folder of domain A."""
+    """The folder of domain A, or a list of files."""
 
     b: Path | None = field(default=None, metadata=_MAY_DIFFER)
-    """The folder of domain B."""
+    """The folder of domain B, or a list of files."""
 
     name_a: str | None = None
     """What the pictures of A are called; left out: as their folder."""
@@ -172,14 +173,16 @@ class PictureData:
 
     def _names(self) -> tuple[str, str]:
         names = ("A", "B")
-        if self.a is not None and self.b is not None and self.a.resolve().name != self.b.resolve().name:
-            names = (readable(self.a.resolve().name), readable(self.b.resolve().name))
+        if self.a is not None and self.b is not None:
+            given = [place.resolve() for place in (self.a, self.b)]
+            given = [readable(place.name if place.is_dir() else place.stem) for place in given]  # or a list
+            names = (given[0], given[1]) if given[0] != given[1] else names
         return self.name_a or names[0], self.name_b or names[1]
 
 
 @dataclass(frozen=True, kw_only=True)
 class UnpairedData(PictureData):
-    """Two domains without pairs: the folders a and b, or a data set with trainA/ trainB/ [testA/ testB/]."""
+    """Two domains without pairs: the folders or lists a and b, or a data set with trainA/ trainB/ [testA/ testB/]."""
 
     balance: Balance = "none"
     """"brightness" shows pictures more or less often, so that A and B are equally often dark and bright."""
@@ -221,12 +224,14 @@ class UnpairedData(PictureData):
             b=b_deck,
             domains={"a": names[0], "b": names[1]},
             content={side: part.train.identity() for side, part in zip("ab", parts, strict=True)},
-            skipped=passed_over(places(self.root, self.a, self.b)) + parts[0].skipped + parts[1].skipped,
+            skipped=passed_over(parts[0].domain.places + parts[1].domain.places) + parts[0].skipped + parts[1].skipped,
             remarks=tuple(
                 f"{names[0] if side == 'a' else names[1]}: {line}"
                 for part, side in zip(parts, "ab", strict=True)
                 for line in part.told(side)
-            ),
+            )
+            + parts[0].domain.notes
+            + parts[1].domain.notes,
             held_out_kind=kind,
         )
 
@@ -241,11 +246,11 @@ class UnpairedData(PictureData):
 
 
 @dataclass(frozen=True, kw_only=True)
-class PairedData(PictureData):
-    """Pairs: the folders a and b with equal file names, or a data set.
+class PairedData(PictureData, Pairing):
+    """Pairs: the folders or lists a and b with partners of the same names, or a data set.
 
     A data set has train/ [test/ or val/] of pictures with A on the left and B on the right, or such pictures
-    themselves, or trainA/ trainB/ [testA/ testB/] with equal file names.
+    themselves, or folders of A and B with partners of the same names; see `viceversa.data.folders.paired`.
     """
 
     direction: Literal["a2b", "b2a"] = "a2b"
@@ -253,6 +258,7 @@ class PairedData(PictureData):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        Pairing.__post_init__(self)
         if self.direction not in ("a2b", "b2a"):
             raise ConfigError(f'--direction must be "a2b" or "b2a", not "{self.direction}".')
 
@@ -272,14 +278,15 @@ class PairedData(PictureData):
             backwards=self.direction == "b2a",
             domains={"a": names[0], "b": names[1]},
             content={"pairs": part.train.identity()},
-            skipped=passed_over(places(self.root, self.a, self.b)) + part.skipped,
-            remarks=part.told("ab"),
+            skipped=passed_over(part.domain.places) + part.skipped,
+            remarks=part.told("ab") + part.domain.notes,
+            side_by_side=part.domain.side_by_side,
             held_out_kind=_held_out_kind([part], apart),
         )
 
     def parts(self, progress: Progress | None) -> list["Decoded"]:
         """The decoded pairs."""
-        pairs = folders.paired(self.root, self.a, self.b)
+        pairs = folders.paired(self.root, self.a, self.b, self)
         return [_decode(self, pairs, "ab", self.depth(pairs), progress)]
 
 
@@ -295,6 +302,8 @@ class Decoded:
     """From the test folder, if there is one."""
     files: Mapping[str, tuple[Path, ...]]
     """By name, what the pictures to train on were read from."""
+    domain: Domain
+    """Where they lie."""
     at_size: Callable[[NDArray[np.int64]], Pixels]
     """See `Deck.at_size`."""
     outside: str = ""
@@ -352,6 +361,7 @@ def _decode(data: PictureData, domain: Domain, sides: str, bits: Literal[8, 16],
         train=train,
         test=test,
         files=files,
+        domain=domain,
         at_size=at_size,
         outside=outside.remark(train.sides, data.load_size_px or data.size_px) if data.fit == "crop" else "",
         groups=groups,

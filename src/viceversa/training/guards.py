@@ -17,7 +17,7 @@ from lightning_fabric import Fabric
 from viceversa import sizes, stopping
 from viceversa.config import PrecisionName, TrainConfig, difference, read_config
 from viceversa.data.pictures import Pictures
-from viceversa.data.sources import PictureData
+from viceversa.data.sources import PairedData, PictureData
 from viceversa.errors import ConfigError, TrainingError, ViceversaError
 from viceversa.inference.folder import WEIGHTS_FILE
 from viceversa.inference.memory import is_out_of_memory
@@ -77,6 +77,8 @@ def as_before(former: TrainConfig[Any], config: TrainConfig[Any]) -> TrainConfig
         left = [part.name for part in fields(data) if "formerly" in part.metadata and getattr(data, part.name) is None]
         before = {name: getattr(former.method.data, name, None) for name in left}
         method = replace(method, data=replace(data, **before))
+    if isinstance(data, PairedData) and getattr(former.method.data, "side_by_side", False):
+        method = replace(method, data=replace(method.data, side_by_side=True))
     precision = former.precision if config.precision == "auto" else config.precision
     return replace(config, method=method, precision=precision)
 

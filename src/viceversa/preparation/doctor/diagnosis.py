@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from viceversa.data.partners import Pairing
 from viceversa.preparation.doctor import contrast, findings, layout, pairs
 from viceversa.preparation.doctor.duplicates import Group, groups
 from viceversa.preparation.doctor.findings import Finding
@@ -32,6 +33,7 @@ def examine(
     b: Path | None = None,
     *,
     kind: Kind | None = None,
+    pair_suffix: str | None = None,
     progress: Progress | None = None,
 ) -> Diagnosis:
     """Looks at every picture of a data set, in each layout that training takes.
@@ -41,6 +43,7 @@ def examine(
         a: the folder of domain A, and
         b: that of domain B.
         kind: What it is, where that cannot be told from the layout; see `viceversa.preparation.doctor.layout.find`.
+        pair_suffix: What names of pairs end in; see `viceversa.data.partners.Pairing`.
         progress: Called with the number of pictures done and the number of all.
 
     Raises:
@@ -48,7 +51,7 @@ def examine(
         DataError: A folder is missing or empty, or no picture can be read.
         MissingExtra: imagehash is not installed.
     """
-    inspected = scan(layout.find(root, a, b, kind), progress)
+    inspected = scan(layout.find(root, a, b, kind, Pairing(pair_suffix=pair_suffix)), progress)
     same = groups(inspected)
     found = list(findings.within(inspected, same))
     if inspected.kind == "unpaired":

@@ -1,20 +1,20 @@
 """Which pictures there are and what they are for: every layout that training takes, and no refusal where one is odd."""
 
-from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias, get_args
 
 from viceversa.data import folders
 from viceversa.data.folders import Item, find_pictures
-from viceversa.data.images import opened
+from viceversa.data.halves import look_at
+from viceversa.data.layouts import find_parts, find_sides
+from viceversa.data.lists import is_list
+from viceversa.data.partners import Pairing
 from viceversa.errors import ConfigError, DataError
 
 Kind: TypeAlias = Literal["unpaired", "paired", "single"]
 Split: TypeAlias = Literal["train", "test"]
-
-_TEST_FOLDERS = ("test", "val")
-_LOOKED_AT = 50  # files whose shape tells pairs from single pictures
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,36 +56,47 @@ class Layout:
     lonely: tuple[str, ...]
     """Halves of pairs that have no partner of the same name."""
 
+    rule: str = "equal names"
+    """How the pairs of two folders were found."""
 
-def find(root: Path | None, a: Path | None, b: Path | None, kind: Kind | None = None) -> Layout:
-    """The pictures below ``root``, or of the folders ``a`` and ``b``.
 
-    Without ``kind``, two folders and trainA/ trainB/ are two heaps; other pictures are pairs side by side where nearly
-    all are twice as wide as high, and one heap where they are not.
+def find(
+    root: Path | None, a: Path | None, b: Path | None, kind: Kind | None = None, how: Pairing | None = None
+) -> Layout:
+    """Return the images below ``root``, or of the folders or lists ``a`` and ``b``.
+
+    Without ``kind``, two folders, and folders of A and B below ``root``, are two heaps; other images are pairs side by
+    side where nearly all are about twice as wide as high, and one heap where they are not.
 
     Raises:
         ConfigError: The folders are given in no way or in two, or cannot be of that kind.
         DataError: A folder is missing or empty.
     """
+    how = how or Pairing()
     if kind is not None and kind not in get_args(Kind):
         raise ConfigError(f'--kind must be unpaired, paired or single, not "{kind}".')
+    if how.pair_suffix is not None and kind != "paired":
+        raise ConfigError("--pair-suffix says which names are pairs; add --kind paired, or leave it out.")
     if root is not None and (a is not None or b is not None):
         raise ConfigError("A data set and --a or --b were given. Name either one data set or two folders.")
     if root is None:
         domains = folders.unpaired(None, a, b)  # for its messages
         if kind == "single":
             raise ConfigError("--kind single is for one folder, not for --a and --b.")
-        return _two_heaps(domains, "unpaired") if kind != "paired" else _of_pairs(domains[0].folder, domains[1].folder)
-    if not root.is_dir():
+        if kind != "paired":
+            return _two_heaps(domains, "unpaired")
+        return _of_pairs((domains[0].folder, domains[1].folder), None, how)
+    if not root.is_dir() and not is_list(root):
         why = "is not a folder" if root.exists() else "does not exist"
         raise DataError(f"{root} {why}. Name a folder of pictures or a data set.")
-    halves = [name for name in ("trainA", "trainB", "testA", "testB") if (root / name).is_dir()]
-    if kind == "unpaired" or (kind is None and halves):
+    sides = find_sides(root) if root.is_dir() else None
+    if sides and not sides.is_classic and folders.is_side_by_side_after_all(sides.train, how):
+        sides = None
+    if kind == "unpaired" or (kind is None and sides):
         return _two_heaps(folders.unpaired(root, None, None), "unpaired", root)
-    if kind == "paired" and halves:
-        folders.unpaired(root, None, None)
-        return _of_pairs(root / "trainA", root / "trainB", root)
-    return _one_folder(root, kind)
+    if kind == "paired" and sides:
+        return _of_pairs(sides.train, sides.test, how, root)
+    return _one_folder(root, kind, how)
 
 
 def _two_heaps(domains: tuple[folders.Domain, folders.Domain], kind: Kind, root: Path | None = None) -> Layout:
@@ -94,9 +105,10 @@ def _two_heaps(domains: tuple[folders.Domain, folders.Domain], kind: Kind, root:
     for letter, domain in sides.items():
         parts: dict[Split, tuple[Item, ...]] = {"train": domain.train, "test": domain.test}
         for split, items in parts.items():
-            prefix = f"{split}{letter}" if root else str(domain.folder)
-            jobs += [Job(name=f"{prefix}/{item.name}", domain=letter, split=split, files=item.files) for item in items]
-    names = [domain.folder.resolve().name for domain in domains]
+            jobs += [
+                Job(name=_shown(item.files[0], root), domain=letter, split=split, files=item.files) for item in items
+            ]
+    names = [_title(domain.folder) for domain in domains]
     distinct = root is None and names[0] != names[1]
     return Layout(
         place=str(root) if root else " and ".join(str(domain.folder) for domain in domains),
@@ -108,18 +120,22 @@ def _two_heaps(domains: tuple[folders.Domain, folders.Domain], kind: Kind, root:
     )
 
 
-def _of_pairs(a: Path, b: Path, root: Path | None = None) -> Layout:
-    """Pairs of two folders by equal names, whatever has no partner set apart."""
-    jobs, lonely = _partners(a, b, "train", root)
-    if root and folders.complete(root, "testA", "testB", optional=True):
-        more, apart = _partners(root / "testA", root / "testB", "test", root)
+def _of_pairs(
+    train: tuple[Path, Path], test: tuple[Path | None, Path | None] | None, how: Pairing, root: Path | None = None
+) -> Layout:
+    """Pairs of two folders by names, whatever has no partner set apart."""
+    jobs, lonely, rule = _partners(train, "train", how, root)
+    if test and test[0] and test[1]:
+        more, apart, _ = _partners((test[0], test[1]), "test", how, root)
         jobs, lonely = jobs + more, lonely + apart
+    a, b = train
     if not jobs:
         raise DataError(
-            f"No picture of {a}/ has a partner of the same name in {b}/ ({', '.join(lonely[:3])} ...). Pairs are found "
-            "by equal file names; for pictures without pairs leave --kind out."
+            f"No image of {a} has a partner in {b} ({', '.join(lonely[:3])} ...). Pairs are found by equal file names, "
+            "or by what is left of them without an ending or a beginning that a whole side shares: name the endings "
+            "with --pair-suffix _A,_B; for images without pairs leave --kind out."
         )
-    names = (a.resolve().name, b.resolve().name)
+    names = (_title(a), _title(b))
     return Layout(
         place=str(root) if root else f"{a} and {b}",
         kind="paired",
@@ -127,40 +143,33 @@ def _of_pairs(a: Path, b: Path, root: Path | None = None) -> Layout:
         titles={"A": "A", "B": "B"} if root or names[0] == names[1] else {"A": names[0], "B": names[1]},
         jobs=tuple(jobs),
         lonely=tuple(lonely),
+        rule=rule,
     )
 
 
-def _partners(a: Path, b: Path, split: Split, root: Path | None) -> tuple[list[Job], list[str]]:
-    def by_stem(folder: Path) -> tuple[dict[str, Path], list[Path]]:
-        found: dict[str, Path] = {}
-        doubled: list[Path] = []
-        for file in find_pictures(folder):
-            stem = file.relative_to(folder).with_suffix("").as_posix()
-            if found.setdefault(stem, file) != file:
-                doubled.append(file)
-        return found, doubled
-
-    files_a, doubled_a = by_stem(a)
-    files_b, doubled_b = by_stem(b)
-    both = [stem for stem in files_a if stem in files_b]
-    single = [files[stem] for files in (files_a, files_b) for stem in files if stem not in both]
+def _partners(
+    sides: tuple[Path, Path], split: Split, how: Pairing, root: Path | None
+) -> tuple[list[Job], list[str], str]:
+    found, _ = folders.find_partners(*sides, how)
     jobs = [
-        Job(name=_shown(files_a[stem], root), domain="AB", split=split, files=(files_a[stem], files_b[stem]))
-        for stem in both
+        Job(name=_shown(file_a, root), domain="AB", split=split, files=(file_a, file_b))
+        for _, file_a, file_b in found.pairs
     ]
-    return jobs, [_shown(file, root) for file in [*single, *doubled_a, *doubled_b]]
+    single = [file for _, file in (*found.alone_a, *found.alone_b)] + [file for _, file in found.doubled]
+    return jobs, [_shown(file, root) for file in single], found.rule
 
 
-def _one_folder(root: Path, kind: Kind | None) -> Layout:
-    items: dict[Split, tuple[Item, ...]]
-    kept = next((root / name for name in _TEST_FOLDERS if (root / name).is_dir()), None)
-    if (root / "train").is_dir():
-        items = {"train": _items(root / "train", root), "test": _items(kept, root) if kept else ()}
-    else:
-        items = {"train": _items(root, root), "test": ()}
+def _one_folder(root: Path, kind: Kind | None, how: Pairing) -> Layout:
+    train, kept = root, None
+    if root.is_dir():
+        with suppress(DataError):  # a folder for testing alone is looked at too
+            train, kept = find_parts(root)
+    if kind == "paired" and how.pair_suffix is not None:
+        return _of_pairs((train, train), (kept, kept), how, root)
+    items: dict[Split, tuple[Item, ...]] = {"train": _items(train, root), "test": _items(kept, root) if kept else ()}
     guessed = kind is None
     if kind is None:
-        kind = "paired" if _are_side_by_side(items["train"]) else "single"
+        kind = "paired" if look_at([item.files[0] for item in items["train"]]).are_pairs else "single"
     domain = "AB" if kind == "paired" else "A"
     jobs = [
         Job(name=item.name, domain=domain, split=split, files=item.files)
@@ -171,31 +180,21 @@ def _one_folder(root: Path, kind: Kind | None) -> Layout:
         place=str(root),
         kind=kind,
         is_guessed=guessed and kind == "paired",
-        titles={"A": "A", "B": "B"} if kind == "paired" else {"A": root.resolve().name},
+        titles={"A": "A", "B": "B"} if kind == "paired" else {"A": _title(root)},
         jobs=tuple(jobs),
         lonely=(),
     )
 
 
 def _items(folder: Path, root: Path) -> tuple[Item, ...]:
-    files = find_pictures(folder, "viceversa inspect")
-    return tuple(Item(name=_shown(file, root), files=(file,)) for file in files)
-
-
-def _are_side_by_side(items: Iterable[Item]) -> bool:
-    """Whether nearly all of some pictures, spread over all of them, are exactly twice as wide as high."""
-    everything = list(items)
-    known = [size for item in everything[:: max(1, len(everything) // _LOOKED_AT)] if (size := _size(item.files[0]))]
-    return bool(known) and sum(width == 2 * height for width, height in known) >= 0.9 * len(known)
-
-
-def _size(file: Path) -> tuple[int, int] | None:
-    try:
-        with opened(file) as image:
-            return image.size
-    except Exception:  # it will be listed among the broken ones
-        return None
+    return tuple(Item(name=_shown(file, root), files=(file,)) for file in find_pictures(folder, "viceversa inspect"))
 
 
 def _shown(file: Path, root: Path | None) -> str:
-    return file.relative_to(root).as_posix() if root else str(file)
+    return file.relative_to(root).as_posix() if root and root.is_dir() else str(file)
+
+
+def _title(place: Path) -> str:
+    """What the images of a folder, or of a list, are called."""
+    place = place.resolve()
+    return place.name if place.is_dir() else place.stem

@@ -20,8 +20,20 @@ _DEVIATIONS = 2.0  # of chance
 
 def of_pairs(inspected: Inspected) -> Iterator[Finding]:
     """What there is to say of a data set of pairs."""
-    for check in (lonely, unequal, misaligned, unrelated):
+    for check in (matched, lonely, unequal, misaligned, unrelated):
         yield from check(inspected)
+
+
+def matched(inspected: Inspected) -> Iterator[Finding]:
+    """By what names pairs were found, where they are not simply equal."""
+    if (rule := inspected.layout.rule) != "equal names":
+        yield Finding(
+            code="matched",
+            severity="note",
+            what=f"Pairs were found by {rule}",
+            consequence="training finds them in the same way",
+            remedy="Look at them in the report",
+        )
 
 
 def lonely(inspected: Inspected) -> Iterator[Finding]:
@@ -32,7 +44,7 @@ def lonely(inspected: Inspected) -> Iterator[Finding]:
             severity="problem",
             what=f"{count(len(alone), 'picture')} {'has' if len(alone) == 1 else 'have'} no partner of the same name",
             consequence="training refuses them, since it cannot tell what belongs together",
-            remedy="Rename or remove them",
+            remedy="Rename or remove them, or train on the others with --skip-unpaired",
             examples=some(alone),
         )
 
