@@ -53,8 +53,8 @@ def test_weights_that_nobody_draws_follow_from_the_seed_too(odd):
 @pytest.mark.parametrize(
     ("method", "settings", "asked"),
     [
-        ("pix2pix", {"objective": "wgan-gp"}, "--objective wgan-gp"),
-        ("pix2pix", {"r1_gamma": 1.0}, "--r1-gamma"),
+        ("pix2pix", {"objective": "wgan-gp", "norm": "batch"}, "--objective wgan-gp"),
+        ("pix2pix", {"r1_gamma": 1.0, "norm": "batch"}, "--r1-gamma"),
         ("cyclegan", {"objective": "wgan-gp", "norm": "batch"}, "--objective wgan-gp"),
         ("cyclegan", {"r1_gamma": 1.0, "discriminator_norm": "batch"}, "--r1-gamma"),
     ],

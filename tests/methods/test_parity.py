@@ -74,7 +74,7 @@ def test_cyclegan(shared_parity, tmp_path):
 def test_pix2pix(shared_parity, tmp_path):
     config = configure(
         "pix2pix", out=tmp_path, precision="64-true", size_px=128, width=4, discriminator_width=8, dropout=False,
-        images=12, batch=2, constant=1.0,
+        norm="batch", images=12, batch=2, constant=1.0,
     )  # fmt: skip
     folder = shared_parity / "pix2pix_vanilla"
     trainer, log, facts = trajectory(folder, config, {"g": "initial_net_G.pth", "d": "initial_net_D.pth"})

@@ -96,6 +96,21 @@ class ImpatientConfig(Pix2PixConfig):
     """A class of its own."""
 
 
+def test_a_run_goes_on_with_the_defaults_that_it_was_begun_with(tiny, tmp_path, capsys):
+    """pix2pix once normalised over batches where nothing else was asked for."""
+    train(tiny("pix2pix", tmp_path / "run", images=2, norm="batch"), quiet=True)
+    train(tiny("pix2pix", tmp_path / "new", images=2), quiet=True)
+    for run, norm in ("run", "batch"), ("new", "instance"):
+        assert train(tiny("pix2pix", tmp_path / run, images=3)).finished
+        said = "goes on with --norm batch, the default when it was begun"
+        assert (said in capsys.readouterr().err) == (norm == "batch")
+        assert from_json((tmp_path / run / "config.json").read_text(), run).method.networks.norm == norm
+    with pytest.raises(ConfigError, match="--norm batch, now none"):
+        train(tiny("pix2pix", tmp_path / "run", images=3, norm="none"), quiet=True)
+    with pytest.raises(ConfigError, match=r"--norm batch, now instance; --r1-gamma 0\.0, now 1\.0"):
+        train(tiny("pix2pix", tmp_path / "run", images=3, r1_gamma=1.0), quiet=True)
+
+
 @pytest.fixture
 def oddly_named(pictures, tmp_path) -> Path:
     """A folder with a and b, whose names are no valid UTF-8, and those of the pictures in them are none either."""

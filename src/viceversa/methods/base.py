@@ -73,6 +73,10 @@ class MethodConfig:
         """These settings with what only the opened data can tell, such as the number of classes."""
         return self
 
+    def as_begun(self, former: Any) -> Self:
+        """Return these settings for going on with a run of ``former``, which may have begun with other defaults."""
+        return self
+
     def prepare(self, *, quiet: bool) -> None:
         """Sees to what a run needs besides pictures, before these are decoded, which may take long."""
 

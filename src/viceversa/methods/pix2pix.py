@@ -5,7 +5,9 @@ CVPR 2017, arXiv 1611.07004.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from typing import Any, Self
 
 import torch
 from torch import nn
@@ -21,11 +23,15 @@ from viceversa.networks import apply_to_each
 
 @dataclass(frozen=True, kw_only=True)
 class Pix2PixConfig(MethodConfig):
-    """pix2pix's settings; the defaults are the paper's."""
+    """pix2pix's settings; the defaults are the paper's.
+
+    It normalises with the statistics of the test batch, which with the paper's batches of one picture is instance
+    normalisation (Sec. 3.3): as a layer of that kind it is the same in training and in use.
+    """
 
     data: PairedData = field(default_factory=PairedData)
     networks: NetworksConfig = field(
-        default_factory=lambda: NetworksConfig(generator="unet", norm="batch", dropout=True)
+        default_factory=lambda: NetworksConfig(generator="unet", norm="instance", dropout=True)
     )
     adversarial: AdversarialConfig = field(default_factory=lambda: AdversarialConfig(objective="bce"))
     lambda_l1: float = 100.0
@@ -35,6 +41,14 @@ class Pix2PixConfig(MethodConfig):
         if self.lambda_l1 < 0:
             raise ConfigError(f"--lambda-l1 must not be negative; got {self.lambda_l1}.")
         self.adversarial.check(self.networks)
+
+    def as_begun(self, former: Any) -> Self:
+        """With batch normalisation where ``former`` has it, which was the default."""
+        if (former.networks.norm, self.networks.norm) != ("batch", "instance"):
+            return self
+        with suppress(ConfigError):  # there is a penalty, which does not go with it: another run in any case
+            return replace(self, networks=replace(self.networks, norm="batch"))
+        return self
 
 
 class Pix2Pix(Method):

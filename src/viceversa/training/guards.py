@@ -71,8 +71,10 @@ def _begin_with(out: Path) -> str:
 
 
 def as_before(former: TrainConfig[Any], config: TrainConfig[Any]) -> TrainConfig[Any]:
-    """With what ``config`` leaves to the machine or to the pictures as the run has it: in that it goes on."""
+    """With what ``config`` leaves to the machine, to the pictures or to defaults as the run has it: so it goes on."""
     method, data = config.method, config.method.data
+    if type(method) is type(former.method):
+        method = method.as_begun(former.method)
     if isinstance(data, PictureData):
         left = [part.name for part in fields(data) if "formerly" in part.metadata and getattr(data, part.name) is None]
         before = {name: getattr(former.method.data, name, None) for name in left}
@@ -81,6 +83,13 @@ def as_before(former: TrainConfig[Any], config: TrainConfig[Any]) -> TrainConfig
         method = replace(method, data=replace(method.data, side_by_side=True))
     precision = former.precision if config.precision == "auto" else config.precision
     return replace(config, method=method, precision=precision)
+
+
+def former_defaults(former: TrainConfig[Any], config: TrainConfig[Any]) -> str:
+    """Say with which settings a run goes on for their being the defaults when it was begun; empty where with none."""
+    begun = replace(config, method=config.method.as_begun(former.method))
+    settings = [phrase.partition(", now ")[0] for phrase in difference(begun, config)]
+    return f"goes on with {' '.join(settings)}, the default when it was begun" if settings else ""
 
 
 def _check_place(out: Path) -> None:

@@ -60,8 +60,9 @@ def train(config: TrainConfig[Any], *, quiet: bool = False) -> Run:
     """
     device = machine.choose_device(config.device)
     initial.check_place(config)
-    former = guards.check_folder(config)
+    former, defaults = guards.check_folder(config), ""
     if former:
+        defaults = guards.former_defaults(former, config)
         config = guards.as_before(former, config)
     config = dataclasses.replace(config, precision=machine.choose_precision(config.precision, device))
     fabric = machine.make_fabric(device, config.precision)
@@ -90,7 +91,7 @@ def train(config: TrainConfig[Any], *, quiet: bool = False) -> Run:
                 replace_file(config.out / "config.json", json_bytes(to_json(config)))
             seconds = checkpoint.load_newest(trainer, config.out / "checkpoints") or 0.0
             session = Session(trainer, pictures, seconds, together, stack, quiet=silent)
-            session.announce(where, begun, plan)
+            session.announce(where, begun, defaults, plan)
             return session
 
         session = together.each(prepare)
