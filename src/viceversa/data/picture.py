@@ -41,8 +41,11 @@ class About:
     labels: bool = False
     """Whether it was stored as a label map: `viceversa.data.labels.is_label_map`."""
 
+    stored: str = ""
+    """Of pixels that `viceversa.data.values` made levels of: the kind of number that they were, such as "int16"."""
+
     plain: bool = False
-    """Whether its numbers are values as `viceversa.data.values` gives them back, and no levels of light."""
+    """Whether its pixels are such numbers again, of any kind, and no levels."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -369,6 +369,13 @@ def _decode(data: PictureData, domain: Domain, sides: str, bits: Literal[8, 16],
     )
 
 
+def values_of(data: object) -> dict[str, Values]:
+    """By domain, which values are black and white; empty for the usual ranges, and for data of other kinds."""
+    if not isinstance(data, PictureData):
+        return {}
+    return {side: values for side in "ab" if (values := data.values(side)) is not None}
+
+
 def _is_deep(items: tuple[Item, ...], *, raw: bool) -> bool:
     for item in items:
         with suppress(PictureError):

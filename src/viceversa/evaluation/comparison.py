@@ -15,7 +15,7 @@ from viceversa.data.pictures import HeldOutKind
 from viceversa.data.sources import PairedData, PictureData, UnpairedData
 from viceversa.errors import ConfigError
 from viceversa.evaluation import bootstrap, features, unseen
-from viceversa.evaluation.compared import Compared, open_all, places
+from viceversa.evaluation.compared import Compared, open_all, places, ranges_of
 from viceversa.evaluation.heaps import Heaps, heaps_of
 from viceversa.evaluation.translation import Evaluation, Translate, measure, standard
 from viceversa.extras import need
@@ -197,7 +197,12 @@ def _settings(
         root = known.get("root")
         aside = root is not None and root.is_dir() and not any((root / name).is_dir() for name in ("trainA", "trainB"))
         paired = any(isinstance(data, PairedData) for data in runs.values()) if runs else aside
-    known |= {**_channels(models, names), "size_px": size_px}
+    if len({tuple(sorted(model.translator.values.items())) for model in models}) > 1:
+        raise ConfigError(
+            "These models were trained on different ranges of values (--range-a, --range-b), so no images are the same "
+            "to all of them. Compare models of one range."
+        )
+    known |= {**_channels(models, names), "size_px": size_px, **ranges_of(models[0].translator)}
     made = (PairedData if paired else UnpairedData)(**known)
     # To begin with; what any of the runs has trained on is found out with the pictures.
     held_out = [data.hold_out for data in runs.values() if places(data) == places(made)]

@@ -12,7 +12,7 @@ from viceversa.config import read_config
 from viceversa.data.sources import PairedData, PictureData, UnpairedData
 from viceversa.errors import ConfigError
 from viceversa.evaluation import bootstrap, features
-from viceversa.evaluation.compared import places
+from viceversa.evaluation.compared import places, ranges_of
 from viceversa.evaluation.heaps import heaps_of
 from viceversa.evaluation.translation import Evaluation, Translate, measure, standard
 from viceversa.extras import need
@@ -116,7 +116,7 @@ def _settings(
     if run is not None:
         known = {part.name: getattr(run, part.name) for part in dataclasses.fields(PictureData)}
     else:
-        known = {"size_px": translator.size_px, **_channels(translator), "enlarge": True}
+        known = {"size_px": translator.size_px, **_channels(translator), "enlarge": True, **ranges_of(translator)}
     if given:
         there: dict[str, Any] = {"root": root and Path(root), "a": a and Path(a), "b": b and Path(b)}
         known |= there

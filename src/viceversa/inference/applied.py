@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from viceversa.data.values import Values
 from viceversa.errors import ConfigError, PictureError
 from viceversa.inference.conversion import Taken, take
 from viceversa.inference.maps import Window
@@ -39,11 +40,25 @@ def pad_to_multiple(x: Tensor, multiple: int) -> tuple[Tensor, int, int]:
 class Applied:
     """A network on its device, applied to pictures of any size: at once, or in tiles."""
 
-    def __init__(self, network: nn.Module, device: torch.device, tile: int | None):
+    def __init__(
+        self,
+        network: nn.Module,
+        device: torch.device,
+        tile: int | None,
+        source: Values | None = None,
+        target: Values | None = None,
+    ):
+        """``source`` and ``target`` are the ranges of values that the network was trained on, if they are no usual."""
         self.network, self.device, self.tile = network, device, tile
+        self.source, self.target = source, target
         config: Any = network.config
         self.takes: int = config.in_channels
         self.gives: int = config.out_channels
+
+    @property
+    def valued(self) -> bool:
+        """Whether it was trained on a range of values."""
+        return self.source is not None or self.target is not None
 
     def tile_px(self, height: int, width: int) -> int:
         """The side of the tiles for a picture of this size; 0 is the whole at once."""
@@ -97,7 +112,7 @@ class Applied:
                 results[index] = taken.back(answer)
 
         for index, picture in enumerate(pictures):
-            taken = take(picture, self.takes, self.gives)
+            taken = take(picture, self.takes, self.gives, self.source, self.target)
             size = tuple(taken.tensor.shape[1:])
             waiting.setdefault(size, []).append((index, taken))
             if len(waiting[size]) >= at_once(size[0] * size[1], batch_size):

@@ -29,7 +29,8 @@ from torch import Tensor
 
 from viceversa.data import colour, formats
 from viceversa.data.formats import npy, pillow
-from viceversa.data.picture import Picture
+from viceversa.data.picture import About, Picture
+from viceversa.data.values import Values
 from viceversa.errors import PictureError
 
 Back: TypeAlias = Callable[[Tensor], Any]
@@ -49,12 +50,17 @@ class Taken:
     """Makes what came in of the network's answer ``(C', H, W)``."""
 
 
-def take(picture: object, takes: int, gives: int) -> Taken:
+def take(picture: object, takes: int, gives: int, source: Values | None = None, target: Values | None = None) -> Taken:
     """Makes one picture ready for a network of ``takes`` channels that answers with ``gives``.
+
+    Where the network was trained on a range of values, ``source`` says which are black and white in what comes in, and
+    ``target`` in what goes out.
 
     Raises:
         PictureError: It is no picture, has channels that the network cannot take, or values outside its range.
     """
+    if source is not None or target is not None:
+        return _take_values(picture, takes, gives, source, target)
     if isinstance(picture, np.ndarray):
         return _take_array(picture, takes, gives)
     if isinstance(picture, Picture):
@@ -107,6 +113,72 @@ class Conversion:
         return np.concatenate([result, pixels[:, :, -1:]], 2) if self.keeps_alpha else result
 
 
+def levels_of(picture: Picture, source: Values) -> tuple[Picture, int]:
+    """A picture of values as one of levels in [0, 1], and how many of its values were missing data.
+
+    Raises:
+        PictureError: It has an alpha channel, or no range is given and its values have none.
+    """
+    found = source.levels(picture.pixels)
+    about = replace(picture.about, stored=picture.pixels.dtype.name)
+    return Picture(pixels=found.pixels, about=about), found.missing
+
+
+def _take_values(picture: object, takes: int, gives: int, source: Values | None, target: Values | None) -> Taken:
+    if isinstance(picture, Image.Image):
+        given = _from_pil(picture, raw=source is not None)
+    elif isinstance(picture, str | Path):
+        given = formats.read(picture, raw=source is not None)
+    elif isinstance(picture, np.ndarray):
+        flat = picture.ndim == 2
+        given = Picture(pixels=picture[:, :, None] if flat else picture, about=About(kind="NPY", flat=flat))
+    elif isinstance(picture, Picture):
+        given = picture
+    else:
+        raise PictureError(f"A {type(picture).__name__} is no picture; give a PIL picture, an array or a path.")
+    if given.pixels.shape[2] in (2, 4) and given.pixels.shape[2] != takes:
+        raise PictureError("a picture with alpha has no range of values; cut its last channel off.")
+    dtype = np.dtype(given.about.stored or given.pixels.dtype)
+    if source is not None and not given.about.stored:
+        given, _ = levels_of(given, source)
+    taken = _take_picture(given, takes, gives)
+
+    def back(answer: Tensor) -> Any:
+        return _as_given(picture, _valued(taken.back(answer), dtype, target))
+
+    return Taken(tensor=taken.tensor, back=back)
+
+
+def _valued(answer: Picture, dtype: "np.dtype[Any]", target: Values | None) -> Picture:
+    """Levels as numbers of the target's range; without one, as whole numbers of 8 or 16 bits."""
+    pixels = answer.pixels
+    about = replace(answer.about, stored="", plain=target is not None and target.low is not None)
+    if not about.plain:
+        kept = dtype.kind == "f" or pixels.dtype.kind != "f"
+        return Picture(
+            pixels=pixels if kept else colour.eight_bit(pixels) if dtype == np.uint8 else colour.sixteen_bit(pixels),
+            about=about,
+        )
+    if pixels.dtype.kind != "f":
+        pixels = pixels.astype(np.float32) / np.float32(np.iinfo(pixels.dtype).max)
+    assert target is not None
+    return Picture(pixels=target.numbers(pixels, dtype), about=about)
+
+
+def _as_given(given: object, answer: Picture) -> Any:
+    """A Picture for a Picture, an array for an array, and a PIL picture for one or for a path."""
+    if isinstance(given, Picture):
+        return answer
+    pixels = answer.pixels
+    if isinstance(given, np.ndarray):
+        return pixels[:, :, 0] if answer.about.flat and pixels.shape[2] == 1 else pixels
+    if not answer.about.plain:
+        return pillow.to_image(answer)
+    if pixels.shape[2] > 1:
+        raise PictureError("no PIL picture holds several channels of a range of values; give an array instead.")
+    return Image.fromarray(pixels[:, :, 0].astype(np.float32 if pixels.dtype.kind == "f" else np.int32))
+
+
 def _take_picture(picture: Picture, takes: int, gives: int) -> Taken:
     conversion = Conversion(picture.pixels.shape, takes, gives)
 
@@ -140,9 +212,9 @@ def _take_array(array: NDArray[Any], takes: int, gives: int) -> Taken:
     return Taken(tensor=taken.tensor, back=back)
 
 
-def _from_pil(image: Image.Image) -> Picture:
+def _from_pil(image: Image.Image, *, raw: bool = False) -> Picture:
     try:
-        return pillow.from_image(image)
+        return pillow.from_image(image, raw=raw)
     except (OSError, SyntaxError) as error:
         raise PictureError(f"This PIL picture cannot be decoded ({error}); open it anew from a whole file.") from error
     except PictureError as error:

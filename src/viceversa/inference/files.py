@@ -26,6 +26,7 @@ from viceversa.data.formats.limits import TooManyPixels
 from viceversa.data.picture import Animation, Picture
 from viceversa.errors import ConfigError, DataError, PictureError, ViceversaError
 from viceversa.inference.applied import Applied, at_once
+from viceversa.inference.conversion import levels_of
 from viceversa.inference.jobs import Job, plan, shown
 from viceversa.inference.memory import is_out_of_memory
 from viceversa.inference.streaming import translate_large
@@ -123,7 +124,9 @@ def translate_files(
 
     def work(job: Job) -> None:
         if not job.film:
-            _translate(applied, job, smooth, max_pixels, bar)
+            if missing := _translate(applied, job, smooth, max_pixels, bar):
+                said = f"{missing:,} missing values were taken for the low end of the range"
+                summary.notes.append((job.target, said))
             return
         with _part(bar, Path(job.source.name), speed=True) as frames:
             outcome = translate_video(
@@ -145,13 +148,20 @@ def translate_files(
     return summary
 
 
-def _translate(applied: Applied, job: Job, smooth: float, max_pixels: int | None, bar: Progress) -> None:
-    """One file, frame by frame, in tiles or as a whole."""
+def _translate(applied: Applied, job: Job, smooth: float, max_pixels: int | None, bar: Progress) -> int:
+    """One file, frame by frame, in tiles or as a whole; how many of its values were missing data."""
     job.target.parent.mkdir(parents=True, exist_ok=True)
     try:
-        if (animation := formats.read_frames(job.source, max_pixels=max_pixels)) is not None:
-            _translate_frames(applied, job, smooth, animation)
-        elif tile_px := applied.tile_px(*formats.size_of(job.source, max_pixels=max_pixels)):
+        raw = applied.source is not None
+        if (animation := formats.read_frames(job.source, max_pixels=max_pixels, raw=raw)) is not None:
+            return _translate_frames(applied, job, smooth, animation)
+        if applied.valued:
+            picture, missing = _levels(applied, formats.read(job.source, max_pixels=max_pixels, raw=raw))
+            (answer,) = applied.to_list([picture], 1)
+            kind = job.kind or formats.kind_for(job.target, job.source, picture.about)
+            formats.save(answer, job.target, _QUALITY, kind)
+            return missing
+        if tile_px := applied.tile_px(*formats.size_of(job.source, max_pixels=max_pixels)):
             with _part(bar, Path(f"{job.source.name}, in tiles")) as progress:
                 translate_large(
                     applied, job.source, job.target, tile_px,
@@ -164,12 +174,22 @@ def _translate(applied: Applied, job: Job, smooth: float, max_pixels: int | None
     except (ValueError, OverflowError) as error:  # what encoders say of sides that their format does not have
         said, kind = " ".join(str(error).split()), job.target.suffix
         raise PictureError(f"{job.source}: it cannot be written as {kind} ({said}); try --format png.") from error
+    return 0
 
 
-def _translate_frames(applied: Applied, job: Job, smooth: float, animation: Animation) -> None:
+def _levels(applied: Applied, picture: Picture) -> tuple[Picture, int]:
+    """What was trained on a range of values gets levels; and how many of the values were missing data."""
+    return (picture, 0) if applied.source is None else levels_of(picture, applied.source)
+
+
+def _translate_frames(applied: Applied, job: Job, smooth: float, animation: Animation) -> int:
     smoother = Smoother(smooth)
+    missing = 0
 
     def translated_one(picture: Picture) -> Picture:
+        nonlocal missing
+        picture, lost = _levels(applied, picture)
+        missing += lost
         answer = applied.to_list([picture], 1)[0]
         if not smooth or picture.pixels.dtype != np.uint8:  # pages of a deep TIFF are no film
             return answer
@@ -179,6 +199,7 @@ def _translate_frames(applied: Applied, job: Job, smooth: float, animation: Anim
     kind = job.kind or formats.kind_for(job.target, job.source, animation.about)
     with formats.replacing(job.target) as file:
         formats.write_frames(file, translated, kind, _QUALITY)
+    return missing
 
 
 def _attempt(translate: Callable[[Job], None], job: Job, summary: Summary) -> None:

@@ -14,7 +14,7 @@ import math
 import threading
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Literal, TypeAlias, Union, get_args, get_origin, get_type_hints
@@ -26,6 +26,7 @@ from torch import Tensor, nn
 from torch.nn.modules.module import register_module_parameter_registration_hook
 
 from viceversa import sizes
+from viceversa.data.values import Values
 from viceversa.errors import CheckpointError, ConfigError
 from viceversa.inference.card import model_card
 from viceversa.networks import (
@@ -67,6 +68,8 @@ class TranslatorConfig:
     """The generator of each direction: "a2b" and "b2a" or one of them; or "z2a"."""
     classes: tuple[str, ...] = ()
     """Of a generator from noise: the names of the one-hot entries that it takes."""
+    values: dict[str, Values] = field(default_factory=dict[str, Values])
+    """By domain, which values are black and white, where it was trained on a range of them."""
     begun_with: str = ""
     """The model whose weights the training began with; empty where it began with new ones."""
 
@@ -80,6 +83,7 @@ def save_translator(
     size_px: SizePx,
     images: int,
     classes: Sequence[str] = (),
+    values: Mapping[str, Values] | None = None,
     begun_with: str = "",
 ) -> None:
     """Writes a translator folder; one that is there is replaced, each file in one go.
@@ -93,6 +97,7 @@ def save_translator(
         size_px: The side of the pictures they were trained on, or height and width.
         images: Images seen in training.
         classes: Names for the one-hot entries that a "z2a" generator takes: all of them, or none.
+        values: By "a" or "b": which values are black and white, where they were trained on a range of them.
         begun_with: The model whose weights the training began with.
 
     Raises:
@@ -111,6 +116,7 @@ def save_translator(
         images=images,
         networks=dict(networks),
         classes=tuple(classes),
+        values=dict(values or {}),
         begun_with=begun_with,
     )
     text = config_to_json(config)
@@ -211,7 +217,9 @@ def _no_more_than(shapes: dict[str, tuple[int, ...]]) -> Generator[None]:
 def config_to_json(config: TranslatorConfig) -> str:
     """What config.json says, and what is written into model.safetensors and .onnx files."""
     tree: dict[str, Any] = {"format": FORMAT, "version": VERSION, **dataclasses.asdict(config)}
-    del tree["networks"]
+    del tree["networks"], tree["values"]
+    if config.values:
+        tree["values"] = {side: [each.low, each.high, each.nodata] for side, each in config.values.items()}
     for name in ("classes", "begun_with"):
         if not tree[name]:
             del tree[name]
@@ -262,6 +270,7 @@ def config_from_json(text: str, where: str) -> TranslatorConfig:
         images=_entry(tree, "images", int, where),
         networks=networks,
         classes=_classes(tree, networks, where),
+        values=_values(tree, where),
         begun_with=_entry({"begun_with": "", **tree}, "begun_with", str, where),
     )
 
@@ -272,6 +281,19 @@ def _classes(tree: dict[str, Any], networks: dict[str, GeneratorConfig], where: 
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names) or len(names) not in (0, taken):
         raise CheckpointError(f"{where}: classes must name the {taken} classes that the network takes; got {names!r}.")
     return tuple(names)
+
+
+def _values(tree: dict[str, Any], where: str) -> dict[str, Values]:
+    found: Any = tree.get("values", {})
+    try:
+        numbers = [number for each in found.values() for number in each]
+        if not set(found) <= set("ab") or any(type(number) not in (int, float, type(None)) for number in numbers):
+            raise ValueError
+        return {side: Values(low=low, high=high, nodata=nodata) for side, (low, high, nodata) in found.items()}
+    except (ConfigError, ValueError, TypeError, AttributeError):
+        raise CheckpointError(
+            f"{where}: values must give the lower, the upper and the missing one of a or b; got {found!r}."
+        ) from None
 
 
 def _classes_of(networks: Mapping[str, GeneratorConfig]) -> int:

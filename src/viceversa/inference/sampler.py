@@ -50,7 +50,7 @@ def load(
     config, networks = read_translator(find_weights(Path(path)))
     if FROM_NOISE in networks:
         return _sampler(config, networks, device)
-    return Translator(networks, domains=config.domains, size_px=config.size_px, device=device)
+    return Translator(networks, domains=config.domains, size_px=config.size_px, device=device, values=config.values)
 
 
 def load_sampler(path: Path | str, device: str | torch.device = "auto") -> "Sampler":

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from viceversa import sizes
 from viceversa.data.picture import Picture
+from viceversa.data.values import Values
 from viceversa.errors import CheckpointError, ConfigError
 from viceversa.inference import hub
 from viceversa.inference.applied import Applied, pad_to_multiple
@@ -50,7 +51,7 @@ def load(path: Path | str, device: str | torch.device = "auto", engine: str = "a
         raise CheckpointError(
             f"{path} makes pictures from noise and translates none; use: viceversa sample {path} --out grid.png"
         )
-    return Translator(networks, domains=config.domains, size_px=config.size_px, device=device)
+    return Translator(networks, domains=config.domains, size_px=config.size_px, device=device, values=config.values)
 
 
 class Translator:
@@ -66,11 +67,14 @@ class Translator:
         domains: Mapping[str, str],
         size_px: SizePx,
         device: str | torch.device = "cpu",
+        values: Mapping[str, Values] | None = None,
     ):
         """Takes the networks over: they are moved to the device and set to evaluation mode."""
         self.device = choose_device(device)
         self.domains = dict(domains)
         self.size_px: SizePx = size_px
+        self.values = dict(values or {})
+        """By domain, which values are black and white, where it was trained on a range of them."""
         self.networks = {
             # Channels-last was measured up to twice as fast as the usual layout on a CPU, and never slower.
             name: network.eval().to(device=self.device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
@@ -244,7 +248,8 @@ class Translator:
             raise ConfigError("This translator has no noise: its network has no dropout; leave noise out.")
         if tile is not None and tile != 0 and tile < SMALLEST_TILE_PX:
             raise ConfigError(f"Tiles must be at least {SMALLEST_TILE_PX} px a side, or 0 for none; got {tile}.")
-        return Applied(network, self.device, tile)
+        source, target = self.values.get(direction[0]), self.values.get(direction[-1])
+        return Applied(network, self.device, tile, source, target)
 
 
 def _with_dropout(network: nn.Module) -> nn.Module | None:

@@ -181,6 +181,12 @@ class Service:
 
     def _prepare(self, data: bytes, applied: Applied) -> tuple[Picture, Taken]:
         picture = pictures.decode(data, self.folder, self.config.max_pixels)
+        if applied.valued:
+            raise Problem(
+                422, "unfit_picture",
+                "This model was trained on a range of values, which images sent here do not have; use viceversa "
+                "translate on TIFF or .npy files.",
+            )  # fmt: skip
         try:
             return picture, take(picture, applied.takes, applied.gives)
         except PictureError as error:

@@ -15,6 +15,7 @@ from viceversa import methods
 from viceversa.config import TrainConfig, to_json
 from viceversa.data.images import grid, save, to_uint8
 from viceversa.data.pictures import Pictures
+from viceversa.data.sources import values_of
 from viceversa.errors import ViceversaError
 from viceversa.evaluation.diversity import diversity
 from viceversa.inference.folder import save_translator
@@ -300,6 +301,7 @@ class Session:
             size_px=self.config.method.data.size_px,
             images=self.trainer.images_seen,
             classes=self.trainer.method.class_names(self.pictures),
+            values=values_of(self.config.method.data),
             begun_with=initial.short_name(self.config),
         )
 

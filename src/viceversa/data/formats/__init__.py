@@ -22,6 +22,7 @@ from viceversa.data.formats.kinds import KINDS, SUFFIXES, family, kind_for, kind
 from viceversa.data.formats.limits import check_pixels
 from viceversa.data.formats.refusal import each_named, named
 from viceversa.data.picture import About, Animation, Picture
+from viceversa.data.values import kind as numbers
 from viceversa.errors import PictureError
 
 __all__ = [
@@ -154,8 +155,16 @@ def write(file: BinaryIO, picture: Picture, kind: str, quality: int = 90) -> Non
     Alpha is laid on white, 16 bits become 8, and floats become whole numbers; but channels are not thrown away.
 
     Raises:
-        PictureError: The kind holds no picture of so many channels.
+        PictureError: The kind holds no picture of so many channels, or no such values.
     """
+    if picture.about.plain:
+        _check_holds(picture, kind)
+        if kind == "NPY":
+            npy.write(file, picture)
+            return
+        if kind == "TIFF":
+            tiff.write_pages(file, [picture])
+            return
     picture = fitted(picture, kind)
     pixels, about = picture.pixels, picture.about
     if kind == "NPY":
@@ -184,6 +193,10 @@ def write_frames(file: BinaryIO, animation: Animation, kind: str, quality: int =
     given = iter(animation.frames)
     first = next(given)
     given = itertools.chain([first], given)
+    if first.about.plain:
+        _check_holds(first, kind)
+        tiff.write_pages(file, given)
+        return
     if kind == "TIFF" and (first.pixels.dtype != np.uint8 or first.pixels.shape[2] > 4):
         tiff.write_pages(file, (fitted(picture, kind) for picture in given))
         return
@@ -232,6 +245,16 @@ def fitted(picture: Picture, kind: str) -> Picture:
         picture.about.icc if mode else colour.fitting_profile(picture.about.icc, "RGB" if pixels.shape[2] > 2 else "L")
     )
     return Picture(pixels=pixels, about=dataclasses.replace(picture.about, mode=mode, icc=icc))
+
+
+def _check_holds(picture: Picture, kind: str) -> None:
+    """That values of a range can be written as they are."""
+    whole = picture.pixels.dtype in (np.dtype(np.uint8), np.dtype(np.uint16))
+    if kind not in ("TIFF", "NPY") and not (kind == "PNG" and whole):
+        raise PictureError(
+            f"{numbers(picture.pixels.dtype)} of the range that the model was trained on cannot be written as {kind}; "
+            "choose --format tif or npy."
+        )
 
 
 def _read_tiff(path: Path | str, max_pixels: int | None, *, raw: bool, page: int) -> Picture:

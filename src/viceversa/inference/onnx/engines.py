@@ -87,7 +87,7 @@ def load_onnx(path: Path, device: str | torch.device = "auto", engine: str = "au
         reason = str(error).strip().splitlines()[0] if str(error) else type(error).__name__
         raise CheckpointError(f"{path} is damaged: it cannot be computed ({reason}); export it again.") from error
     networks = {direction: OnnxNetwork(network, multiple, run)}
-    return Translator(networks, domains=config.domains, size_px=config.size_px, device="cpu")
+    return Translator(networks, domains=config.domains, size_px=config.size_px, device="cpu", values=config.values)
 
 
 def _read(path: Path) -> Any:

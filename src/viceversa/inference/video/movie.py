@@ -79,6 +79,11 @@ def translate_video(
     refuse_existing(out, overwrite=overwrite)
     smoother = Smoother(smooth)
     at_once(1, batch_size)
+    if applied.valued:
+        raise ConfigError(
+            f"{source} is a film, and this model was trained on a range of values (--range-a, --range-b), which films "
+            "do not have; give images as TIFF or .npy."
+        )
     with _as_sentences(source, out):
         film = survey(source)
         _check_channels(applied, source)
