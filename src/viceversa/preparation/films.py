@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from viceversa.data.colour import on_white
 from viceversa.data.images import PIXEL_LIMIT, Array
+from viceversa.data.video_changes import ON_WHITE, changes, has_alpha
 from viceversa.data.wholeness import Reach
 from viceversa.errors import DataError
 from viceversa.extras import need
@@ -49,6 +51,7 @@ class Film:
             DataError: It is no film, or one without pictures.
         """
         self.path, self.key = path, key
+        self.notes = self._changes = tuple[str, ...]()
         with self._open() as (_, stream):
             rate = stream.average_rate or stream.guessed_rate or 25
             self._rate = min(max(float(rate), 1.0), 240.0)
@@ -80,6 +83,7 @@ class Film:
             return _Look(seconds, shape, measured(gist), None if grey is None else borders.depths(grey))
 
         looks = list(team.map(look, small()))
+        self.notes = (*self._changes, *lens.notes())
         scenes = cuts.scenes([look.measures.brightness for look in looks])
         inner = {} if config.keep_borders else _inner(looks, scenes)
         return [
@@ -150,6 +154,8 @@ class Film:
                 for frame in _frames(packet, stream, av.FFmpegError):
                     if frame.width * frame.height > PIXEL_LIMIT:
                         raise DataError(f"{self.path} has frames of more than {PIXEL_LIMIT // 10**6} megapixels.")
+                    if not count:
+                        self._changes = tuple(changes(frame, stream))
                     seconds = count / self._rate if frame.time is None else max(0.0, frame.time - start)
                     yield seconds, frame
                     count += 1
@@ -215,6 +221,12 @@ class _Lens:
         make = need("av.video.reformatter", "prepare").VideoReformatter
         # One for each kind: they keep what they set up for a size and a format.
         self._small, self._grey, self._whole = make(), make(), make()
+        self._transparent = False
+
+    def notes(self) -> tuple[str, ...]:
+        """What was changed in the frames that it has made."""
+        square = () if self._aspect == 1 else ("its pixels are made square",)
+        return (*square, *((ON_WHITE,) if self._transparent else ()))
 
     def shape(self, frame: Any) -> tuple[int, int]:
         """Height and width of what `whole` makes."""
@@ -226,7 +238,7 @@ class _Lens:
         width, height = self._square(frame)
         scale = min(1.0, SIDE_PX / min(width, height))
         size = max(1, round(width * scale)), max(1, round(height * scale))
-        return _array(self._small, frame, size, "rgb24", "AREA")
+        return self._on_white(self._small, frame, size, "AREA")
 
     def grey(self, frame: Any) -> Grey:
         """In full size."""
@@ -234,7 +246,14 @@ class _Lens:
 
     def whole(self, frame: Any) -> Array:
         """RGB in full size."""
-        return _array(self._whole, frame, self._square(frame), "rgb24", "BICUBIC")
+        return self._on_white(self._whole, frame, self._square(frame), "BICUBIC")
+
+    def _on_white(self, reformatter: Any, frame: Any, size: tuple[int, int], filter: str) -> Array:
+        if not has_alpha(frame):
+            return _array(reformatter, frame, size, "rgb24", filter)
+        made = _array(reformatter, frame, size, "rgba", filter)
+        self._transparent = self._transparent or bool((made[:, :, 3] < 255).any())
+        return on_white(made)
 
     def _square(self, frame: Any) -> tuple[int, int]:
         """Width and height once pixels are square, before it is turned upright."""

@@ -91,6 +91,7 @@ def _filled(source: Source, config: PrepareConfig, folder: Path, team: Team, tic
         links=tuple(sorted(choice.links)),
         examples=tuple(sorted(examples.values())),
         items=tuple(items),
+        notes=source.notes,
     )
 
 

@@ -30,6 +30,7 @@ class Pictures:
     """Pictures that do not follow one another in time: each is a scene by itself."""
 
     is_film = False
+    notes: tuple[str, ...] = ()
 
     def __init__(self, path: Path, key: str, count: int, entries: Callable[[], Iterator[Entry]]) -> None:
         """``entries`` starts anew at the first of ``count`` pictures each time that it is called."""

@@ -71,6 +71,8 @@ class Record:
     """Reason and file of some dropped frames, shrunk."""
     items: tuple[Item, ...] = field(repr=False)
     """What is left."""
+    notes: tuple[str, ...] = ()
+    """What of it was not taken as it is."""
 
     def save(self, folder: Path) -> None:
         """The last thing to be written: a folder with a record is whole."""

@@ -54,6 +54,11 @@ class Source(Protocol):
         """Whether frames follow one another in time."""
         ...
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What of it is not taken as it is; known after `scan`."""
+        ...
+
     def expected(self) -> int:
         """About how many frames or pictures there are; 0 where that is not known."""
         ...

@@ -41,6 +41,8 @@ class Summary:
     """Whether there was to be something for testing."""
     problems: tuple[str, ...]
     """What could not be read, and why."""
+    notes: tuple[str, ...] = ()
+    """What was not taken as it is, with the name of its source."""
 
     @property
     def pictures(self) -> int:
@@ -62,6 +64,9 @@ class Summary:
             lines.append(f"cut out, then left out: {reasons(self.left_out)}")
         if self.test_wanted and not self.test and self.train:
             lines.append("None is for testing: no scene could be spared.")
+        lines += [f"{note}." for note in self.notes[:_SHOWN]]
+        if len(self.notes) > _SHOWN:
+            lines.append(f"and {len(self.notes) - _SHOWN:,} more such notes")
         lines += [f"not read: {problem}" for problem in self.problems[:_SHOWN]]
         if len(self.problems) > _SHOWN:
             lines.append(f"and {len(self.problems) - _SHOWN:,} more that could not be read")
@@ -97,6 +102,7 @@ def summarise(
         test=sides[True],
         test_wanted=config.test_share > 0,
         problems=tuple(problem for _, record in found for problem in record.problems),
+        notes=tuple(f"{record.source}: {'; '.join(record.notes)}" for _, record in found if record.notes),
     )
 
 

@@ -123,11 +123,6 @@ class _Work:
         if self.progress is not None:
             self.progress(self.done, max(self.done, self.reader.film.frames))
 
-    def notes(self) -> list[str]:
-        lost = self.reader.lost
-        damaged = [f"{lost} damaged frame{'s' * (lost > 1)} left out"] if lost else []
-        return [*damaged, *filter(None, [self.reader.film.colours.note])]
-
 
 def _batches(frames: Iterable[Frame], size: int, segment: int) -> Iterator[list[Frame]]:
     batch: list[Frame] = []
@@ -174,7 +169,9 @@ def _to_film(work: _Work, out: Path, overwrite: bool) -> Outcome:
     width, height = even(film.width), even(film.height)
     if (width, height) != (film.width, film.height):
         notes.insert(0, f"{film.width} x {film.height} px became {width} x {height}: H.264 has even sides")
-    return Outcome(frames=work.reader.seen, resumed=min(resumed, work.reader.seen), notes=(*notes, *work.notes()))
+    return Outcome(
+        frames=work.reader.seen, resumed=min(resumed, work.reader.seen), notes=(*notes, *work.reader.notes())
+    )
 
 
 def _write_parts(work: _Work, parts: Parts, resumed: int) -> None:
@@ -227,7 +224,7 @@ def _to_animation(work: _Work, out: Path) -> Outcome:
         formats.write_frames(file, animation, formats.kind_of(out), _QUALITY)
     with opened(film.path) as (container, _):
         notes = ["without its sound"] if container.streams.audio else []
-    return Outcome(frames=work.done, resumed=0, notes=(*notes, *work.notes()))
+    return Outcome(frames=work.done, resumed=0, notes=(*notes, *work.reader.notes()))
 
 
 def _check_channels(applied: Applied, source: Path) -> None:

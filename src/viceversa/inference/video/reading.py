@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from viceversa.data import colour
 from viceversa.data.formats.limits import PIXEL_LIMIT
+from viceversa.data.video_changes import ON_WHITE, changes, has_alpha
 from viceversa.data.wholeness import Reach
 from viceversa.errors import DataError
 from viceversa.extras import need
@@ -76,6 +77,8 @@ class Film:
     """The width of an upright pixel by its height."""
     colours: Colours
     """How its numbers are meant."""
+    notes: tuple[str, ...] = ()
+    """What of it is not taken as it is."""
 
     @property
     def step(self) -> int:
@@ -142,11 +145,12 @@ def survey(path: Path) -> Film:
         time_base = Fraction(stream.time_base)
         start = round(Fraction(container.start_time or 0, 1_000_000) / time_base)
         end = None if stream.duration is None else (stream.start_time or 0) + stream.duration - start
-        told = stream.frames
+        told, notes = stream.frames, changes(first, stream)
     return Film(
         path=path, frames=_counted(path, told), width=width, height=height, turns=turns, time_base=time_base,
         start=start, end=end, rate=min(max(Fraction(rate), Fraction(1, 100)), Fraction(1000)),
         aspect=1 / aspect if turns % 2 and aspect else aspect, colours=_colours(first),
+        notes=tuple(notes),
     )  # fmt: skip
 
 
@@ -182,6 +186,18 @@ class Reader:
         """Frames that could be decoded, so far."""
         self.end = 0
         """When the last of them ends."""
+        self._fitted = 0
+        self._transparent = False
+
+    def notes(self) -> list[str]:
+        """What is to be said of the frames that were read so far."""
+        film, lost = self.film, self.lost
+        notes = [f"{lost} damaged frame{'s' * (lost > 1)} left out"] if lost else []
+        if self._fitted:
+            frames = f"{self._fitted} frame{'s' * (self._fitted > 1)}"
+            notes.append(f"{frames} of another size stretched to {film.width} x {film.height} px")
+        notes += [ON_WHITE] if self._transparent else []
+        return [*notes, *film.notes, *filter(None, [film.colours.note])]
 
     def frames(self, skip: int = 0) -> Iterator[Frame]:
         """Every frame but the first ``skip``; their times begin with the film, and grow."""
@@ -192,7 +208,21 @@ class Reader:
             for pts, duration, frame in self._timed(container, stream):
                 self.seen, self.end = self.seen + 1, pts + duration
                 if self.seen > skip:
-                    yield Frame(pts=pts, duration=duration, pixels=_pixels(convert, frame, film))
+                    yield Frame(pts=pts, duration=duration, pixels=self._pixels(convert, frame))
+
+    def _pixels(self, convert: Any, frame: Any) -> NDArray[np.uint8]:
+        """``(H, W, 3)``, upright; what is transparent lies on white."""
+        film, colours, alpha = self.film, _colours(frame), has_alpha(frame)
+        width, height = (film.height, film.width) if film.turns % 2 else (film.width, film.height)
+        self._fitted += (frame.width, frame.height) != (width, height)
+        rgb = frame.format.is_rgb
+        made = convert.reformat(
+            frame, width, height, "rgba" if alpha else "rgb24", interpolation="BICUBIC",
+            src_colorspace=None if rgb else colours.matrix, src_color_range=_FULL if rgb else colours.range,
+            dst_color_range=_FULL,
+        ).to_ndarray()  # fmt: skip
+        self._transparent = self._transparent or (alpha and bool((made[:, :, 3] < 255).any()))
+        return np.ascontiguousarray(np.rot90(colour.on_white(made), film.turns))
 
     def _timed(self, container: Any, stream: Any) -> Iterator[tuple[int, int, Any]]:
         """Frames with their times, and how long each is shown: what files say of that is only true of the last."""
@@ -231,20 +261,6 @@ def _decoded(container: Any, stream: Any) -> Iterator[tuple[Any, int]]:
             continue
         for frame in frames:
             yield (None, 1) if frame.is_corrupt else (frame, 0)
-
-
-def _pixels(convert: Any, frame: Any, film: Film) -> NDArray[np.uint8]:
-    """``(H, W, 3)``, upright; what is transparent lies on white."""
-    colours = _colours(frame)
-    alpha = any(part.is_alpha for part in frame.format.components)
-    width, height = (film.height, film.width) if film.turns % 2 else (film.width, film.height)
-    rgb = frame.format.is_rgb
-    made = convert.reformat(
-        frame, width, height, "rgba" if alpha else "rgb24", interpolation="BICUBIC",
-        src_colorspace=None if rgb else colours.matrix, src_color_range=_FULL if rgb else colours.range,
-        dst_color_range=_FULL,
-    )  # fmt: skip
-    return np.ascontiguousarray(np.rot90(colour.on_white(made.to_ndarray()), film.turns))
 
 
 def _colours(frame: Any) -> Colours:
