@@ -228,9 +228,8 @@ def test_the_largest_odd_files_take_less_than_a_gibibyte(tmp_path: Path, shared_
     large = ["iphone.HEIC", "animated_42fr.gif"]
     refused = ["bomb_30000x30000.png", "huge_17000x17000.avif"]
     program = (
-        "import json, resource, sys; from viceversa.cli import main; "
-        "code = main(['translate', *sys.argv[1:]]); peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss; "
-        "print(json.dumps([code, peak * (1 if sys.platform == 'darwin' else 1024)]))"
+        "import json, sys; from viceversa.cli import main; from viceversa.training.units import peak_memory_bytes; "
+        "code = main(['translate', *sys.argv[1:]]); print(json.dumps([code, peak_memory_bytes()]))"
     )
     inputs = [str(shared_data / "odd" / name) for name in (*large, *refused)]
     command = [sys.executable, "-c", program, str(tmp_path / "t"), *inputs, "--out", str(tmp_path / "out"), "--to", "b"]

@@ -496,9 +496,10 @@ def frame_times(path: Path) -> list[float]:
 def peak_bytes(source: Path, out: Path) -> int:
     """The most memory that a process takes that translates a film by a network that costs next to nothing."""
     program = (
-        "import resource, sys, torch; from pathlib import Path; torch.set_num_threads(1); "
+        "import sys, torch; from pathlib import Path; torch.set_num_threads(1); "
+        "from viceversa.training.units import peak_memory_bytes; "
         "from test_video import Pixelwise, through; through(Pixelwise(), *map(Path, sys.argv[1:]), segment=50); "
-        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == 'darwin' else 1024))"
+        "print(peak_memory_bytes())"
     )
     command = [sys.executable, "-c", program, str(source), str(out)]
     done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=Path(__file__).parent)
