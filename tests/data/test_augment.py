@@ -36,6 +36,16 @@ def test_windows_are_whole_and_everywhere():
     assert torch.equal(windows[:, 0, 0, 2], torch.arange(COUNT) % 256), "each from its own picture"
 
 
+def test_windows_are_where_they_always_were():
+    """Runs that were begun long ago go on with the same samples."""
+    corners, mirrored = augment.choose(1, "a", torch.arange(4), torch.tensor([4, 4]), mirror=True)
+    assert corners.tolist() == [[0, 1], [2, 3], [1, 0], [2, 1]]
+    assert mirrored.tolist() == [True, False, False, True]
+    windows = cut(torch.arange(4)).long()
+    assert windows[:, 0, 0, 0].tolist() == [0, 2, 1, 2]
+    assert windows[:, 0, :, 1].min(dim=1).values.tolist() == [1, 3, 0, 1]
+
+
 def test_no_mirror():
     assert (cut(torch.arange(COUNT), mirror=False)[:, 0].long().diff(dim=1)[..., 1] == 1).all()
 

@@ -11,6 +11,7 @@ from safetensors.torch import load_file, save_file
 from viceversa.data.images import to_tensor
 from viceversa.errors import CheckpointError, ConfigError, DataError
 from viceversa.evaluation import classifier as judging
+from viceversa.evaluation import features
 from viceversa.evaluation.classifier import FitConfig, fit, fitted, load
 
 QUICK = FitConfig(width=8, features=16, images=1600, batch=32)
@@ -53,13 +54,27 @@ def test_the_labels_are_what_it_learns(sets):
     assert fit(pictures, shuffled, *test, QUICK).accuracy < 0.6
 
 
-def test_colour_and_another_size():
+def test_colour_and_a_size_that_is_no_square(tmp_path):
     def enlarged(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
         pictures, labels = bars(count, seed, channels=3)
-        return np.repeat(np.repeat(pictures, 2, 1), 2, 2)[:, :29, :29], labels
+        return np.repeat(np.repeat(pictures, 2, 1), 2, 2)[:, :29], labels
 
     made = fit(*enlarged(300, 1), *enlarged(100, 2), dataclasses.replace(QUICK, mirror=True))
     assert made.accuracy >= 0.9
+    made.save(tmp_path / "judge.safetensors")
+    back = load(tmp_path / "judge.safetensors")
+    assert back.network.config.size_px == (29, 32)
+    pictures = to_tensor(enlarged(5, 3)[0])
+    assert torch.equal(back.features(pictures), made.features(pictures))
+    with pytest.raises(DataError, match=r"takes \(N, 3, 29, 32\); got \(5, 3, 32, 29\)"):
+        made.features(pictures.transpose(2, 3))
+
+
+@pytest.mark.parametrize(
+    ("size_px", "judged_at"), [(16, 16), (64, 64), (256, 64), ((16, 32), (16, 32)), ((256, 512), (45, 91))]
+)
+def test_domains_are_judged_at_the_shape_of_the_images(size_px, judged_at):
+    assert features._judged_at(size_px) == judged_at
 
 
 def test_features_are_the_last_layer_but_one(sets, made):

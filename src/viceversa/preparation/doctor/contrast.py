@@ -211,8 +211,8 @@ def shapes(a: Domain, b: Domain) -> Iterator[Finding]:
             code="shapes",
             severity="note",
             what=f"The pictures of {a.title} are {_shape(ratios[0])}, those of {b.title} {_shape(ratios[1])}",
-            consequence="made square, they show different parts of what they are of",
-            remedy="Cut them alike, or see in the sheets whether --fit crop keeps what matters",
+            consequence="brought to one shape, their middles show different parts of what they are of",
+            remedy="Cut them alike, take --fit window, or see in the sheets whether --fit crop keeps what matters",
         )
 
 
