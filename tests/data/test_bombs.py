@@ -12,9 +12,6 @@ from viceversa.errors import PictureError
 from .. import bombs
 
 MOST_BYTES = 300 * bombs.MIB
-pytestmark = pytest.mark.skipif(
-    not Path("/proc/self/clear_refs").exists(), reason="there is no /proc to see the memory by"
-)
 
 
 def refused(path: Path) -> list[str]:

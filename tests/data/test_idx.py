@@ -17,6 +17,8 @@ from viceversa.data.parts import Keeping
 from viceversa.data.recipe import Recipe
 from viceversa.errors import DataError
 
+from .. import bombs
+
 
 def idx(numbers: np.ndarray) -> bytes:
     return struct.pack(f">BBBB{numbers.ndim}I", 0, 0, 8, numbers.ndim, *numbers.shape) + numbers.tobytes()
@@ -101,7 +103,7 @@ def test_mnist(shared_data: Path):
         (struct.pack(">IIII", 0x803, 5, 0, 28), "its header promises 5 pictures of 28 x 0 px"),
         (struct.pack(">IIII", 0x803, 2**32 - 1, 28, 28), "its header promises 4294967295 pictures"),
         (struct.pack(">IIII", 0x803, 3, 2**31, 2**31), "its header promises 3 pictures of 2147483648 x 2147483648 px"),
-        (struct.pack(">IIII", 0x803, 10**6, 1000, 1000), "1 to 4000000 of up to 1024 x 1024 px, 2 GB in all"),
+        (struct.pack(">IIII", 0x803, 10**6, 1000, 1000), "1 to 1000000 of up to 1024 x 1024 px, 2 GB in all"),
     ],
 )
 def test_damaged_pictures(place: Path, data: bytes, sentence: str):
@@ -240,3 +242,18 @@ def test_sets_that_cannot_be(tmp_path: Path):
     (tmp_path / "photo.png").write_bytes(b"\x89PNG\r\n\x1a\n")
     with pytest.raises(DataError, match=r"photo\.png: it is no idx file of pictures"):
         in_idx(tmp_path / "photo.png", keeping(tmp_path))
+
+
+def test_a_head_that_promises_what_is_not_there_makes_no_names(tmp_path: Path):
+    """A million names, and as many labels, take hundreds of megabytes."""
+    for name, data in (
+        ("train-images-idx3-ubyte", struct.pack(">IIII", 0x803, 10**6, 28, 28)),
+        ("b.gz", gzip.compress(struct.pack(">IIII", 0x803, 10**6, 28, 28))),
+    ):
+        (tmp_path / name).write_bytes(data)
+
+        def read(path: Path = tmp_path / name) -> None:
+            with pytest.raises(DataError, match=r"it is cut short|like those of a decompression bomb"):
+                next(read_pictures(path))
+
+        assert bombs.peak(read) < 20 * bombs.MIB

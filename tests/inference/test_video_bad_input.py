@@ -10,6 +10,8 @@ from PIL import Image
 from viceversa.cli import main
 from viceversa.inference.video import writing
 
+from .. import bombs
+
 av = pytest.importorskip("av")
 Clip = Callable[..., Path]
 
@@ -163,3 +165,22 @@ def test_a_full_disk(place: Path, folder: Path, clip: Clip, tmp_path: Path) -> N
     assert "The disk is full: " in done.stderr
     assert "Traceback" not in done.stderr
     assert done.stdout.split() == []
+
+
+@pytest.mark.parametrize("name", ["x.mp4", "x.mkv", "small head.mp4"])
+def test_huge_frames_are_refused_before_they_fill_the_memory(
+    place: Path, folder: Path, tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = bombs.huge_film(tmp_path / name, 6000, 4000)
+    if "small" in name:
+        content = source.read_bytes()
+        at = content.index(b"avc1", content.index(b"stsd")) + 28
+        source.write_bytes(content[:at] + bytes([0, 64, 0, 64]) + content[at + 4 :])
+
+    def translate() -> None:
+        sentence = said(capsys, folder, source, "--out", place / "y.mp4")
+        assert "it has frames of 6000 x 4000 px in" in sentence
+        assert "like a decompression bomb; make them smaller." in sentence
+
+    assert bombs.peak(translate) < 300 * bombs.MIB
+    assert list(place.iterdir()) == []

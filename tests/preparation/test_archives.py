@@ -1,6 +1,8 @@
 """Archives: pictures come out, and what no honest archive holds is refused in a sentence."""
 
 import io
+import lzma
+import struct
 import tarfile
 import zipfile
 from pathlib import Path
@@ -10,6 +12,8 @@ from PIL import Image
 
 from viceversa.errors import DataError
 from viceversa.preparation import archives
+
+from .. import bombs
 
 TARS = ["a.tar", "a.tar.gz", "a.tar.bz2", "a.tar.xz"]
 
@@ -97,7 +101,7 @@ def test_links_in_a_zip(tmp_path):
 
 @pytest.mark.parametrize("name", ["a.zip", "a.tar.gz", "a.tar.xz"])
 def test_a_bomb_is_refused_before_it_is_unpacked(tmp_path, monkeypatch, name):
-    monkeypatch.setattr(archives, "FREE_BYTES", 2**20)  # 1 MB instead of 256, so that the test is quick
+    monkeypatch.setattr(archives, "FREE_BYTES", 2**20)  # 1 MB instead of 64, so that the test is quick
     path = make(tmp_path / name, {"zeros.png": bytes(3 * 2**20)})
     assert path.stat().st_size < 2**15
     with pytest.raises(DataError, match=r"would unpack to far more than pictures do \('zeros\.png': 3,145,728 bytes"):
@@ -157,3 +161,63 @@ def test_archives_are_known_by_name_or_content(tmp_path):
     (tmp_path / "d.png").write_bytes(png())
     found = {path.name: archives.is_archive(path) for path in tmp_path.iterdir()}
     assert found == {"a.cbz": True, "b.dat": True, "c.ZIP": True, "d.png": False}
+
+
+def deflated(name: str, packed: bytes, size: int) -> bytes:
+    """A zip of one entry that promises ``size`` bytes."""
+    about = struct.pack("<HHHHHIIIHH", 20, 0, 8, 0, 0, 0, len(packed), size, len(name), 0)
+    local = b"PK\3\4" + about + name.encode() + packed
+    listed = b"PK\1\2" + struct.pack("<H", 20) + about + struct.pack("<HHHII", 0, 0, 0, 0, 0) + name.encode()
+    return local + listed + struct.pack("<4s4H2IH", b"PK\5\6", 0, 0, 1, 1, len(listed), len(local), 0)
+
+
+def test_an_entry_larger_than_the_list_says_is_not_unpacked(tmp_path: Path) -> None:
+    (tmp_path / "a.zip").write_bytes(deflated("a.png", bombs.zeros(600)[2:], 100))
+
+    def read() -> None:
+        with pytest.raises(DataError, match="cannot be read as a zip or tar archive"):
+            list(archives.pictures(tmp_path / "a.zip"))
+
+    assert bombs.peak(read) < 50 * bombs.MIB
+
+
+@pytest.mark.parametrize("kind", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_what_python_unpacks_without_a_limit_stays_closed(tmp_path: Path, kind: int) -> None:
+    with zipfile.ZipFile(tmp_path / "a.zip", "w", kind) as archive:
+        archive.writestr("a.png", bytes(1000))
+    with pytest.raises(DataError, match=r"its entry 'a.png' is packed in another way than by Deflate\. Unpack it"):
+        archives.names(tmp_path / "a.zip")
+
+
+def test_the_list_of_a_zip_is_counted_before_it_is_read(tmp_path: Path) -> None:
+    entry = b"PK\1\2" + bytes(42)
+    for count in (archives.MOST_ENTRIES + 1, 5 * archives.MOST_ENTRIES):
+        end = struct.pack("<4s4H2IH", b"PK\5\6", 0, 0, 0, 0, len(entry) * count, 0, 0)
+        (tmp_path / "a.zip").write_bytes(entry * count + end)
+
+        def read() -> None:
+            with pytest.raises(DataError, match="has more than 400,000 entries"):
+                archives.names(tmp_path / "a.zip")
+
+        assert bombs.peak(read) < 200 * bombs.MIB
+
+
+@pytest.mark.parametrize("name", ["a.tar", "a.tar.xz"])
+def test_a_long_header_of_a_tar_is_not_read(tmp_path: Path, name: str) -> None:
+    head = tarfile.TarInfo("x")
+    head.type, head.size = tarfile.XHDTYPE, 40 * bombs.MIB
+    content = head.tobuf() + bytes(40 * bombs.MIB)
+    (tmp_path / name).write_bytes(lzma.compress(content, preset=0) if name.endswith("xz") else content)
+
+    def read() -> None:
+        with pytest.raises(DataError, match="a header is too large"):
+            archives.names(tmp_path / name)
+
+    assert bombs.peak(read) < 30 * bombs.MIB
+
+
+def test_the_dictionary_of_an_xz_is_bounded(tmp_path: Path) -> None:
+    filters = [{"id": lzma.FILTER_LZMA2, "preset": 0, "dict_size": 2**29}]
+    (tmp_path / "a.tar.xz").write_bytes(lzma.compress(bytes(10_240), filters=filters))
+    with pytest.raises(DataError, match=r"cannot be read as a zip or tar archive .*[Mm]emory"):
+        archives.names(tmp_path / "a.tar.xz")

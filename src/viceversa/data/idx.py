@@ -21,17 +21,18 @@ import numpy as np
 
 from viceversa.data import cache
 from viceversa.data.cache import PictureSet
+from viceversa.data.formats.limits import check_ratio
 from viceversa.data.images import Array, fitted
 from viceversa.data.parts import Keeping, Part, Source, combined
 from viceversa.data.recipe import Recipe
-from viceversa.errors import DataError
+from viceversa.errors import DataError, PictureError
 from viceversa.naming import readable
 
 _IMAGES = re.compile(r"(?P<set>.*)images(?P<dot>[-.])idx3-ubyte(?:\.gz)?")
 _PART = re.compile(r"(?<![^-_.])(train|t10k|test)(?=[-_.])")
 _KIND = {1: "labels", 3: "pictures"}  # by their dimensions
 _MAGIC = {dimensions: bytes([0, 0, 8, dimensions]) for dimensions in _KIND}
-_MOST_PICTURES, _MOST_PX, _MOST_BYTES = 4_000_000, 1024, 2**31
+_MOST_PICTURES, _MOST_PX, _MOST_BYTES = 1_000_000, 1024, 2**31
 _CHUNK_BYTES = 2**22  # read at once
 _MARGIN_SHARE = 4  # a margin of at most one in so many pixels is added, instead of resizing
 
@@ -221,7 +222,20 @@ def _header(stream: BufferedIOBase, path: Path, dimensions: int) -> tuple[int, .
             f"{path}: its header promises {promised}; 1 to {_MOST_PICTURES} of up to {_MOST_PX} x {_MOST_PX} px, "
             f"{_MOST_BYTES // 2**30} GB in all, can be read. Fetch it again if it is damaged."
         )
+    _check_size(stream, path, math.prod(sizes))
     return sizes
+
+
+def _check_size(stream: BufferedIOBase, path: Path, promised: int) -> None:
+    """Before there is a name for each of a million pictures that are not there."""
+    if not isinstance(stream, gzip.GzipFile):
+        if promised > path.stat().st_size:
+            raise _cut_short(path)
+        return
+    try:
+        check_ratio(path, promised)
+    except PictureError as error:
+        raise DataError(f"{path}: {error}") from error
 
 
 def _numbers(stream: BufferedIOBase, path: Path, count: int, *, last: bool) -> bytes:

@@ -9,6 +9,7 @@ import gzip
 import io
 import lzma
 import re
+import struct
 import tarfile
 import zipfile
 import zlib
@@ -20,11 +21,16 @@ from typing import IO, Any, TypeAlias
 
 from viceversa.data.images import SUFFIXES
 from viceversa.errors import DataError
+from viceversa.preparation.xz import open_xz
 
 ARCHIVE_SUFFIXES = (".zip", ".tar", ".tgz", ".tbz2", ".txz", ".tar.gz", ".tar.bz2", ".tar.xz")
-MOST_ENTRIES = 1_000_000
-LARGEST_ENTRY = 512 * 2**20  # bytes; the largest picture that is read at all has about as many
-FREE_RATIO, FREE_BYTES = 100, 256 * 2**20  # more than both at once is a bomb; pictures hardly shrink any further
+MOST_ENTRIES = 400_000  # each takes about 600 bytes of memory
+LARGEST_ENTRY = 256 * 2**20  # bytes, which are read as a whole
+FREE_RATIO, FREE_BYTES = 100, 64 * 2**20  # more than both at once is a bomb; pictures hardly shrink any further
+_HEADER_BYTES = 2**20  # of a tar's long names and the like
+_ENTRY_BYTES, _LONGEST_ENTRY = 46, 512  # of a zip's list, at least and usually at most
+_END = struct.Struct("<4s4H2IH")  # of a zip
+_END64 = struct.Struct("<4sQ2H2I4Q")
 
 _Read: TypeAlias = Callable[[], bytes]
 _DAMAGE = (
@@ -78,6 +84,7 @@ def _members(path: Path) -> Iterator[tuple[str, _Read]]:
 
 
 def _zip(path: Path) -> Iterator[tuple[str, _Read]]:
+    _check_list(path)
     with zipfile.ZipFile(path) as archive:
         guard = _Guard(path)
         entries = archive.infolist()
@@ -87,27 +94,64 @@ def _zip(path: Path) -> Iterator[tuple[str, _Read]]:
             guard.check(entry.filename, entry.file_size, special=kind not in (0, 0o100000, 0o040000))
             if entry.flag_bits & 1:
                 raise DataError(f"{path} is locked with a password. Unlock it, or unpack it and give the folder.")
+            if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                # Python unpacks the others without a limit.
+                raise DataError(
+                    f"{path}: its entry {guard.shown(entry.filename)!r} is packed in another way than by Deflate. "
+                    "Unpack it and give the folder, or repack it."
+                )
         for entry in entries:
             if not entry.is_dir() and _wanted(entry.filename):
-                yield entry.filename, partial(archive.read, entry)
+                yield entry.filename, partial(_zip_content, archive, entry)
+
+
+def _check_list(path: Path) -> None:
+    """Sees that the list of entries, which is read as a whole, is not too long; from the end of the file."""
+    with path.open("rb") as file:
+        size = file.seek(0, io.SEEK_END)
+        file.seek(max(0, size - 2**16 - _END.size - 2**10))
+        tail = file.read()
+        bytes_listed = 0
+        for end, mark, field in (_END, b"PK\5\6", 5), (_END64, b"PK\6\6", 8):
+            place = tail.rfind(mark)
+            if 0 <= place <= len(tail) - end.size and (found := end.unpack_from(tail, place)[field]) != 2**32 - 1:
+                bytes_listed = max(bytes_listed, found)
+        if MOST_ENTRIES * _ENTRY_BYTES < bytes_listed <= size:
+            file.seek(max(0, size - len(tail) - bytes_listed))
+            long = bytes_listed > MOST_ENTRIES * _LONGEST_ENTRY
+            if long or file.read().count(b"PK\1\2") > MOST_ENTRIES:
+                raise _too_many(path)
+
+
+def _zip_content(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
+    """What the list promises, and not what is there."""
+    with archive.open(entry) as file:
+        content = file.read(entry.file_size)
+        if file.read(1):
+            raise zipfile.BadZipFile("an entry is larger than the list says")
+        return content
 
 
 def _tar(path: Path) -> Iterator[tuple[str, _Read]]:
     guard = _Guard(path)
-    with _unpacked(path) as stream, _open_tar(_Bounded(stream)) as archive:
+    with _unpacked(path) as stream, _open_tar(bounded := _Bounded(stream)) as archive:
         while (entry := archive.next()) is not None:
             guard.check(entry.name, entry.size, special=not (entry.isreg() or entry.isdir()) or entry.issparse())
             archive.members = []  # pyright: ignore[reportAttributeAccessIssue]  (it would remember every entry)
             if entry.isreg() and _wanted(entry.name):
-                yield entry.name, partial(_tar_content, archive, entry)
+                yield entry.name, partial(_tar_content, archive, entry, bounded)
 
 
-def _tar_content(archive: tarfile.TarFile, entry: tarfile.TarInfo) -> bytes:
+def _tar_content(archive: tarfile.TarFile, entry: tarfile.TarInfo, bounded: "_Bounded") -> bytes:
     file = archive.extractfile(entry)
     if file is None:
         raise tarfile.ReadError("an entry has no contents")
-    with file:
-        return file.read()
+    bounded.most = LARGEST_ENTRY + 1
+    try:
+        with file:
+            return file.read()
+    finally:
+        bounded.most = _HEADER_BYTES
 
 
 def _open_tar(stream: "_Bounded") -> tarfile.TarFile:
@@ -119,20 +163,21 @@ def _unpacked(path: Path) -> Generator[Any]:
     """The bytes of a tar, whatever they are packed by."""
     with path.open("rb") as file:
         magic = file.read(6)
-    kinds: tuple[tuple[bytes, Any], ...] = ((b"\x1f\x8b", gzip.open), (b"BZh", bz2.open), (b"\xfd7zXZ\x00", lzma.open))
+    kinds: tuple[tuple[bytes, Any], ...] = ((b"\x1f\x8b", gzip.open), (b"BZh", bz2.open), (b"\xfd7zXZ\x00", open_xz))
     opener = next((opener for start, opener in kinds if magic.startswith(start)), open)
     with opener(path, "rb") as stream:
         yield stream
 
 
 class _Bounded(io.RawIOBase):
-    """A stream that refuses to hand over more than an entry may hold at once: long names and headers are read whole."""
+    """A stream that refuses to hand over more at once than there may be: long names and headers are read whole."""
 
     def __init__(self, stream: IO[bytes]) -> None:
         self._stream = stream
+        self.most = _HEADER_BYTES
 
     def read(self, size: int = -1) -> bytes:
-        if not 0 <= size <= LARGEST_ENTRY + 1:
+        if not 0 <= size <= self.most:
             raise tarfile.ReadError("a header is too large")
         return self._stream.read(size)
 
@@ -154,7 +199,7 @@ class _Guard:
     def check(self, name: str, size: int, *, special: bool) -> None:
         self._entries += 1
         self._bytes += size
-        shown = name.encode("utf-8", "replace").decode("utf-8")
+        shown = self.shown(name)
         if _leads_outside(name):
             raise DataError(
                 f"{self._path}: its entry {shown!r} points outside of the archive, which no honest one does. "
@@ -166,12 +211,20 @@ class _Guard:
                 "pack the pictures anew without links."
             )
         if self._entries > MOST_ENTRIES:
-            raise DataError(f"{self._path} has more than {MOST_ENTRIES:,} entries. Unpack it and give the folder.")
+            raise _too_many(self._path)
         if self._bytes > max(FREE_BYTES, FREE_RATIO * self._packed) or (size > LARGEST_ENTRY and _wanted(name)):
             raise DataError(
                 f"{self._path} would unpack to far more than pictures do ({shown!r}: {size:,} bytes; the archive has "
                 f"{self._packed:,}). If you trust it, unpack it yourself and give the folder."
             )
+
+    @staticmethod
+    def shown(name: str) -> str:
+        return name.encode("utf-8", "replace").decode("utf-8")
+
+
+def _too_many(path: Path) -> DataError:
+    return DataError(f"{path} has more than {MOST_ENTRIES:,} entries. Unpack it and give the folder.")
 
 
 @contextmanager

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from viceversa.data import frame_limits
 from viceversa.data.colour import on_white
-from viceversa.data.images import PIXEL_LIMIT, Array
+from viceversa.data.images import Array
 from viceversa.data.video_changes import ON_WHITE, changes, has_alpha
 from viceversa.data.wholeness import Reach
 from viceversa.errors import DataError
@@ -114,8 +115,7 @@ class Film:
         """The container and its video stream."""
         av = need("av", "prepare")
         try:
-            # Only files: a playlist must not make this program call other machines.
-            container = av.open(str(self.path.absolute()), options={"protocol_whitelist": "file"})
+            container = av.open(str(self.path.absolute()), options=frame_limits.options())
         except (av.FFmpegError, ValueError, UnicodeError) as error:
             reason = getattr(error, "strerror", None) or error
             raise DataError(
@@ -129,6 +129,9 @@ class Film:
                 raise DataError(f"{self.path} has no video stream, so there are no pictures in it. Leave it out.")
             if streams[0].codec_context is None:
                 raise DataError(f"{self.path} is coded in a way that cannot be decoded. Convert it to H.264 first.")
+            context = streams[0].codec_context
+            frame_limits.check_frame(self.path, context.width, context.height)
+            context.options = frame_limits.options()
             yield container, streams[0]
 
     def _decode(self, threads: int) -> Iterator[tuple[float, Any]]:
@@ -152,8 +155,7 @@ class Film:
                     break
                 reach.see(packet)
                 for frame in _frames(packet, stream, av.FFmpegError):
-                    if frame.width * frame.height > PIXEL_LIMIT:
-                        raise DataError(f"{self.path} has frames of more than {PIXEL_LIMIT // 10**6} megapixels.")
+                    frame_limits.check_frame(self.path, frame.width, frame.height)
                     if not count:
                         self._changes = tuple(changes(frame, stream))
                     seconds = count / self._rate if frame.time is None else max(0.0, frame.time - start)

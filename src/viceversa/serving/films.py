@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from viceversa.data.frame_limits import FramesTooLarge
 from viceversa.errors import ViceversaError
 from viceversa.inference.applied import Applied
 from viceversa.serving.problems import Problem, busy, too_large
@@ -79,9 +80,7 @@ async def translate_film(service: Service, name: str, to: str, source: Path, fol
             progress(done, total)
 
         def work() -> None:
-            film, most = survey(source), service.config.max_pixels
-            if film.width * film.height > most:  # before several of them are decoded ahead
-                raise too_large(f"The film's pictures have more than {most / 1e6:.3g} megapixels; make it smaller.")
+            survey(source, service.config.max_pixels)  # before several of its frames are decoded ahead
             try:
                 translate_video(applied, source, made, batch_size=service.config.batch, progress=go_on)
             except BaseException:
@@ -96,6 +95,8 @@ async def translate_film(service: Service, name: str, to: str, source: Path, fol
                 await asyncio.to_thread(work)
         except TimeoutError:
             raise busy(503, "timeout", "The film took too long; take a shorter one.", 60) from None
+        except FramesTooLarge as error:
+            raise too_large(f"The film is too large: {str(error).removeprefix(f'{source}: ')}") from error
         except ViceversaError as error:
             raise Problem(422, "unfit_film", str(error).removeprefix(f"{source}: ")) from error
         except (OSError, MemoryError) as error:

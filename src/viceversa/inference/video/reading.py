@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from viceversa.data import colour
-from viceversa.data.formats.limits import PIXEL_LIMIT
+from viceversa.data import colour, frame_limits
 from viceversa.data.video_changes import ON_WHITE, changes, has_alpha
 from viceversa.data.wholeness import Reach
 from viceversa.errors import DataError
@@ -99,16 +98,15 @@ class Frame:
 
 
 @contextmanager
-def opened(path: Path) -> Generator[tuple[Any, Any]]:
-    """A film's container and its video stream.
+def opened(path: Path, most_pixels: int = frame_limits.MOST_PIXELS) -> Generator[tuple[Any, Any]]:
+    """A film's container and its video stream, of frames of at most ``most_pixels`` by its head.
 
     Raises:
-        DataError: It is no film, or one without pictures.
+        DataError: It is no film, one without pictures, or its frames are too large.
     """
     av = need("av", "video")
     try:
-        # Only files: a playlist must not make this program call other machines.
-        container = av.open(str(path.absolute()), options={"protocol_whitelist": "file"})
+        container = av.open(str(path.absolute()), options=frame_limits.options())
     except (av.FFmpegError, ValueError, UnicodeError) as error:
         reason = getattr(error, "strerror", None) or error
         raise DataError(
@@ -123,21 +121,23 @@ def opened(path: Path) -> Generator[tuple[Any, Any]]:
             raise DataError(f"{path}: it has no video stream, so there are no pictures to translate; leave it out.")
         if streams[0].codec_context is None:
             raise DataError(f"{path}: it is coded in a way that cannot be decoded; convert it to H.264 first.")
+        context = streams[0].codec_context
+        frame_limits.check_frame(path, context.width, context.height, most_pixels)
+        context.options = frame_limits.options()
         yield container, streams[0]
 
 
-def survey(path: Path) -> Film:
+def survey(path: Path, most_pixels: int = frame_limits.MOST_PIXELS) -> Film:
     """Looks at the first frame and goes through the file once, without decoding, to see that it is whole.
 
     Raises:
         DataError: It is no film, cannot be decoded, is cut short, or its frames are too large.
     """
-    with opened(path) as (container, stream):
+    with opened(path, most_pixels) as (container, stream):
         first = next((frame for frame, _ in _decoded(container, stream) if frame is not None), None)
         if first is None:
             raise DataError(f"{path}: none of its frames can be decoded; replace it.")
-        if first.width * first.height > PIXEL_LIMIT:
-            raise DataError(f"{path}: it has frames of more than {PIXEL_LIMIT // 10**6} megapixels; make them smaller.")
+        frame_limits.check_frame(path, first.width, first.height, most_pixels)
         turns = round((first.rotation or 0) / 90) % 4
         width, height = (first.height, first.width) if turns % 2 else (first.width, first.height)
         aspect = Fraction(stream.sample_aspect_ratio or 1)
