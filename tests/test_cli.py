@@ -27,6 +27,7 @@ HELP = {
     "serve": ["MODEL...", "--host", "--port", "--queue", "--max-pixels", "--api-key-file", "a web page", "NAME=PATH"],
     "push": ["MODEL", "REPO", "--license", "--sample", "--private", "Pictures of the training data are never sent"],
     "import": ["FILE", "--back", "latest_net_G_A.pth", "recognised from its keys"],
+    "cache": ["--clear", "--unused-days", "--cache FOLDER", "decoded again when it is needed"],
     "methods": ["kind of data"],
 }
 

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from viceversa import privacy, stopping
+from viceversa.commands.cache import cache
 from viceversa.commands.compare import compare
 from viceversa.commands.demo import demo
 from viceversa.commands.evaluate import evaluate
@@ -101,6 +102,7 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "export": export,
     "import": import_,
     "push": push,
+    "cache": cache,
     "methods": methods,
 }
 

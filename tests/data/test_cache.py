@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from viceversa.data import cache, images
+from viceversa.cli import main
+from viceversa.data import cache, cached, images
 from viceversa.data.cache import build
 from viceversa.data.folders import Item
 from viceversa.data.recipe import Recipe
@@ -31,6 +32,34 @@ def entries(folder: Path) -> list[Path]:
 
 def leftovers(folder: Path) -> list[Path]:
     return list(folder.rglob(".*"))
+
+
+def test_what_is_kept_is_listed_and_cleared(draw: Draw, cache_folder: Path, capsys: pytest.CaptureFixture[str]):
+    old, new = items(draw("0.png", 40, 40)), items(draw("1.png", 40, 40), draw("2.png", 40, 40))
+    for each in old, new:
+        build(each, RECIPE, cache_folder)
+    for path in entries(cache_folder):
+        for file in path.iterdir():
+            os.utime(file, (1e9, 1e9))
+    build(new, RECIPE, cache_folder)  # found again: used today
+    command = ["cache", "--cache", str(cache_folder)]
+    assert main(command) == 0
+    first, second, last = capsys.readouterr().out.splitlines()
+    assert "1 images  last used 2001-09-" in first
+    assert "2 images  last used 20" in second
+    assert "2001" not in second
+    assert " in 2 data sets. Remove all with --clear" in last
+    assert main([*command, "--unused-days", "30"]) == 0
+    assert capsys.readouterr().out.startswith("1 removed, ")
+    (kept,) = cached.entries(cache_folder)
+    assert kept.images == 2
+    assert kept.size_bytes == sum(file.stat().st_size for file in kept.folder.iterdir())
+    assert main([*command, "--clear"]) == 0
+    assert main(command) == 0
+    assert "0 B in 0 data sets." in capsys.readouterr().out
+    assert not leftovers(cache_folder)
+    assert len(build(new, RECIPE, cache_folder).names) == 2, "decoded again"
+    assert main([*command, "--unused-days", "-1"]) == 2
 
 
 def test_pictures_are_decoded_and_found_again(draw: Draw, cache_folder: Path):

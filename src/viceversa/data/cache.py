@@ -35,6 +35,7 @@ Progress: TypeAlias = Callable[[int, int], None]
 """Called with the number of items done and the number of all."""
 
 _FORMAT = 2  # of an entry; to be raised whenever the same files and recipe would give other pictures
+ENTRIES, ENTRY_FILE = "pictures", "entry.json"
 _CHUNK = 64  # items decoded ahead of the writer
 _HEX_DIGITS = 40
 _SETTLED_SECONDS = 2  # a file changed more recently could change again without a new time stamp
@@ -101,7 +102,7 @@ def build(
     """
     folder = user_folder() if folder is None else folder
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-        entry = folder / "pictures" / _key(items, recipe, folder, pool)
+        entry = folder / ENTRIES / _key(items, recipe, folder, pool)
         found = _found_or_made(entry, items, recipe, lambda: _decoded(items, recipe, pool, strict, progress))
     if strict and found.skipped:
         raise PictureError(f"{found.skipped[0].path}: {found.skipped[0].reason}")
@@ -138,7 +139,7 @@ def keep(
                 progress(done, len(names))
 
     folder = user_folder() if folder is None else folder
-    entry = folder / "pictures" / _hash([_FORMAT, "kept", about, recipe.about()])
+    entry = folder / ENTRIES / _hash([_FORMAT, "kept", about, recipe.about()])
     return _found_or_made(entry, [Item(name=name, files=()) for name in names], recipe, make)
 
 
@@ -148,6 +149,8 @@ def _found_or_made(
     found = _open(entry, items, recipe.bits)
     for _ in range(3):  # another process that mends a damaged entry may take ours away just as we made it
         if found is not None:
+            with suppress(OSError):  # it may be another user's; the time is that of the last use, for `cached`
+                os.utime(entry / ENTRY_FILE)
             return found
         _make(entry, items, recipe, make())
         found = _open(entry, items, recipe.bits)
@@ -205,7 +208,7 @@ def _hash(value: object) -> str:
 def _open(entry: Path, items: Sequence[Item], bits: Literal[8, 16]) -> PictureSet | None:
     """What lies in ``entry``; None if it is not there, damaged or cut short."""
     try:
-        about = json.loads((entry / "entry.json").read_text(encoding="utf-8"))
+        about = json.loads((entry / ENTRY_FILE).read_text(encoding="utf-8"))
         shape = tuple(about["shape"])
         file = entry / _file(bits)
         if file.stat().st_size != math.prod(shape) * bits // 8:
@@ -288,7 +291,7 @@ def _write(making: Path, items: Sequence[Item], recipe: Recipe, decoded: Iterato
     remarks = [(one.kind, one.images, one.total, *one.example, one.half) for one in gathered(counts)]
     about: dict[str, Any] = {"shape": shape, "kept": kept, "skipped": skipped, "remarks": remarks, "nearest": nearest}
     about |= {"sides": sides} | ({"kept_sides": kept_sides} if ragged else {})
-    (making / "entry.json").write_text(json.dumps(about), encoding="utf-8")
+    (making / ENTRY_FILE).write_text(json.dumps(about), encoding="utf-8")
 
 
 def _decoded(
