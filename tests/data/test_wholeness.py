@@ -107,3 +107,11 @@ def test_an_avi_that_nobody_has_finished_is_taken_by_its_times(tmp_path):
     content[4:8] = bytes(4)
     path.write_bytes(content)
     assert frames_of(path)[1] == len(EVEN)
+
+
+def test_what_is_not_there_is_not_called_damaged(tmp_path):
+    for read in (survey, lambda path: Film(path, "key")):
+        with pytest.raises(DataError) as caught:
+            read(tmp_path / "x.mp4")
+        assert "x.mp4 cannot be opened (No such file or directory)" in str(caught.value).replace(": it", "")
+        assert "damaged" not in str(caught.value)

@@ -55,6 +55,7 @@ class Hub(ThreadingHTTPServer):
         self.stored: dict[str, bytes] = {}
         self.asked: list[str] = []
         self.status: int | None = None
+        self.code = ""
 
 
 class Answer(BaseHTTPRequestHandler):
@@ -71,7 +72,9 @@ class Answer(BaseHTTPRequestHandler):
             found = re.fullmatch(pattern, self.path)
             if command == self.command and found:
                 if self.server.status is not None:
-                    return self.give(self.server.status, {"error": "out of order\x1b[31m"})
+                    return self.give(
+                        self.server.status, {"error": "out of order\x1b[31m"}, X_Error_Code=self.server.code
+                    )
                 return act(self, *found.groups())
         return self.give(404, {"error": f"the stand-in has no {self.command} {self.path}"})
 

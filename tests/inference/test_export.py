@@ -21,6 +21,7 @@ from viceversa import bfloat16
 from viceversa.cli import main
 from viceversa.data import images
 from viceversa.errors import CheckpointError, ConfigError, DataError, MissingExtra
+from viceversa.inference.onnx import engines
 from viceversa.inference.onnx import export as exporting
 from viceversa.inference.onnx.engines import CONFIG_KEY, EXPORT_KEY, OnnxNetwork
 from viceversa.inference.onnx.export import Exported, export
@@ -249,6 +250,11 @@ def test_a_file_that_differs_from_torch_is_not_written(exported, models, tmp_pat
         export(models / "both", tmp_path / "model.onnx", overwrite=True)
     assert [path.name for path in tmp_path.iterdir()] == ["model.onnx"]
     assert (tmp_path / "model.onnx").read_text() == "what was there"
+    with pytest.raises(CheckpointError) as caught:  # there is none of more bits than float32
+        export(models / "both", tmp_path / "model.onnx", overwrite=True)
+    assert str(caught.value).endswith("Translate with the folder itself, which torch computes.")
+    with pytest.raises(CheckpointError, match=r"as fp16 .* Take more bits: --dtype fp32\.$"):
+        export(models / "both", tmp_path / "model.onnx", dtype="fp16", overwrite=True)
 
 
 @pytest.mark.parametrize(
@@ -259,7 +265,7 @@ def test_a_file_that_differs_from_torch_is_not_written(exported, models, tmp_pat
         ({"dtype": "int8"}, ConfigError, "--calibrate FOLDER"),
         ({"dtype": "int4"}, ConfigError, "no dtype 'int4'"),
         ({"to": "dogs"}, ConfigError, "does not lead to 'dogs'"),
-        ({"dtype": "int8", "calibrate": "few"}, DataError, "at least 16"),
+        ({"dtype": "int8", "calibrate": "few"}, DataError, "at least 16: add some, or take --dtype fp16"),
         ({"dtype": "int8", "calibrate": "none"}, DataError, "does not exist"),
         ({"model": "nothing"}, CheckpointError, "no folder"),
     ],
@@ -305,7 +311,7 @@ def test_generators_from_noise_are_refused(from_noise, tmp_path):
     save_translator(
         tmp_path / "z", {"z2a": from_noise()}, method="dcgan", domains={"a": "digits"}, size_px=16, images=9
     )
-    with pytest.raises(CheckpointError, match="from noise"):
+    with pytest.raises(CheckpointError, match=r"from noise; .* viceversa sample"):
         export(tmp_path / "z", tmp_path / "model.onnx")
 
 
@@ -389,12 +395,28 @@ def test_channels_must_be_those_that_it_tells_of(exported, tmp_path):
         load(file, engine="openvino")
 
 
+def test_what_one_engine_cannot_compute_names_the_other(exported, monkeypatch):
+    """The file is whole, so it is not called damaged and nothing else."""
+
+    def lacking(model: bytes) -> None:
+        raise RuntimeError("no plug-in for the device CPU")
+
+    monkeypatch.setattr(engines, "on_openvino", lacking)
+    with pytest.raises(CheckpointError) as caught:
+        load(exported["fp32"].file, engine="openvino")
+    assert "cannot be computed by openvino (no plug-in for the device CPU)" in str(caught.value)
+    assert "--engine onnxruntime" in str(caught.value)
+
+
 def test_files_that_are_no_model_at_all(exported, tmp_path):
     whole = exported["fp32"].file.read_bytes()
     for content in b"", b"hello", whole[: len(whole) // 2], bytes(1000):
         (tmp_path / "x.onnx").write_bytes(content)
         with pytest.raises(CheckpointError, match=r"x\.onnx"):
             load(tmp_path / "x.onnx")
+    (tmp_path / "folder.onnx").mkdir()
+    with pytest.raises(CheckpointError, match=r"folder\.onnx cannot be read \(Is a directory\)"):
+        load(tmp_path / "folder.onnx")
     with (tmp_path / "huge.onnx").open("wb") as file:
         file.truncate((1 << 30) + 1)
     with pytest.raises(CheckpointError, match="larger than 1 GiB"):

@@ -254,7 +254,11 @@ def test_a_public_repository_is_not_filled_as_a_private_one(server: Hub, folder:
 
 @pytest.mark.parametrize(
     ("token", "says"),
-    [(None, "There is no token"), ("hf_wrong_token", "does not accept your token"), (READER, "may not write")],
+    [
+        (None, "There is no token"),
+        ("hf_wrong_token", "does not accept your token"),
+        (READER, "(403: You don't have the rights.)"),
+    ],
 )
 def test_without_the_right_to_write(
     server: Hub, folder: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch, token: str | None, says: str
@@ -268,13 +272,23 @@ def test_without_the_right_to_write(
     assert not server.repositories
 
 
+def test_a_model_that_must_be_asked_for(server: Hub, folder: Path) -> None:
+    server.status, server.code = 403, "GatedRepo"
+    with pytest.raises(HubError, match=rf"ask for access at {server.url}/ann/swap"):
+        load("hf://ann/swap")
+
+
 def test_a_hub_out_of_order_or_out_of_reach(
     server: Hub, folder: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    server.status = 503
+    with pytest.raises(HubError, match=r"answered 503 .*; try again later\.$"):
+        load("hf://ann/swap")
     server.status = 418
     assert main(["push", str(folder), "ann/swap", "--license", "mit"]) == 2
     said = capsys.readouterr().err
     assert "answered 418 about ann/swap" in said
+    assert "try again later" not in said  # it would be refused again
     assert "\x1b" not in said
     with pytest.raises(HubError, match="418"):
         load("hf://ann/swap")

@@ -125,6 +125,10 @@ def _sentence(chain: list[Any], repo: str, writing: bool) -> str:
         return f"{repo} has no such revision; name a branch, a tag or a commit that {where}/{repo} shows."
     response = next((each.response for each in chain if isinstance(each, errors.HfHubHTTPError)), None)
     status = 0 if response is None else response.status_code
+    said = next((each.server_message for each in chain if getattr(each, "server_message", None)), "")
+    said = _line(said) if said else ""
+    if isinstance(first, errors.GatedRepoError):
+        return f"{repo} is given to those who ask for it: ask for access at {where}/{repo}, then: hf auth login"
     if not writing and (status in (401, 403, 404) or isinstance(first, errors.RepositoryNotFoundError)):
         return (
             f"{where} has no model {repo} that you may read: check the name or, if it is private, log in first: "
@@ -137,14 +141,14 @@ def _sentence(chain: list[Any], repo: str, writing: bool) -> str:
         )
     if status == 403:
         return (
-            f"Your token may not write to {repo} (403): name a repository of your own, or use a token with the right "
-            "to write."
+            f"{where} does not let your token write to {repo} (403{f': {said}' if said else ''}): name a repository of "
+            "your own, or use a token with the right to write."
         )
     if status == 429:
         return f"{where} has had too many requests from you (429); try again in some minutes."
     if response is not None:
-        said = next((each.server_message for each in chain if getattr(each, "server_message", None)), "")
-        return f"{where} answered {status} about {repo}{f' ({_line(said)})' if said else ''}; try again later."
+        then = "try again later." if status >= 500 else "check the name, and upgrade huggingface-hub if it is right."
+        return f"{where} answered {status} about {repo}{f' ({said})' if said else ''}; {then}"
     kind = _line(str(chain[-1])) or type(chain[-1]).__name__
     if any(isinstance(each, errors.HTTPError | OSError) for each in chain):
         cached = "" if writing else f", and {repo} is not in the cache"

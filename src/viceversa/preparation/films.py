@@ -118,6 +118,8 @@ class Film:
             container = av.open(str(self.path.absolute()), options=frame_limits.options())
         except (av.FFmpegError, ValueError, UnicodeError) as error:
             reason = getattr(error, "strerror", None) or error
+            if isinstance(error, FileNotFoundError | PermissionError | IsADirectoryError):
+                raise DataError(f"{self.path} cannot be opened ({reason}). Name another, or mend that.") from error
             raise DataError(
                 f"{self.path} cannot be read as a film ({reason}): it is damaged, cut short or of another kind. "
                 "Replace it or leave it out."

@@ -79,13 +79,20 @@ def load_onnx(path: Path, device: str | torch.device = "auto", engine: str = "au
     channels: Any = network
     try:
         alone: bytes = cut(model, (channels.in_channels, channels.out_channels)).SerializeToString()
-        openvino = engine == "openvino" or (engine == "auto" and _there("openvino"))
+    except (KeyError, ValueError) as error:
+        raise CheckpointError(f"{path} is damaged: its network is not whole ({error}); export it again.") from error
+    openvino = engine == "openvino" or (engine == "auto" and _there("openvino"))
+    try:
         run = on_openvino(alone) if openvino else on_onnxruntime(alone)
     except MissingExtra:
         raise
     except Exception as error:  # the engines raise errors of their own kinds
         reason = str(error).strip().splitlines()[0] if str(error) else type(error).__name__
-        raise CheckpointError(f"{path} is damaged: it cannot be computed ({reason}); export it again.") from error
+        taken, other = ("openvino", "onnxruntime") if openvino else ("onnxruntime", "openvino")
+        raise CheckpointError(
+            f"{path} cannot be computed by {taken} ({reason}): the file is damaged, or that engine cannot do it; try "
+            f"--engine {other}, or export it again."
+        ) from error
     networks = {direction: OnnxNetwork(network, multiple, run)}
     return Translator(networks, domains=config.domains, size_px=config.size_px, device="cpu", values=config.values)
 
@@ -101,7 +108,11 @@ def _read(path: Path) -> Any:
         model = onnx.load_model_from_string(path.read_bytes())
     except FileNotFoundError:
         raise CheckpointError(f"There is no file {path}.") from None
-    except (DecodeError, OSError) as error:
+    except OSError as error:
+        raise CheckpointError(
+            f"{path} cannot be read ({error.strerror or error}); name a file that viceversa export wrote."
+        ) from None
+    except DecodeError as error:
         raise CheckpointError(f"{path} is damaged or no .onnx file ({error}); export it again.") from None
     graph = model.graph
     attributes = [attribute for node in graph.node for attribute in node.attribute]

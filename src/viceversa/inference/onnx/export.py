@@ -36,6 +36,11 @@ FEWEST_PICTURES = 16
 _MOST_PICTURES = 72
 _MARK = b"\x12\x09viceversa"  # the field producer_name, which is the second in the file
 _EVERY = 8  # for int8 every eighth is kept for the check, the others give the ranges
+_INSTEAD: dict[Dtype, str] = {
+    "fp32": "Translate with the folder itself, which torch computes.",
+    "fp16": "Take more bits: --dtype fp32.",
+    "int8": "Give --calibrate pictures that are more like those to be translated, or take more bits: --dtype fp16.",
+}
 _CHECKED = 8  # pictures that are enough for a check otherwise
 
 
@@ -88,7 +93,10 @@ def export(
     _check_settings(out, dtype, calibrate, overwrite)
     config, networks = read_translator(find_weights(Path(model)))
     if FROM_NOISE in networks:
-        raise CheckpointError(f"{model} makes pictures from noise; only translators can be written as ONNX.")
+        raise CheckpointError(
+            f"{model} makes pictures from noise; only translators can be written as ONNX. "
+            "It makes them with: viceversa sample"
+        )
     translator = Translator(networks, domains=config.domains, size_px=config.size_px, device="cpu")
     direction = translator.direction(to)
     network: Any = translator.networks[direction]
@@ -106,7 +114,7 @@ def export(
     if not found.within(dtype):
         raise CheckpointError(
             f"Nothing was written: as {dtype} this translator differs too much from torch, {found}; it may be "
-            f"{' and '.join(f'{limit:g}' for limit in parity.LIMITS[dtype])}. Take a dtype of more bits."
+            f"{' and '.join(f'{limit:g}' for limit in parity.LIMITS[dtype])}. {_INSTEAD[dtype]}"
         )
     alone = dataclasses.replace(config, networks={direction: config.networks[direction]})
     _describe(whole, alone, network.multiple, dtype, found, len(learned) if dtype == "int8" else 0)
@@ -144,7 +152,10 @@ def _pictures(folder: Path | str | None, size_px: SizePx, network: Any) -> list[
         return parity.drawn(size_px, channels)
     files = find_pictures(Path(folder), "--calibrate")
     if len(files) < FEWEST_PICTURES:
-        raise DataError(f"{folder}/ holds {len(files)} pictures; --calibrate needs at least {FEWEST_PICTURES}.")
+        raise DataError(
+            f"{folder}/ holds {len(files)} pictures; --calibrate needs at least {FEWEST_PICTURES}: add some, or take "
+            "--dtype fp16, which needs none."
+        )
     step = max(len(files) / _MOST_PICTURES, 1.0)
     chosen = [files[int(index * step)] for index in range(min(len(files), _MOST_PICTURES))]
     return [images.fitted(images.read(file, channels, max(sizes.sides(size_px))), size_px) for file in chosen]

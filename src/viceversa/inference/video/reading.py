@@ -109,6 +109,8 @@ def opened(path: Path, most_pixels: int = frame_limits.MOST_PIXELS) -> Generator
         container = av.open(str(path.absolute()), options=frame_limits.options())
     except (av.FFmpegError, ValueError, UnicodeError) as error:
         reason = getattr(error, "strerror", None) or error
+        if isinstance(error, FileNotFoundError | PermissionError | IsADirectoryError):
+            raise DataError(f"{path}: it cannot be opened ({reason}); name another, or mend that.") from error
         raise DataError(
             f"{path}: it cannot be read as a film ({reason}): it is damaged, cut short or of another kind; replace it."
         ) from error
