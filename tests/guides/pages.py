@@ -20,6 +20,7 @@ NOT_RUN = {
     "hf auth login": "asks a person for a token; the stand-in's is in HF_TOKEN",
     "--inception download": "fetches 96 MB",
     "--inception pt_inception": "needs those 96 MB; tests/evaluation/test_inception.py draws weights of that layout",
+    "fabric run": "two processes are started twice already; tests/training/test_launchers.py starts it this way",
     "from ray import serve": "needs ray; test_serving_elsewhere.py runs it where ray is installed",
     "benchmarks/family.py": "trains six methods for half an hour, three times",
     "benchmarks/inference.py": "times eight ways to compute, some of which take long to begin",

@@ -115,7 +115,6 @@ def on_this_machine(command: str, port: int) -> str:
         ("--nnodes 2 --nproc-per-node 4", "--nnodes 2 --nproc-per-node 1"),
         ("--nproc-per-node 4", "--nproc-per-node 2"),
         ("first:29500", f"localhost:{port}"),
-        ("--accelerator cuda --devices 4", f"--accelerator cpu --devices 2 --main-port {port}"),
     ):
         command = command.replace(guide, here)
     return command

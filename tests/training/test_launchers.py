@@ -1,4 +1,4 @@
-"""The command starts unchanged under Fabric's own launcher; the guide on several GPUs is run with torchrun's."""
+"""The command starts unchanged under Fabric's own launcher; with torchrun's a guide and tests/contract do it."""
 
 import json
 import os
