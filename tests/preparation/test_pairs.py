@@ -1,6 +1,7 @@
 """Made halves, and pairs on disk in both layouts, ready to be trained on."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -92,12 +93,40 @@ def test_two_folders_with_equal_names_stay_aligned(views, labels, tmp_path, crop
 def test_pairs_that_do_not_fit(views, labels, tmp_path):
     Image.open(labels / "view 03.bmp").resize((200, 240)).save(labels / "view 03.bmp")
     summary = run(views, tmp_path / "set", pair_with=labels)
-    assert (summary.kept, summary.dropped) == (11, {"unreadable": 1})
+    assert (summary.kept, summary.dropped) == (11, {"unfit": 1})
     assert "view 03: its two halves differ in shape (160 x 120 and 200 x 240)" in str(summary)
     (labels / "view 04.bmp").unlink()
     with pytest.raises(DataError, match=r"no partner in .*labels/ \(view 04\).*11 pairs .*--skip-unpaired"):
         run(views, tmp_path / "other", pair_with=labels)
     assert not (tmp_path / "other").exists()
+
+
+def test_turned_pairs_are_told_as_what_they_are(views, labels, tmp_path):
+    for file in labels.iterdir():
+        with Image.open(file) as image:
+            image.transpose(Image.Transpose.ROTATE_90).save(file)
+    words = r"12 whose halves differ in shape\); the first is view \d+: .*160 x 120 and 240 x 320.* lies on its side"
+    with pytest.raises(DataError, match=words):
+        run(views, tmp_path / "set", pair_with=labels)
+
+
+def test_pairs_whose_names_end_in_another_way(views, labels, tmp_path):
+    for file in labels.iterdir():
+        with Image.open(file) as image:
+            image.resize((320, 240)).save(file.with_name(f"{file.stem}_map.png"))
+        file.unlink()
+    (labels / "other_map.png").write_bytes((labels / "view 04_map.png").read_bytes())
+    said = str(run(views, tmp_path / "set", pair_with=labels, pair_suffix=",_map", skip_unpaired=True))
+    assert "12 pairs in " in said
+    assert 'by the endings "" (A) and "_map" (B)' in said
+    assert f"without a partner, and not used: 1 of {labels} (other_map)" in said
+    assert "12 of them are not equally large: B is resized to the size of A" in said
+    with pytest.raises(ConfigError, match="--pair-suffix and --skip-unpaired are for --pair-with"):
+        PrepareConfig(skip_unpaired=True)
+
+
+def test_a_data_set_that_was_paired_before_endings_could_be_named_goes_on():
+    assert not {"pair_suffix", "skip_unpaired"} & PrepareConfig(pair_with=Path("b")).settings().keys()
 
 
 def test_neither_half_is_written_to(views, labels):

@@ -1,9 +1,10 @@
-"""Pairs side by side in one picture: whether pictures have the shape of such pairs."""
+"""The shapes of pairs: of those side by side in one picture, and of halves that are not equally large."""
 
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal, TypeAlias
 
 from viceversa.data import formats
 from viceversa.errors import DataError, PictureError
@@ -11,6 +12,10 @@ from viceversa.errors import DataError, PictureError
 _LOOKED_AT = 500  # files, spread over all
 _ABOUT = 0.05  # of twice
 _NEARLY_ALL = 0.9
+_ALIKE = 0.02  # how far the shapes of halves may differ to be cut alike
+_SQUARE = 0.05
+
+Fitting: TypeAlias = Literal["equal", "multiple", "alike", "turned", "unlike"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +40,24 @@ class Shapes:
 def is_twice(height: int, width: int, ratios: tuple[float, float] = (2.0, 2.0)) -> bool:
     """Return whether a picture is about twice as wide as high, or as wide as pairs are that have these ``ratios``."""
     return ratios[0] * (1 - _ABOUT) <= width / height <= ratios[1] * (1 + _ABOUT)
+
+
+def fitting(a: tuple[int, int], b: tuple[int, int]) -> Fitting:
+    """Return how the sizes of two halves, (height, width) in pixels, fit one another.
+
+    "multiple" is a whole multiple, up to what a division leaves over; "alike" nearly the same shape; "turned" nearly
+    the same shape where one of the two is laid on its side; anything else is "unlike".
+    """
+    if a == b:
+        return "equal"
+    small, large = sorted((a, b))
+    times = max(large[0] // small[0], large[1] // small[1])
+    if times > 1 and all(0 <= much - times * little < times for much, little in zip(large, small, strict=True)):
+        return "multiple"
+    shape_a, shape_b = a[1] / a[0], b[1] / b[0]
+    if abs(shape_a / shape_b - 1) <= _ALIKE:
+        return "alike"
+    return "turned" if abs(shape_a * shape_b - 1) <= _ALIKE and abs(shape_a - 1) > _SQUARE else "unlike"
 
 
 def look_at(files: Sequence[Path]) -> Shapes:

@@ -69,6 +69,8 @@ _TEXTS = {
     "pages": "{images} {have} several pages, and only the first of each is used; --pages images takes them all",
     "others": "{images} {have} further images in the file (previews, depth, views), and only the main one is used",
     "turned": "{images} {are} turned upright by the orientation in the file",
+    "scaled": "{images} {are} smaller than their partners and {are} enlarged to their size",
+    "distorted": "{images} {are} of another size than their partners, and both are stretched",
     "converted": "{images} {are} converted from CMYK or Lab to RGB",
     "profile": "{images} {have} an embedded color profile other than sRGB, which is not applied",
     "depth": "{images} {have} more than 8 bits a value and {are} cut to 8; --bits 16 keeps them",

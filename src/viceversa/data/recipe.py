@@ -7,10 +7,10 @@ from typing import Any, Literal
 import numpy as np
 
 from viceversa import sizes
-from viceversa.data import formats
+from viceversa.data import formats, halves
 from viceversa.data.folders import Item
 from viceversa.data.formats import npy
-from viceversa.data.images import PIXEL_LIMIT, Fit, Pixels, eight_bit, fitted, sixteen_bit
+from viceversa.data.images import PIXEL_LIMIT, Fit, Pixels, eight_bit, fitted, resize, sixteen_bit
 from viceversa.data.labels import looks_like_labels
 from viceversa.data.picture import Picture
 from viceversa.data.reading import Reading, remarks_on
@@ -87,7 +87,7 @@ def decode(item: Item, recipe: Recipe) -> Made:
     """An item as ``(height, width, sum(channels))`` uint8 or uint16; both halves of a pair go the same way.
 
     Raises:
-        PictureError: A file cannot be read, is too small, or the halves of a pair are not equally large.
+        PictureError: A file cannot be read or is too small, or the halves of a pair do not fit one another.
     """
     if len(recipe.channels) == 1:
         # Twice the size that is needed leaves something to filter.
@@ -96,13 +96,8 @@ def decode(item: Item, recipe: Recipe) -> Made:
         parts = _halves(item, recipe)
     else:
         parts = [_read(item, recipe, half) for half in range(2)]
-        (height_a, width_a), (height, width) = (part.pixels.shape[:2] for part in parts)
-        if (height_a, width_a) != (height, width):
-            raise PictureError(
-                f"{item.files[1]}: it is {width} x {height} px, but its partner is {width_a} x {height_a} px; "
-                "the halves of a pair must be equally large."
-            )
-    height, width = parts[0].pixels.shape[:2]
+        parts = _equally_large(item, parts, recipe.fit)
+    height, width = min((part.pixels.shape[:2] for part in parts), key=min)
     if not sizes.covers((height, width), recipe.smallest_px):
         raise PictureError(
             f"{item.files[0]}: it is {width} x {height} px, smaller than the {_in_words(recipe.smallest_px)} that "
@@ -120,6 +115,30 @@ def decode(item: Item, recipe: Recipe) -> Made:
         nearest=tuple(part.nearest for part in parts),
         sides=(height, width),
     )
+
+
+def _equally_large(item: Item, parts: list[_Part], fit: Fit) -> list[_Part]:
+    """Both halves of a pair of two files, of which one may be a whole multiple of the other, or stretched anyhow."""
+    a, b = ((part.pixels.shape[0], part.pixels.shape[1]) for part in parts)
+    fits = halves.fitting(a, b)
+    if fits == "equal":
+        return parts
+    if fits == "multiple":
+        little = int(b < a)
+        part = parts[little]
+        pixels = resize(part.pixels, max(a, b), nearest=part.nearest)
+        parts[little] = replace(part, pixels=pixels, remarks={**part.remarks, "scaled": 1})
+        return parts
+    if fit == "stretch" and fits != "turned":
+        return [parts[0], replace(parts[1], remarks={**parts[1].remarks, "distorted": 1})]
+    found = f"{item.files[1]}: it is {b[1]} x {b[0]} px, but its partner is {a[1]} x {a[0]} px; "
+    if fits == "turned":
+        raise PictureError(f"{found}one of the two lies on its side, so turn it.")
+    way_out = "--fit stretch distorts both to the same shape"
+    if fits == "alike":
+        folders = f"{item.files[0].parent} --pair-with {item.files[1].parent}"
+        way_out += f", and viceversa prepare {folders} --out SET scales B to A"
+    raise PictureError(f"{found}the halves of a pair must be equally large, or one a multiple of the other; {way_out}.")
 
 
 def _in_words(size_px: SizePx) -> str:

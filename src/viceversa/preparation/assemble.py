@@ -216,7 +216,9 @@ def _too_few(found: Sequence[tuple[str, Record]], kept: int) -> str:
     if frames == 1 and kept:
         return f"{names} holds only one picture; a data set takes two or more. Add pictures."
     lost = reasons(dropped + left_out)
+    problems = [problem for _, record in found for problem in record.problems]
+    first = f"; the first is {problems[0].removesuffix('.')}" if problems else ""
     return (
         f"{names}: of {frames:,} pictures {'none is' if not kept else 'only one is'} left, and a data set takes two "
-        f"or more{f' ({lost})' if lost else ''}. Give more sources, or other settings."
+        f"or more{f' ({lost})' if lost else ''}{first}. Give more sources, or other settings."
     )

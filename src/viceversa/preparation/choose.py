@@ -14,6 +14,7 @@ from viceversa.preparation.seen import Seen
 
 REASONS = {
     "unreadable": "cannot be read",
+    "unfit": "whose halves differ in shape",
     "small": "smaller than --size (--enlarge keeps them)",
     "dark": "dark",
     "fading": "fading in or out",
@@ -120,7 +121,7 @@ def _without_faults(
     fades = iter(fading)
     for frame in frames:
         if frame.measures is None:
-            dropped[frame.index] = "unreadable"
+            dropped[frame.index] = frame.fault if frame.problem else "unreadable"
             continue
         is_fading = next(fades)
         fault = _fault(frame, frame.measures, config, is_fading=is_fading, blurred=blurred)

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, TypeAlias, get_args
 import tyro
 
 from viceversa import sizes
+from viceversa.data.partners import Pairing
 from viceversa.errors import ConfigError
 from viceversa.sizes import SizePx
 
@@ -69,6 +70,12 @@ class PrepareConfig:
     pair_with: Path | None = None
     """Make pairs: the pictures become A, and those of this folder with equal names B."""
 
+    pair_suffix: str | None = None
+    """With pair-with: what names end in on each side, with a comma between: "_A,_B"."""
+
+    skip_unpaired: bool = False
+    """With pair-with: use the pairs that there are, and leave out pictures without a partner."""
+
     pair_folders: bool = False
     """Write pairs to two folders of equal names, instead of side by side."""
 
@@ -106,6 +113,9 @@ class PrepareConfig:
             raise ConfigError("--pair makes the other half and --pair-with finds it in a folder. Give one of the two.")
         if self.pair_folders and not self.paired:
             raise ConfigError("--pair-folders says how pairs are written; add --pair or --pair-with, or leave it out.")
+        if (self.pair_suffix is not None or self.skip_unpaired) and self.pair_with is None:
+            raise ConfigError("--pair-suffix and --skip-unpaired are for --pair-with, which is missing.")
+        Pairing(pair_suffix=self.pair_suffix)
         if self.like is not None and self.balance == "none":
             raise ConfigError("--like is the folder to resemble; say in what: --balance brightness.")
 
@@ -131,4 +141,7 @@ class PrepareConfig:
         if isinstance(self.size_px, tuple):
             tree["size_px"] = list(self.size_px)  # as JSON gives it back
         del tree["workers"]
+        for name in ("pair_suffix", "skip_unpaired"):
+            if not tree[name]:  # as in data sets that were prepared before there was a choice
+                del tree[name]
         return tree

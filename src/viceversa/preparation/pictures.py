@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from viceversa.data import folders, images
+from viceversa.data import folders, halves, images
 from viceversa.errors import PictureError
 from viceversa.preparation import archives, borders, crops
 from viceversa.preparation.borders import Box
@@ -15,7 +15,9 @@ from viceversa.preparation.frames import measured, to_grey
 from viceversa.preparation.parallel import Team
 from viceversa.preparation.seen import Seen, Sides, Tick
 
-_MOST_UNLIKE = 0.02  # how far the shapes of the two halves of a pair may differ
+
+class Unfit(PictureError):
+    """Two halves of a pair, both of which can be read, that do not fit one another."""
 
 
 @dataclass(frozen=True)
@@ -32,9 +34,14 @@ class Pictures:
     is_film = False
     notes: tuple[str, ...] = ()
 
-    def __init__(self, path: Path, key: str, count: int, entries: Callable[[], Iterator[Entry]]) -> None:
-        """``entries`` starts anew at the first of ``count`` pictures each time that it is called."""
-        self.path, self.key = path, key
+    def __init__(
+        self, path: Path, key: str, count: int, entries: Callable[[], Iterator[Entry]], notes: tuple[str, ...] = ()
+    ) -> None:
+        """``entries`` starts anew at the first of ``count`` pictures each time that it is called.
+
+        ``notes`` is what is to be said of them: how pairs were found, what is left out.
+        """
+        self.path, self.key, self.notes = path, key, notes
         self._count, self._entries = count, entries
 
     def expected(self) -> int:
@@ -49,7 +56,8 @@ class Pictures:
             try:
                 sides = entry.load()
             except PictureError as error:
-                return Seen(index, index, None, Box(0, 0, 0, 0), entry.name, problem=str(error))
+                fault = "unfit" if isinstance(error, Unfit) else "unreadable"
+                return Seen(index, index, None, Box(0, 0, 0, 0), entry.name, problem=str(error), fault=fault)
             inner = Box(0, 0, sides[0].shape[1], sides[0].shape[0])
             # Cutting the halves of a pair apart from each other would spoil it, and both at once what fits one.
             if len(sides) == 1 and not config.keep_borders:
@@ -110,15 +118,16 @@ def of_archive(path: Path, key: str) -> Pictures:
     )
 
 
-def of_pairs(path: Path, key: str, pairs: list[folders.Item]) -> Pictures:
+def of_pairs(path: Path, key: str, pairs: list[folders.Item], notes: tuple[str, ...] = ()) -> Pictures:
     """Pairs of files, A first; B is scaled to the size of A."""
 
     def load(pair: folders.Item) -> Sides:
         a, b = (images.read(file) for file in pair.files)
-        ratio = (a.shape[1] / a.shape[0]) / (b.shape[1] / b.shape[0])
-        if abs(ratio - 1) > _MOST_UNLIKE:
+        fits = halves.fitting((a.shape[0], a.shape[1]), (b.shape[0], b.shape[1]))
+        if fits in ("turned", "unlike"):
             shapes = " and ".join(f"{side.shape[1]} x {side.shape[0]}" for side in (a, b))
-            raise PictureError(f"{pair.name}: its two halves differ in shape ({shapes}); cut them alike.")
+            turned = "one of the two lies on its side, so turn it" if fits == "turned" else "cut them alike"
+            raise Unfit(f"{pair.name}: its two halves differ in shape ({shapes}); {turned}.")
         return a, images.resize(b, (a.shape[0], a.shape[1]))
 
-    return Pictures(path, key, len(pairs), lambda: (Entry(pair.name, partial(load, pair)) for pair in pairs))
+    return Pictures(path, key, len(pairs), lambda: (Entry(pair.name, partial(load, pair)) for pair in pairs), notes)

@@ -17,6 +17,7 @@ from viceversa.preparation.assemble import Root
 from viceversa.preparation.config import PrepareConfig
 from viceversa.preparation.harvest import harvest
 from viceversa.preparation.parallel import Team, team
+from viceversa.preparation.pictures import Pictures
 from viceversa.preparation.records import Record
 from viceversa.preparation.seen import Source
 from viceversa.preparation.sources import find
@@ -74,7 +75,8 @@ def prepare(
                 assemble.place(root, new, workers)
         finally:
             _tidy(root)
-    return summarise(root.path, config, done, root.placed(), root.rows())
+    notes = tuple(note for source in found if isinstance(source, Pictures) for note in source.notes)
+    return summarise(root.path, config, done, root.placed(), root.rows(), notes)
 
 
 def _harvested(root: Root, sources: Sequence[Source], workers: Team, bar: Progress) -> list[tuple[str, Record]]:
@@ -103,7 +105,9 @@ def _refuse_other_settings(root: Root, sources: Sequence[Source]) -> None:
         old, new = before.get(source.key), root.config.settings()
         if old is None or old == new:
             continue
-        changed = ", ".join(f"{key} {old.get(key)} -> {new[key]}" for key in new if old.get(key) != new[key])
+        changed = ", ".join(
+            f"{key} {old.get(key)} -> {new.get(key)}" for key in {**old, **new} if old.get(key) != new.get(key)
+        )
         raise ConfigError(
             f"{source.path} is in {root.path} already, with other settings ({changed}). Give the same settings, or "
             "name another --out."

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Set
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, TypeAlias
+from typing import Literal, Protocol, TypeAlias
 
 from viceversa.data.images import Array
 from viceversa.preparation.borders import Box
@@ -33,7 +33,9 @@ class Seen:
     seconds: float | None = None
     """Of a frame: time from the beginning of the film."""
     problem: str = ""
-    """Why it cannot be read."""
+    """Why it cannot be read or used."""
+    fault: Literal["unreadable", "unfit"] = "unreadable"
+    """Where there is a problem: of which kind."""
 
 
 class Source(Protocol):

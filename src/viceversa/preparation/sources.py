@@ -5,8 +5,9 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from viceversa.data import folders, images
+from viceversa.data import folders, formats, images
 from viceversa.data.images import SUFFIXES
+from viceversa.data.partners import Pairing
 from viceversa.errors import ConfigError, DataError, PictureError
 from viceversa.preparation import archives, pictures
 from viceversa.preparation.assemble import Root
@@ -98,9 +99,21 @@ def _pairs(paths: Sequence[Path], config: PrepareConfig, team: Team) -> Source:
         raise ConfigError(
             "--pair-with takes one folder of pictures to pair with: viceversa prepare A --pair-with B ..."
         )
-    items = list(folders.paired(None, paths[0], config.pair_with).train)
+    how = Pairing(pair_suffix=config.pair_suffix, skip_unpaired=config.skip_unpaired)
+    pairs = folders.paired(None, paths[0], config.pair_with, how)
+    items = list(pairs.train)
     files = [(f"{half}/{item.name}", file) for item in items for half, file in zip("ab", item.files, strict=True)]
-    return pictures.of_pairs(paths[0], _key_of_files(files, team), items)
+    notes = pairs.notes
+    if unequal := sum(a != b for a, b in (map(_size, item.files) for item in items)):
+        notes += (f"{unequal} of them are not equally large: B is resized to the size of A",)
+    return pictures.of_pairs(paths[0], _key_of_files(files, team), items, notes)
+
+
+def _size(file: Path) -> tuple[int, int] | None:
+    try:
+        return formats.size_of(file)
+    except (DataError, OSError):  # which is told when it is read
+        return None
 
 
 def _keep_apart(path: Path, root: Root) -> None:

@@ -40,9 +40,9 @@ class Summary:
     test_wanted: bool
     """Whether there was to be something for testing."""
     problems: tuple[str, ...]
-    """What could not be read, and why."""
+    """What could not be read or used, and why."""
     notes: tuple[str, ...] = ()
-    """What was not taken as it is, with the name of its source."""
+    """How pairs were found, and what was not taken as it is, with the name of its source."""
 
     @property
     def pictures(self) -> int:
@@ -67,9 +67,9 @@ class Summary:
         lines += [f"{note}." for note in self.notes[:_SHOWN]]
         if len(self.notes) > _SHOWN:
             lines.append(f"and {len(self.notes) - _SHOWN:,} more such notes")
-        lines += [f"not read: {problem}" for problem in self.problems[:_SHOWN]]
+        lines += [f"not used: {problem}" for problem in self.problems[:_SHOWN]]
         if len(self.problems) > _SHOWN:
-            lines.append(f"and {len(self.problems) - _SHOWN:,} more that could not be read")
+            lines.append(f"and {len(self.problems) - _SHOWN:,} more that could not be used")
         lines.append(f"Look at {self.root / f'contact-{self.label}.jpg'}; where each picture is from, and why it was")
         lines[-1] += f" kept, is in {self.root / f'manifest-{self.label}.jsonl'}."
         return "\n".join(lines)
@@ -81,6 +81,7 @@ def summarise(
     found: Sequence[tuple[str, Record]],
     placed: Mapping[str, Any],
     rows: Sequence[Any],
+    notes: tuple[str, ...] = (),
 ) -> Summary:
     """Of sources that are in their place; ``found`` are their records with the names of their work folders."""
     names = {name for name, _ in found}
@@ -102,7 +103,7 @@ def summarise(
         test=sides[True],
         test_wanted=config.test_share > 0,
         problems=tuple(problem for _, record in found for problem in record.problems),
-        notes=tuple(f"{record.source}: {'; '.join(record.notes)}" for _, record in found if record.notes),
+        notes=notes + tuple(f"{record.source}: {'; '.join(record.notes)}" for _, record in found if record.notes),
     )
 
 

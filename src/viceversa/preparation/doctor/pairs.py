@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from viceversa.data.halves import fitting
 from viceversa.preparation.doctor.findings import Finding
 from viceversa.preparation.doctor.measure import THUMB_PX
 from viceversa.preparation.doctor.scan import Inspected, Pair
@@ -50,20 +51,29 @@ def lonely(inspected: Inspected) -> Iterator[Finding]:
 
 
 def unequal(inspected: Inspected) -> Iterator[Finding]:
-    """Halves that are not equally large."""
-    found: list[str] = []
+    """Halves that are not equally large: one a multiple of the other, or unfit for training."""
+    found: dict[bool, list[str]] = {True: [], False: []}
     for pair in inspected.pairs:
         a, b = (inspected.pictures[place].measured for place in (pair.a, pair.b))
-        if (a.width, a.height) != (b.width, b.height):
-            found.append(f"{pair.name} ({a.width} x {a.height} and {b.width} x {b.height} px)")
-    if found:
+        if (fits := fitting((a.height, a.width), (b.height, b.width))) != "equal":
+            found[fits == "multiple"].append(f"{pair.name} ({a.width} x {a.height} and {b.width} x {b.height} px)")
+    if pairs := found[False]:
         yield Finding(
             code="unequal",
             severity="problem",
-            what=f"The halves of {count(len(found), 'pair')} are not equally large",
+            what=f"The halves of {count(len(pairs), 'pair')} are not equally large",
             consequence="training leaves these pairs out",
-            remedy="Make both halves equally large; a pair side by side needs an even width",
-            examples=some(found),
+            remedy="Make both equally large, or train with --fit stretch; a pair side by side needs an even width",
+            examples=some(pairs),
+        )
+    if pairs := found[True]:
+        yield Finding(
+            code="multiple",
+            severity="note",
+            what=f"In {count(len(pairs), 'pair')} one half is a multiple of the other",
+            consequence="training enlarges the smaller one to the size of the larger",
+            remedy="That is right for super-resolution",
+            examples=some(pairs),
         )
 
 
