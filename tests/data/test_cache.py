@@ -269,7 +269,7 @@ def test_a_file_that_cannot_grow(draw: Draw, cache_folder: Path):
 
 def test_too_little_memory_is_not_remembered_as_a_damaged_picture(draw: Draw, cache_folder: Path, tmp_path: Path):
     large = tmp_path / "large.png"
-    Image.new("1", (8000, 8000)).save(large)  # a few kilobytes; decoded to RGB, 256 MB
+    Image.new("RGB", (8000, 7000)).save(large, compress_level=1)  # a megabyte; decoded, 168 MB
     listed = items(draw("a.png"), large, draw("b.png"))
     limits = resource.getrlimit(resource.RLIMIT_AS)
     used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
