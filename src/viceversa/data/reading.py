@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Generic, Literal, TypeAlias, TypeVar
 
 import numpy as np
@@ -129,8 +128,11 @@ def gathered(found: Iterable[tuple[Place, int, Mapping[str, int]]]) -> tuple[Rem
     return tuple(sorted(remarks.values(), key=lambda remark: (list(_TEXTS).index(remark.kind), remark.half)))
 
 
-def in_words(remarks: Iterable[Remark[Path]], sides: str = "ab") -> list[str]:
-    """A sentence for each remark; ``sides`` are the letters of the domains by half."""
+def in_words(remarks: Iterable[Remark[Any]], sides: str = "ab", *, trained: bool = True) -> list[str]:
+    """A sentence for each remark; ``sides`` are the letters of the domains by half.
+
+    Not ``trained`` leaves out the options that only training has.
+    """
     lines: list[str] = []
     for remark in remarks:
         one = remark.images == 1
@@ -141,5 +143,7 @@ def in_words(remarks: Iterable[Remark[Path]], sides: str = "ab") -> list[str]:
             have="has" if one else "have",
             side=sides[min(remark.half, len(sides) - 1)],
         )
+        if not trained and remark.kind in ("pages", "depth"):
+            text = text.partition("; --")[0]
         lines.append(f"{text} ({remark.example}{'' if one else ' ...'})")
     return lines

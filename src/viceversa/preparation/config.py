@@ -1,5 +1,6 @@
 """All settings of `prepare`; the command line is a view of them."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias, get_args
@@ -8,6 +9,7 @@ import tyro
 
 from viceversa import sizes
 from viceversa.data.partners import Pairing
+from viceversa.data.reading import Resample
 from viceversa.errors import ConfigError
 from viceversa.sizes import SizePx
 
@@ -79,6 +81,12 @@ class PrepareConfig:
     pair_folders: bool = False
     """Write pairs to two folders of equal names, instead of side by side."""
 
+    resample_a: Resample | None = None
+    """How A is resized; left out: by nearest neighbor if it is a label map (few colors of a palette), else bicubic."""
+
+    resample_b: Resample | None = None
+    """How B is resized; see --resample-a."""
+
     seed: int = 0
     """Of what is random: the places of tiles, and which scenes are for testing."""
 
@@ -107,6 +115,10 @@ class PrepareConfig:
         for name, kind in ("domain", DomainName), ("crop", Crop):
             if getattr(self, name) not in get_args(kind):
                 raise ConfigError(f"--{name} must be one of {', '.join(get_args(kind))}; got {getattr(self, name)!r}.")
+        for name in ("resample_a", "resample_b"):
+            if getattr(self, name) not in (None, *get_args(Resample)):
+                flag = name.replace("_", "-")
+                raise ConfigError(f'--{flag} must be "nearest" or "bicubic"; got {getattr(self, name)!r}.')
         if self.pair is not None and self.pair not in get_args(Made):
             raise ConfigError(f"--pair must be one of {', '.join(get_args(Made))}; got {self.pair!r}.")
         if self.pair is not None and self.pair_with is not None:
@@ -141,7 +153,15 @@ class PrepareConfig:
         if isinstance(self.size_px, tuple):
             tree["size_px"] = list(self.size_px)  # as JSON gives it back
         del tree["workers"]
-        for name in ("pair_suffix", "skip_unpaired"):
+        for name in ("pair_suffix", "skip_unpaired", "resample_a", "resample_b"):
             if not tree[name]:  # as in data sets that were prepared before there was a choice
                 del tree[name]
         return tree
+
+    def nearest(self, labels: Sequence[bool]) -> tuple[bool, ...]:
+        """Which of the sides are resized by nearest neighbor; ``labels`` are those that were stored as label maps."""
+        given = (self.resample_a, self.resample_b)
+        ways = given if self.pair_with is not None else given[:1] if self.domain == "A" else given[1:]
+        return tuple(
+            found if way is None else way == "nearest" for found, way in zip(labels, ways[: len(labels)], strict=True)
+        )

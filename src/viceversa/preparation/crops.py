@@ -39,13 +39,13 @@ def gist(inner: Box, config: PrepareConfig) -> Box:
     return _of_piece(pieces[0], config, 0)[0] if config.crop == "center" and len(pieces) == 1 else inner
 
 
-def cut(picture: Array, box: Box, config: PrepareConfig) -> Array:
+def cut(picture: Array, box: Box, config: PrepareConfig, *, nearest: bool = False) -> Array:
     """That part, in the size asked for: ``(H, W, 3)``, or with that short side where nothing is cropped."""
     height, width = sizes.sides(config.size_px)
     if config.crop == "none":
         height, width = sizes.covering(box.height, box.width, config.size_px)
     part = Image.fromarray(np.ascontiguousarray(box.cut(picture)))
-    return np.asarray(part.resize((width, height), Image.Resampling.BICUBIC))
+    return np.asarray(part.resize((width, height), Image.Resampling.NEAREST if nearest else Image.Resampling.BICUBIC))
 
 
 def faces(picture: Array, least_px: int) -> list[Box]:

@@ -12,6 +12,7 @@ import numpy as np
 
 from viceversa.data import images
 from viceversa.data.images import Array
+from viceversa.data.reading import gathered, in_words
 from viceversa.preparation import crops, pairs
 from viceversa.preparation.choose import Choice, choose
 from viceversa.preparation.config import PrepareConfig
@@ -88,11 +89,23 @@ def _filled(source: Source, config: PrepareConfig, folder: Path, team: Team, tic
         dropped=dict(sorted(dropped.items())),
         left_out=dict(sorted(left_out.items())),
         problems=tuple(frame.problem for frame in seen if frame.problem),
+        notes=_notes(source, seen, config),
         links=tuple(sorted(choice.links)),
         examples=tuple(sorted(examples.values())),
         items=tuple(items),
-        notes=source.notes,
     )
+
+
+def _notes(source: Source, seen: list[Seen], config: PrepareConfig) -> tuple[str, ...]:
+    """What of the files is not used or changed, in sentences."""
+    found = [
+        (frame.name, half, {kind: count for kind, count in {**remarks, "labels": int(near)}.items() if count})
+        for frame in seen
+        for half, (remarks, near) in enumerate(zip(frame.remarks, frame.nearest, strict=True))
+    ]
+    sides = "ab" if config.pair_with is not None else config.domain.lower()
+    lines = in_words(gathered(found), sides, trained=False)
+    return (*source.notes, *lines)
 
 
 def _best(items: list[Item], seen: list[Seen], config: PrepareConfig) -> tuple[list[Item], int]:
@@ -117,7 +130,8 @@ def _cut_out(
     rejected: Counter[str] = Counter()
     boxes = crops.boxes(sides[0], frame.inner, config, source.key, frame.index)
     for number, box in enumerate(boxes, 1):
-        parts = tuple(crops.cut(side, box, config) for side in sides)
+        how = frame.nearest or (False,) * len(sides)
+        parts = tuple(crops.cut(side, box, config, nearest=near) for side, near in zip(sides, how, strict=True))
         # A part that is not the whole was not measured before, and may be a patch of sky.
         is_part = len(boxes) > 1 or config.crop == "faces"
         found = measured(*parts) if is_part or frame.measures is None else frame.measures

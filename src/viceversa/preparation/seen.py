@@ -23,7 +23,7 @@ class Seen:
     index: int
     """Its place in the source, from 0."""
     scene: int
-    """Of a film, from 0; a picture is a scene by itself."""
+    """Of a film, from 0; a picture is a scene by itself, and pages of one file are one."""
     measures: Measures | None
     """None where it cannot be read."""
     inner: Box
@@ -36,6 +36,10 @@ class Seen:
     """Why it cannot be read or used."""
     fault: Literal["unreadable", "unfit"] = "unreadable"
     """Where there is a problem: of which kind."""
+    nearest: tuple[bool, ...] = ()
+    """Of a picture, or of each half of a pair: whether it is resized by nearest neighbor."""
+    remarks: tuple[dict[str, int], ...] = ()
+    """Of each: what of its file is not used or changed, as `viceversa.data.reading.remarks_on` gives it."""
 
 
 class Source(Protocol):

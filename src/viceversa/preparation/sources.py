@@ -106,7 +106,7 @@ def _pairs(paths: Sequence[Path], config: PrepareConfig, team: Team) -> Source:
     notes = pairs.notes
     if unequal := sum(a != b for a, b in (map(_size, item.files) for item in items)):
         notes += (f"{unequal} of them are not equally large: B is resized to the size of A",)
-    return pictures.of_pairs(paths[0], _key_of_files(files, team), items, notes)
+    return pictures.of_pairs(paths[0], _key_of_files(files, team), items, config, notes)
 
 
 def _size(file: Path) -> tuple[int, int] | None:
