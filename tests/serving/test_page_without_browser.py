@@ -59,6 +59,23 @@ def test_a_film_in_the_making_keeps_its_folder(service, monkeypatch, tmp_path):
     assert disk.bytes_in(disk.folder) == 800_000
 
 
+def test_a_film_that_fails_for_another_reason_is_not_told_of_a_full_disk(service, tmp_path, caplog):
+    av = pytest.importorskip("av")
+    from viceversa.serving.films import translate_film
+
+    with av.open(str(tmp_path / "x.mp4"), "w") as film:
+        stream = film.add_stream("mpeg4", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 32, 16, "yuv420p"
+        film.mux(stream.encode(av.VideoFrame(32, 16, "yuv420p")))
+        film.mux(stream.encode(None))
+    (tmp_path / "folder").write_text("a file where the folder was")
+    with pytest.raises(Problem) as caught:
+        asyncio.run(translate_film(service, "swap", "b", tmp_path / "x.mp4", tmp_path / "folder", pytest.fail))
+    assert (caught.value.status, caught.value.code) == (500, "internal")
+    assert "the server's log says why" in caught.value.message
+    assert "FileExistsError" in caplog.text
+
+
 def test_a_film_of_large_pictures_is_refused_before_they_are_decoded(service, tmp_path):
     av = pytest.importorskip("av")
     from viceversa.serving.films import translate_film

@@ -1,7 +1,9 @@
 """Films for the page: one at a time, and their frames in the same queue as everybody's pictures."""
 
 import asyncio
+import errno
 import importlib.util
+import logging
 import shutil
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
@@ -100,7 +102,10 @@ async def translate_film(service: Service, name: str, to: str, source: Path, fol
         except ViceversaError as error:
             raise Problem(422, "unfit_film", str(error).removeprefix(f"{source}: ")) from error
         except (OSError, MemoryError) as error:
-            raise busy(503, "no_room", "The server has no room for this film now.", 60) from error
+            if isinstance(error, MemoryError) or error.errno in (errno.ENOSPC, errno.EDQUOT, errno.ENOMEM):
+                raise busy(503, "no_room", "The server has no room for this film now.", 60) from error
+            logging.getLogger("uvicorn.error").exception("A film could not be translated.")
+            raise Problem(500, "internal", "The film could not be translated; the server's log says why.") from error
         finally:
             gone = True  # whoever asked may have left: the thread must not go on without a place
         return made
