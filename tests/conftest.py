@@ -32,6 +32,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
     Set before any test file is imported, since some libraries read it when they are imported.
     """
+    for name in ("FORCE_COLOR", "NO_COLOR", "HF_ENDPOINT", "HF_HOME", "HF_TOKEN", "VICEVERSA_API_KEY"):
+        os.environ.pop(name, None)  # of the user's own, as the home
     home = tempfile.TemporaryDirectory(prefix="home-")
     config.add_cleanup(home.cleanup)
     os.environ |= {

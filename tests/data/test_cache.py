@@ -246,7 +246,7 @@ def test_two_processes_at_once(draw: Draw, cache_folder: Path, tmp_path: Path):
     for process in processes:
         process.stdin.write("\n")
         process.stdin.flush()
-    sums = [process.communicate(timeout=60)[0] for process in processes]
+    sums = [process.communicate(timeout=600)[0] for process in processes]
     assert [process.returncode for process in processes] == [0, 0]
     assert int(sums[0]) == int(sums[1])
     assert len(entries(cache_folder)) == 1

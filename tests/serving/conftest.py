@@ -64,7 +64,7 @@ class Held(torch.nn.Module):
         self.sizes: list[tuple[int, ...]] = []
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        assert self.go.wait(20)
+        assert self.go.wait(300)
         self.sizes.append(tuple(x.shape))
         return self.inner(x)
 
@@ -112,7 +112,7 @@ def _serving(networks: Any, key: bytes | None, models: Any, config: Any) -> Gene
     thread.start()
     try:
         with httpx.Client(
-            base_url=f"http://127.0.0.1:{listener.getsockname()[1]}", timeout=30, trust_env=False
+            base_url=f"http://127.0.0.1:{listener.getsockname()[1]}", timeout=300, trust_env=False
         ) as client:
             client.service = service
             yield client
@@ -137,7 +137,7 @@ class Server:
 
     def end(self) -> tuple[int, str]:
         """Waits for its end; the exit code, and what it said of errors."""
-        said = self.process.communicate(timeout=60)[1]
+        said = self.process.communicate(timeout=600)[1]
         return self.process.returncode, said
 
 

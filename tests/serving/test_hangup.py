@@ -27,7 +27,7 @@ def _deaf():
 def test_sighup_loses_nothing_that_was_accepted(start, folder, file):
     server = start(folder, "--no-page", "--batch", "1")
     given = [file(96, 96, seed=seed) for seed in range(12)]
-    with httpx.Client(base_url=server.url, timeout=60, trust_env=False) as client, ThreadPoolExecutor(12) as pool:
+    with httpx.Client(base_url=server.url, timeout=300, trust_env=False) as client, ThreadPoolExecutor(12) as pool:
         waiting = [pool.submit(client.post, "/v1/translate", content=data) for data in given]
         accepted = 0.0
         while accepted < 6:
@@ -49,7 +49,7 @@ def test_sighup_loses_nothing_that_was_accepted(start, folder, file):
 def test_under_nohup_it_goes_on_serving(start, folder, file):
     server = start(folder, "--no-page")
     server.process.send_signal(signal.SIGHUP)
-    with httpx.Client(base_url=server.url, timeout=60, trust_env=False) as client:
+    with httpx.Client(base_url=server.url, timeout=300, trust_env=False) as client:
         assert client.post("/v1/translate", content=file()).status_code == 200
     server.process.terminate()
     assert server.end() == (0, "")

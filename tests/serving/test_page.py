@@ -26,7 +26,7 @@ def server(folder):
     started = Server(folder)
     until = time.monotonic() + 400
     try:
-        while "gradio" not in httpx.get(started.url, trust_env=False, timeout=30).text:
+        while "gradio" not in httpx.get(started.url, trust_env=False, timeout=300).text:
             assert started.process.poll() is None
             assert time.monotonic() < until
             time.sleep(0.2)

@@ -15,7 +15,7 @@ httpx = pytest.importorskip("httpx", reason="needs pip install 'viceversa[dev]'"
 def test_sigterm_loses_nothing_that_was_accepted(start, folder, file):
     server = start(folder, "--no-page", "--batch", "1")
     given = [file(96, 96, seed=seed) for seed in range(24)]
-    with httpx.Client(base_url=server.url, timeout=60, trust_env=False) as client, ThreadPoolExecutor(24) as pool:
+    with httpx.Client(base_url=server.url, timeout=300, trust_env=False) as client, ThreadPoolExecutor(24) as pool:
         client.post("/v1/translate", content=given[0])
 
         def post(data: bytes):
@@ -44,7 +44,7 @@ def test_sigterm_loses_nothing_that_was_accepted(start, folder, file):
 
 def test_after_kill_it_serves_again_on_the_same_port(start, folder, file):
     server = start(f"one={folder}", "--no-page")
-    with httpx.Client(base_url=server.url, timeout=30, trust_env=False) as client:
+    with httpx.Client(base_url=server.url, timeout=300, trust_env=False) as client:
         client.post("/v1/translate", content=file())
         server.process.kill()
         server.process.wait()

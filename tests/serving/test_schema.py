@@ -22,7 +22,7 @@ def test_no_request_makes_the_server_fail(serve_here, translator, tmp_path):
             "run", f"{client.base_url}/openapi.json", "--phases", "coverage,fuzzing", "--max-examples", "5",
             "--checks", CHECKS, "--generation-deterministic", "--suppress-health-check", "all",
         ],
-        capture_output=True, text=True, cwd=tmp_path, timeout=240,
+        capture_output=True, text=True, cwd=tmp_path, timeout=600,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
     text = client.get("/metrics").text
