@@ -61,6 +61,8 @@ class TrainConfig(Generic[M]):
     """Images between two evaluations on held-out pictures; the best translator is kept in RUN/best. Left out: none."""
     patience: int | None = field(default=None, metadata=_MAY_DIFFER)
     """End the run when so many evaluations in a row were no better than the best before. Left out: never."""
+    logger: Literal["tensorboard", "wandb", "both", "none"] = field(default="tensorboard", metadata=_MAY_DIFFER)
+    """Where curves and sample sheets are shown besides the report: TensorBoard, Weights & Biases, both, or nowhere."""
     log_every: int | None = None
     """Images between two lines of metrics.jsonl; left out: so many that there are about 2000 lines."""
 

@@ -15,6 +15,7 @@ _VARIABLES = {
     "huggingface_hub": {"HF_HUB_DISABLE_TELEMETRY": "1"},
     # Without it a number of this machine and a data base lie in the user's cache, and each session is reported.
     "onnxruntime": {"ORT_DISABLE_TELEMETRY": "1"},
+    "wandb": {"WANDB_ERROR_REPORTING": "false"},
 }
 # OpenVINO reports that it is imported, and keeps a number of the user in ~/intel; without this module it does not.
 _WITHOUT = {"openvino": "openvino_telemetry"}

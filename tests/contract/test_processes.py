@@ -1,6 +1,7 @@
 """Two processes, started as people start them, compute what one does with the doubled batch."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -71,7 +72,7 @@ def folder(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def pairs(folder, variants, tiny, tiny_variant, torchrun) -> Pairs:
+def pairs(folder, variants, tiny, tiny_variant, pictures, torchrun) -> Pairs:
     """By variant the configs of one process, still to be run, and of two, which ran, as all other runs of two did."""
     pairs, jobs = {}, []
     for variant in (name for name in variants if name in METHODS or name in KINDS):
@@ -88,6 +89,10 @@ def pairs(folder, variants, tiny, tiny_variant, torchrun) -> Pairs:
     jobs.append(job(two))
     whole, parted = (tiny_variant("cyclegan", folder / name, images=20, log_every=4) for name in ("whole", "parted"))
     jobs += [job(whole), job(parted, stop=1), job(parted)]
+    for name in ("trainA", "testA", "trainB", "testB"):
+        shutil.copytree(pictures / name[-1].lower(), folder / "data" / name)
+    settings = {"root": folder / "data", "a": None, "b": None, "images": 40, "learning_rate": 0.0}
+    jobs.append(job(tiny("cyclegan", folder / "tired", evaluate_every=2, patience=1, **settings)))
     jobs.append(job(tiny("dcgan", folder / "norms", norm="batch", batch=4, images=8), norms=True))
     (folder / "worker.py").write_text(WORKER)
     (folder / "jobs.json").write_text(json.dumps(jobs))
@@ -124,6 +129,14 @@ def test_two_processes_are_one_with_the_doubled_batch(pairs, checkpoint_tensors)
 def test_two_processes_that_are_stopped_by_one_of_them_go_on_to_the_bit(folder, assert_same_run):
     assert_same_run(folder / "whole", folder / "parted")
     assert len(list((folder / "parted" / "checkpoints" / "00000020").glob("rank-*.safetensors"))) == 2
+
+
+@pytest.mark.usefixtures("pairs")
+def test_patience_ends_all_processes(folder):
+    newest = max((folder / "tired" / "checkpoints").iterdir())
+    assert newest.name == "00000004"
+    assert len(list(newest.glob("rank-*.safetensors"))) == 2
+    assert json.loads((folder / "tired" / "summary.json").read_text())["ended_early"]
 
 
 @pytest.mark.usefixtures("pairs")

@@ -88,6 +88,40 @@ def test_evaluating_does_not_change_the_training(tiny, root, tmp_path, checkpoin
     assert not (tmp_path / "every None" / "best").exists()
 
 
+def test_a_run_ends_when_its_patience_is_over(tiny, root, tmp_path, capsys, assert_same_run):
+    settings = {
+        "root": root, "a": None, "b": None, "images": 20, "evaluate_every": 2, "patience": 2, "learning_rate": 0.0,
+        "checkpoint_minutes": 0.0, "keep": 20,
+    }  # fmt: skip
+    out = tmp_path / "run"
+    run = train(tiny("cyclegan", out, **settings))
+    assert (run.images_seen, run.finished, run.ended_early) == (6, True, True), "at a rate of 0 nothing improves"
+    best = f"it was lowest at 2 images, whose translator is in {out / 'best'}"
+    early = f"{KEPT_BY} has not improved in 2 evaluations; {best}"
+    assert f"ended early: {early}. To go on, give a larger --patience, or leave it out." in capsys.readouterr().err
+    summary = json.loads((out / "summary.json").read_text())
+    assert (summary["state"], summary["ended_early"]) == ("finished", early)
+    assert "Training ended early: " in (out / "report.html").read_text()
+    assert read(out).finished
+
+    resumed = tmp_path / "resumed"
+    shutil.copytree(out, resumed)
+    for folder in (resumed / "checkpoints").iterdir():
+        if int(folder.name) > 3:
+            shutil.rmtree(folder)
+    assert train(tiny("cyclegan", resumed, **settings), quiet=True).images_seen == 6
+    assert_same_run(out, resumed)
+
+    assert train(tiny("cyclegan", out, **settings)).finished
+    said = capsys.readouterr().err
+    assert "ended early: " in said
+    assert "was finished already at 6 images" in said
+    assert train(tiny("cyclegan", out, **{**settings, "patience": 3}), quiet=True).images_seen == 8
+    longer = train(tiny("cyclegan", out, **{**settings, "patience": None, "images": 10}), quiet=True)
+    assert (longer.images_seen, longer.ended_early) == (10, False)
+    assert "ended_early" not in json.loads((out / "summary.json").read_text())
+
+
 def test_the_report_shows_last_and_best(tmp_path):
     lines = [
         {"images": 100 * k, "metrics": {"classifier_fd_a2b": value, "classifier_fd_b2a": 2 * value, KEPT_BY: value}}

@@ -1,5 +1,7 @@
 """The Frechet distance between two heaps of pictures, by features of any network."""
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -35,7 +37,9 @@ def frechet_distance(real: Tensor, fake: Tensor) -> float:
         )
     if not (torch.isfinite(real).all() and torch.isfinite(fake).all()):
         raise DataError("A Frechet distance needs finite features; these hold NaN or infinity.")
-    distance = need("torchmetrics.image.fid", "evaluate").FrechetInceptionDistance(feature=_Ready(real.shape[1]))
+    kind: Any = need("torchmetrics.image.fid", "evaluate").FrechetInceptionDistance
+    # In a training of several processes one evaluates: a metric that asked the others would wait for ever.
+    distance = kind(feature=_Ready(real.shape[1]), sync_on_compute=False)
     distance.update(real.cpu().double(), real=True)
     distance.update(fake.cpu().double(), real=False)
     return max(0.0, float(distance.compute()))  # rounding can leave a little less than nothing

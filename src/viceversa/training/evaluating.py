@@ -83,6 +83,26 @@ class Evaluator:
         return translate
 
 
+def without_improvement(run: Path, patience: int | None) -> str:
+    """Why training is to end: in the log of ``run`` the newest ``patience`` evaluations are no better than one before.
+
+    Empty where it is not. As it follows from the log, a run that was resumed ends where an undisturbed one does.
+    """
+    images, metrics = series(read(run).lines, "metrics")
+    found = [
+        (value, int(seen)) for value, seen in zip(metrics.get(KEPT_BY, []), images, strict=False) if value is not None
+    ]
+    if patience is None or not found:
+        return ""
+    best = min(range(len(found)), key=lambda index: found[index][0])
+    if len(found) - 1 - best < patience:
+        return ""
+    return (
+        f"{KEPT_BY} has not improved in {len(found) - 1 - best} evaluations; it was lowest at {found[best][1]:,} "
+        f"images, whose translator is in {run / 'best'}"
+    )
+
+
 def _named(direction: Direction) -> dict[str, float]:
     """Figures of one direction; "classifier" says by whose features the distances are."""
     scores = direction.translated

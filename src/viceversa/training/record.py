@@ -43,8 +43,8 @@ class RunRecord:
 
     @property
     def finished(self) -> bool:
-        """Whether all images have been seen."""
-        return 0 < self.total_images <= self.images
+        """Whether all images have been seen, or --patience has ended it."""
+        return 0 < self.total_images <= self.images or bool(self.summary.get("ended_early"))
 
     @property
     def rest_seconds(self) -> float | None:

@@ -20,10 +20,10 @@ from viceversa.errors import ViceversaError
 from viceversa.evaluation.diversity import diversity
 from viceversa.inference.folder import save_translator
 from viceversa.naming import json_bytes
-from viceversa.training import checkpoint, guards, initial, lock, machine, summary
+from viceversa.training import checkpoint, guards, initial, lock, loggers, machine, summary
 from viceversa.training.bar import ProgressBar
-from viceversa.training.evaluating import Evaluator
-from viceversa.training.log import Board, MetricsLog, replace_file
+from viceversa.training.evaluating import Evaluator, without_improvement
+from viceversa.training.log import MetricsLog, replace_file
 from viceversa.training.opening import open_pictures
 from viceversa.training.report import write_report
 from viceversa.training.trainer import Trainer
@@ -40,11 +40,13 @@ class Run:
     folder: Path
     images_seen: int
     total_images: int
+    ended_early: bool = False
+    """Whether ``patience`` has ended it."""
 
     @property
     def finished(self) -> bool:
-        """Whether all images have been seen; else the same command goes on."""
-        return self.images_seen >= self.total_images
+        """Whether all images have been seen, or it was ended early; else the same command goes on."""
+        return self.images_seen >= self.total_images or self.ended_early
 
 
 def train(config: TrainConfig[Any], *, quiet: bool = False) -> Run:
@@ -61,6 +63,7 @@ def train(config: TrainConfig[Any], *, quiet: bool = False) -> Run:
     """
     device = machine.choose_device(config.device)
     initial.check_place(config)
+    loggers.check(config)
     former, defaults = guards.check_folder(config), ""
     if former:
         defaults = guards.former_defaults(former, config)
@@ -97,7 +100,7 @@ def train(config: TrainConfig[Any], *, quiet: bool = False) -> Run:
 
         session = together.each(prepare)
         session.run()
-    return Run(config.out, session.trainer.images_seen, session.trainer.total_images)
+    return Run(config.out, session.trainer.images_seen, session.trainer.total_images, session.ended_early)
 
 
 class Session:
@@ -123,7 +126,7 @@ class Session:
         total, seen = trainer.total_images, trainer.images_seen
         if self.main:
             self.log.truncate_after(seen)
-        self.board = stack.enter_context(Board(self.out, seen)) if self.main else None
+        self.loggers = stack.enter_context(loggers.opened(config, seen) if self.main else loggers.Loggers())
         self.bar = ProgressBar(total, done=seen, title=trainer.method.name, quiet=quiet)
         self.signalled = stack.enter_context(guards.signals())
         self.evaluator = Evaluator(trainer, pictures) if config.evaluate_every else None
@@ -133,7 +136,7 @@ class Session:
         self.seconds_before, self.started, self.first_image = seconds, time.monotonic(), seen
         self.warm: tuple[float, int] | None = None
         """When the first iteration, which is slower than the others, was over, and the images seen by then."""
-        self.foretold = False
+        self.foretold = self.ended_early = False
         self.saved_at = self.reported_at = self.started
 
     @property
@@ -156,14 +159,16 @@ class Session:
 
     def run(self) -> None:
         """The loop, and what must be there after it."""
+        self.ended_early = self.together.meet(self._patience_is_over())[0]
         try:
             with self.bar:
-                self.trainer.run(self.after_each)
+                if not self.ended_early:
+                    self.trainer.run(self.after_each)
         except (ViceversaError, OSError):
             with suppress(ViceversaError, OSError):  # whatever stopped the run may stop this too
                 self._close("stopped")
             raise
-        done = self.trainer.images_seen >= self.trainer.total_images
+        done = self.trainer.images_seen >= self.trainer.total_images or self.ended_early
         if self.trainer.images_seen > self.first_image:
             self._save()
         with self.together.kept():
@@ -172,9 +177,17 @@ class Session:
             self._close("finished" if done else "stopped")
         self.together.meet()
         words = "finished" if done else "stopped; the same command goes on"
-        if self.first_image >= self.trainer.total_images:
+        if done and self.first_image == self.trainer.images_seen:
             words = "was finished already"
+        if early := self.summary.get("ended_early"):
+            self._say(f"ended early: {early}. To go on, give a larger --patience, or leave it out.")
         self._say(f"{words} at {self.trainer.images_seen:,} images. Report: {self.out / 'report.html'}")
+
+    def _patience_is_over(self) -> bool:
+        """Whether the newest evaluations were no better, in the first process; why is then in the summary."""
+        if self.main and (words := without_improvement(self.out, self.config.patience)):
+            self.summary["ended_early"] = words
+        return "ended_early" in self.summary
 
     def after_each(self, trainer: Trainer) -> bool:
         """Everything that is due after an iteration; True to stop."""
@@ -196,7 +209,11 @@ class Session:
                 if evaluate:
                     self._evaluate()
         minutes = (time.monotonic() - self.saved_at) / 60
-        stop, save_due = self.together.meet(self.signalled.is_set(), minutes >= self.config.checkpoint_minutes)
+        over = evaluate and not last and self._patience_is_over()
+        stop, save_due, self.ended_early = self.together.meet(
+            self.signalled.is_set(), minutes >= self.config.checkpoint_minutes, over
+        )
+        stop = stop or self.ended_early
         if save_due and not last and not stop:
             self._save()
         return stop
@@ -232,10 +249,9 @@ class Session:
         speed = (images - self.first_image) / max(time.monotonic() - self.started, 1e-9)
         memory = peak_memory_bytes(trainer.fabric.device.type)
         self.log.timing(images, seconds=self.seconds, images_per_second=speed, memory_bytes=memory)
-        if self.board:
-            scalars = {f"losses/{name}": value for name, value in losses.items()}
-            scalars |= {f"learning_rates/{group}": value for group, value in differing.items()}
-            self.board.scalars(images, {**scalars, "learning_rate": rate, "images_per_second": speed})
+        scalars = {f"losses/{name}": value for name, value in losses.items()}
+        scalars |= {f"learning_rates/{group}": value for group, value in differing.items()}
+        self.loggers.scalars(images, {**scalars, "learning_rate": rate, "images_per_second": speed})
         self.bar.update(images, losses)
 
     def _write_samples(self) -> None:
@@ -252,9 +268,8 @@ class Session:
         folder = self.out / "samples"
         folder.mkdir(exist_ok=True)
         save(sheet, folder / f"{trainer.images_seen:08d}.jpg")
-        if self.board:
-            self.board.picture(trainer.images_seen, sheet)
-            self.board.scalars(trainer.images_seen, {"metrics/diversity": varied})
+        self.loggers.picture(trainer.images_seen, sheet)
+        self.loggers.scalars(trainer.images_seen, {"metrics/diversity": varied})
         if not self.summary["sample_columns"]:
             self.summary["sample_columns"] = list(preview.columns)
             self._write_summary()
@@ -267,8 +282,7 @@ class Session:
         if self.evaluator.is_best(self.out, figures):
             self._write_folder(self.out / "best")
         self.log.metrics(images, figures)
-        if self.board:
-            self.board.scalars(images, {f"metrics/{name}": value for name, value in figures.items()})
+        self.loggers.scalars(images, {f"metrics/{name}": value for name, value in figures.items()})
 
     def _save(self) -> None:
         folder = self.out / "checkpoints"

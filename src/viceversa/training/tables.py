@@ -22,7 +22,9 @@ def results(record: RunRecord) -> str:
         kept = (
             "" if record.best_images is None else f"<p>best/ holds the translator of {record.best_images:,} images.</p>"
         )
-        html += f"<section><h2>Metrics</h2>{_table(rows)}{kept}</section>"
+        early = record.summary.get("ended_early")
+        ended = f"<p>Training ended early: {escape(str(early))}.</p>" if early else ""
+        html += f"<section><h2>Metrics</h2>{_table(rows)}{kept}{ended}</section>"
     if record.truth:
         html += f"<section><h2>Against the truth</h2>{_table(record.truth, _share)}</section>"
     return html
