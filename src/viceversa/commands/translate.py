@@ -28,6 +28,7 @@ def translate(arguments: list[str]) -> int:
         noise: bool = False,
         tile: int | None = None,
         max_pixels: int | None = None,
+        half: Literal["auto", "left", "right", "none"] = "auto",
         device: str = "auto",
         smooth: float = 0.0,
         batch: int = 8,
@@ -42,7 +43,7 @@ def translate(arguments: list[str]) -> int:
 
         Args:
             model: The folder of a run or of a translator, hf://user/name, or an exported .onnx file.
-            inputs: Pictures, films, folders and patterns such as "photos/*.jpg".
+            inputs: Pictures, films, folders, patterns such as "photos/*.jpg", and .txt files with one path a line.
             out: The folder to write to; for a single input also a file's name, such as new.png or new.mp4.
             to: The domain to translate to: a, b, or its name. Left out: b, or the only one there is.
             overwrite: Replace translations that are there already, instead of skipping them.
@@ -52,6 +53,9 @@ def translate(arguments: list[str]) -> int:
                 512 for pictures that do not fit into half of the free memory or, on the CPU, into 512 MiB.
             max_pixels: Refuse pictures of more pixels, all frames together. Left out: 268 million, and what looks like
                 a decompression bomb.
+            half: Translate only the left or the right half of images, in which input and answer lie side by side, or
+                none, which is the whole; auto: the input's half, of images in the shape of the pairs side by side that
+                the model was trained on.
             device: Where to compute: auto, cpu, cuda or mps.
             smooth: Make films flicker less where nothing moves: from 0, as the frames come, to below 1; try 0.8.
             batch: The most frames of a film that go through the network at once.
@@ -65,7 +69,7 @@ def translate(arguments: list[str]) -> int:
         translator = load(model, device, engine)
         summary = translate_files(
             translator, inputs, out, to=to, overwrite=overwrite, suffix=format, noise=noise,
-            tile=tile, max_pixels=max_pixels, smooth=smooth, batch_size=batch,
+            tile=tile, max_pixels=max_pixels, smooth=smooth, batch_size=batch, half=half,
         )  # fmt: skip
         way = translator.direction(to)
         print(f"{translator.domains[way[0]]} to {translator.domains[way[-1]]}: {summary}", file=sys.stderr)

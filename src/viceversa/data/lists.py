@@ -49,10 +49,7 @@ def read_list(file: Path, flag: str = "--data") -> FileList:
         DataError: It is no list, names nothing, or names files that do not exist.
     """
     advice = f"Point {flag} at a folder of pictures, or at a text file with one path a line."
-    paths = [(number, line) for number, line in enumerate(_lines(file, advice), 1) if line and not line.startswith("#")]
-    if not paths:
-        raise DataError(f"{file} is not a folder, and as a list of files it is empty. {advice}")
-    found = [(number, line, os.path.normpath(os.path.join(file.parent, line))) for number, line in paths]
+    found = named_in(file, advice)
     missing = [(number, line, path) for number, line, path in found if not os.path.isfile(path)]
     if missing:
         number, line, path = missing[0]
@@ -65,8 +62,24 @@ def read_list(file: Path, flag: str = "--data") -> FileList:
     every = [path for _, _, path in found]
     if len({os.path.isabs(path) for path in every}) > 1:
         every = [os.path.abspath(path) for path in every]
-    base = os.path.commonpath([os.path.dirname(path) for path in every])
-    return FileList(lines=tuple(Path(path) for path in every), base=Path(base))
+    return FileList(lines=tuple(Path(path) for path in every), base=base_of(every))
+
+
+def named_in(file: Path, advice: str) -> list[tuple[int, str, str]]:
+    """Return the number of each line that is no comment, its text, and the path that it names, which may not exist.
+
+    Raises:
+        DataError: It is no list, or names nothing; the message ends with ``advice``.
+    """
+    paths = [(number, line) for number, line in enumerate(_lines(file, advice), 1) if line and not line.startswith("#")]
+    if not paths:
+        raise DataError(f"{file} is not a folder, and as a list of files it is empty. {advice}")
+    return [(number, line, os.path.normpath(os.path.join(file.parent, line))) for number, line in paths]
+
+
+def base_of(paths: Sequence[str]) -> Path:
+    """Return the deepest folder that holds all ``paths``, which are all absolute or all relative."""
+    return Path(os.path.commonpath([os.path.dirname(path) for path in paths]))
 
 
 def repeated(files: Sequence[Path]) -> int:

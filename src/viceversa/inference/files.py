@@ -27,6 +27,8 @@ from viceversa.data.picture import Animation, Picture
 from viceversa.errors import ConfigError, DataError, PictureError, ViceversaError
 from viceversa.inference.applied import Applied, at_once
 from viceversa.inference.conversion import levels_of
+from viceversa.inference.half import Choice, Half
+from viceversa.inference.half import choose as half_of
 from viceversa.inference.jobs import Job, plan, shown
 from viceversa.inference.memory import is_out_of_memory
 from viceversa.inference.streaming import translate_large
@@ -50,6 +52,8 @@ class Summary:
     """The inputs that could not be translated, and why."""
     notes: list[tuple[Path, str]] = field(default_factory=list[tuple[Path, str]])
     """What is to be said of films that were translated."""
+    halves: Counter[str] = field(default_factory=Counter[str])
+    """Of how many images the left and the right half was translated, and not the whole."""
     others: Counter[str] = field(default_factory=Counter[str])
     """How many files of each suffix lay in the folders and are of no kind that is translated."""
 
@@ -69,6 +73,9 @@ class Summary:
             reasons = [f"{shown(path)}: {reason}" for path, reason in self.failed]
             parts.append(f"{len(self.failed)} failed: " + ("" if len(reasons) == 1 else "\n  ") + "\n  ".join(reasons))
         lines = [", ".join(parts), *(f"{shown(path)}: {note}." for path, note in self.notes)]
+        for side, count in self.halves.items():
+            images = "1 image" if count == 1 else f"{count} images"
+            lines.append(f"of {images} the {side} half was translated (--half none takes the whole)")
         if self.others:
             lines.append(f"{others.counted(self.others)} passed over: {others.named(self.others)}")
         return "\n".join(lines)
@@ -87,6 +94,7 @@ def translate_files(
     max_pixels: int | None = None,
     smooth: float = 0.0,
     batch_size: int = 8,
+    half: Choice = "auto",
     progress: bool = True,
 ) -> Summary:
     """Translates pictures and films into ``out``; one that fails is put in the summary and does not stop the others.
@@ -108,6 +116,8 @@ def translate_files(
             like a decompression bomb.
         smooth: Of films and animations; see :meth:`Translator.video`.
         batch_size: The most frames of a film that go through the network at once.
+        half: "left" or "right" translates that half of each image, "none" the whole; "auto" the half that is the input,
+            of images that have the shape of the pairs side by side that it was trained on, and of others the whole.
         progress: Show a progress bar on the standard error stream.
 
     Raises:
@@ -115,6 +125,7 @@ def translate_files(
         DataError: There is nothing to translate, or the disk is full.
     """
     applied = translator.applied(to, noise=noise, tile=tile)
+    part = half_of(translator, translator.direction(to), half)
     if max_pixels is not None and max_pixels < 1:
         raise ConfigError(f"--max-pixels must be at least 1; got {max_pixels}.")
     Smoother(smooth)
@@ -124,10 +135,14 @@ def translate_files(
 
     def work(job: Job) -> None:
         if not job.film:
-            if missing := _translate(applied, job, smooth, max_pixels, bar):
+            missing, halved = _translate(applied, job, smooth, max_pixels, bar, part)
+            summary.halves.update([part.side] if halved and part.side else [])
+            if missing:
                 said = f"{missing:,} missing values were taken for the low end of the range"
                 summary.notes.append((job.target, said))
             return
+        if half in ("left", "right"):
+            summary.notes.append((job.target, f"--half {half} is for images, and of a video all was translated"))
         with _part(bar, Path(job.source.name), speed=True) as frames:
             outcome = translate_video(
                 applied, job.source, job.target,
@@ -148,33 +163,37 @@ def translate_files(
     return summary
 
 
-def _translate(applied: Applied, job: Job, smooth: float, max_pixels: int | None, bar: Progress) -> int:
-    """One file, frame by frame, in tiles or as a whole; how many of its values were missing data."""
+def _translate(
+    applied: Applied, job: Job, smooth: float, max_pixels: int | None, bar: Progress, part: Half
+) -> tuple[int, bool]:
+    """One file, frame by frame, in tiles or as a whole: how many values were missing data, and if it was halved."""
     job.target.parent.mkdir(parents=True, exist_ok=True)
     try:
         raw = applied.source is not None
+        halved = part.side is not None and part.is_taken(*formats.size_of(job.source, max_pixels=max_pixels))
         if (animation := formats.read_frames(job.source, max_pixels=max_pixels, raw=raw)) is not None:
-            return _translate_frames(applied, job, smooth, animation)
-        if applied.valued:
-            picture, missing = _levels(applied, formats.read(job.source, max_pixels=max_pixels, raw=raw))
+            return _translate_frames(applied, job, smooth, animation, part), halved
+        if (
+            applied.valued
+            or halved
+            or not (tile_px := applied.tile_px(*formats.size_of(job.source, max_pixels=max_pixels)))
+        ):
+            read = formats.read(job.source, max_pixels=max_pixels, raw=raw)
+            with formats.named(job.source):
+                picture, missing = _levels(applied, part.of(read))
             (answer,) = applied.to_list([picture], 1)
-            kind = job.kind or formats.kind_for(job.target, job.source, picture.about)
+            kind = job.kind or formats.kind_for(job.target, job.source, answer.about)
             formats.save(answer, job.target, _QUALITY, kind)
-            return missing
-        if tile_px := applied.tile_px(*formats.size_of(job.source, max_pixels=max_pixels)):
-            with _part(bar, Path(f"{job.source.name}, in tiles")) as progress:
-                translate_large(
-                    applied, job.source, job.target, tile_px,
-                    kind=job.kind, quality=_QUALITY, max_pixels=max_pixels, progress=progress,
-                )  # fmt: skip
-        else:
-            (picture,) = applied.to_list([formats.read(job.source, max_pixels=max_pixels)], 1)
-            kind = job.kind or formats.kind_for(job.target, job.source, picture.about)
-            formats.save(picture, job.target, _QUALITY, kind)
+            return missing, halved
+        with _part(bar, Path(f"{job.source.name}, in tiles")) as progress:
+            translate_large(
+                applied, job.source, job.target, tile_px,
+                kind=job.kind, quality=_QUALITY, max_pixels=max_pixels, progress=progress,
+            )  # fmt: skip
     except (ValueError, OverflowError) as error:  # what encoders say of sides that their format does not have
         said, kind = " ".join(str(error).split()), job.target.suffix
         raise PictureError(f"{job.source}: it cannot be written as {kind} ({said}); try --format png.") from error
-    return 0
+    return 0, False
 
 
 def _levels(applied: Applied, picture: Picture) -> tuple[Picture, int]:
@@ -182,13 +201,13 @@ def _levels(applied: Applied, picture: Picture) -> tuple[Picture, int]:
     return (picture, 0) if applied.source is None else levels_of(picture, applied.source)
 
 
-def _translate_frames(applied: Applied, job: Job, smooth: float, animation: Animation) -> int:
+def _translate_frames(applied: Applied, job: Job, smooth: float, animation: Animation, part: Half) -> int:
     smoother = Smoother(smooth)
     missing = 0
 
     def translated_one(picture: Picture) -> Picture:
         nonlocal missing
-        picture, lost = _levels(applied, picture)
+        picture, lost = _levels(applied, part.of(picture))
         missing += lost
         answer = applied.to_list([picture], 1)[0]
         if not smooth or picture.pixels.dtype != np.uint8:  # pages of a deep TIFF are no film

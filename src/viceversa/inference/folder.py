@@ -72,6 +72,9 @@ class TranslatorConfig:
     """By domain, which values are black and white, where it was trained on a range of them."""
     begun_with: str = ""
     """The model whose weights the training began with; empty where it began with new ones."""
+    side_by_side: tuple[float, float] | None = None
+    """Where it was trained on pairs in one image each, A on the left: the least and the greatest width of these images
+    as a multiple of their height."""
 
 
 def save_translator(
@@ -85,6 +88,7 @@ def save_translator(
     classes: Sequence[str] = (),
     values: Mapping[str, Values] | None = None,
     begun_with: str = "",
+    side_by_side: tuple[float, float] | None = None,
 ) -> None:
     """Writes a translator folder; one that is there is replaced, each file in one go.
 
@@ -99,6 +103,7 @@ def save_translator(
         classes: Names for the one-hot entries that a "z2a" generator takes: all of them, or none.
         values: By "a" or "b": which values are black and white, where they were trained on a range of them.
         begun_with: The model whose weights the training began with.
+        side_by_side: See `TranslatorConfig.side_by_side`.
 
     Raises:
         CheckpointError: The folder cannot be written, for instance because the disk is full.
@@ -118,6 +123,7 @@ def save_translator(
         classes=tuple(classes),
         values=dict(values or {}),
         begun_with=begun_with,
+        side_by_side=side_by_side,
     )
     text = config_to_json(config)
     tensors = {
@@ -220,7 +226,7 @@ def config_to_json(config: TranslatorConfig) -> str:
     del tree["networks"], tree["values"]
     if config.values:
         tree["values"] = {side: [each.low, each.high, each.nodata] for side, each in config.values.items()}
-    for name in ("classes", "begun_with"):
+    for name in ("classes", "begun_with", "side_by_side"):
         if not tree[name]:
             del tree[name]
     tree["directions"] = {
@@ -272,6 +278,7 @@ def config_from_json(text: str, where: str) -> TranslatorConfig:
         classes=_classes(tree, networks, where),
         values=_values(tree, where),
         begun_with=_entry({"begun_with": "", **tree}, "begun_with", str, where),
+        side_by_side=_side_by_side(tree, where),
     )
 
 
@@ -294,6 +301,23 @@ def _values(tree: dict[str, Any], where: str) -> dict[str, Values]:
         raise CheckpointError(
             f"{where}: values must give the lower, the upper and the missing one of a or b; got {found!r}."
         ) from None
+
+
+def _side_by_side(tree: dict[str, Any], where: str) -> tuple[float, float] | None:
+    found: Any = tree.get("side_by_side")
+    if found is None:
+        return None
+    if (
+        not isinstance(found, list)
+        or len(found) != 2
+        or any(type(number) not in (int, float) for number in found)
+        or not 0 < found[0] <= found[1] < math.inf
+    ):
+        raise CheckpointError(
+            f"{where}: side_by_side must be the least and the greatest width of pairs as a multiple of their height; "
+            f"got {found!r}."
+        )
+    return float(found[0]), float(found[1])
 
 
 def _classes_of(networks: Mapping[str, GeneratorConfig]) -> int:

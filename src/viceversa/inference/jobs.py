@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from viceversa.data import formats
+from viceversa.data import formats, lists
 from viceversa.errors import ConfigError, DataError
 from viceversa.inference.video.kinds import FILMS, MOVING, WRITTEN, is_film
 
@@ -66,6 +66,11 @@ def plan(inputs: Sequence[Path | str], out: Path, suffix: str | None) -> Plan:
                         found[file, file.relative_to(path)] = None
                     else:
                         others[file] = None
+            elif path.suffix.lower() == ".txt" and path.is_file():
+                from_folder = True
+                there, lost = _listed(path)
+                found |= dict.fromkeys(there)
+                missing += lost
             else:
                 found[path, Path(path.name)] = None
     if not found:
@@ -109,6 +114,20 @@ def _to_file(source: Path, out: Path) -> Job:
     if film or wanted in WRITTEN:
         return Job(source=source, target=out, film=True)
     return Job(source=source, target=out, kind=formats.kind_of(out))
+
+
+def _listed(file: Path) -> tuple[list[tuple[Path, Path]], list[tuple[Path, str]]]:
+    """The files that a list names, each with its place within out; and what it names in vain."""
+    named = lists.named_in(file, "Name pictures, folders, or text files with one path a line.")
+    paths = [(number, os.path.abspath(path)) for number, _, path in named]
+    there = [path for _, path in paths if os.path.isfile(path)]
+    base = lists.base_of(there) if there else file.parent
+    lost = [
+        (Path(path), f"there is no such file (line {number} of {shown(file)}).")
+        for number, path in paths
+        if not os.path.isfile(path)
+    ]
+    return [(Path(path), Path(path).relative_to(base)) for path in there], lost
 
 
 def _expand(path: Path) -> list[Path]:

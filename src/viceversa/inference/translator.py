@@ -51,7 +51,14 @@ def load(path: Path | str, device: str | torch.device = "auto", engine: str = "a
         raise CheckpointError(
             f"{path} makes pictures from noise and translates none; use: viceversa sample {path} --out grid.png"
         )
-    return Translator(networks, domains=config.domains, size_px=config.size_px, device=device, values=config.values)
+    return Translator(
+        networks,
+        domains=config.domains,
+        size_px=config.size_px,
+        device=device,
+        values=config.values,
+        side_by_side=config.side_by_side,
+    )
 
 
 class Translator:
@@ -68,6 +75,7 @@ class Translator:
         size_px: SizePx,
         device: str | torch.device = "cpu",
         values: Mapping[str, Values] | None = None,
+        side_by_side: tuple[float, float] | None = None,
     ):
         """Takes the networks over: they are moved to the device and set to evaluation mode."""
         self.device = choose_device(device)
@@ -75,6 +83,8 @@ class Translator:
         self.size_px: SizePx = size_px
         self.values = dict(values or {})
         """By domain, which values are black and white, where it was trained on a range of them."""
+        self.side_by_side = side_by_side
+        """See `viceversa.inference.folder.TranslatorConfig.side_by_side`."""
         self.networks = {
             # Channels-last was measured up to twice as fast as the usual layout on a CPU, and never slower.
             name: network.eval().to(device=self.device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]

@@ -316,6 +316,7 @@ class Session:
             images=self.trainer.images_seen,
             classes=self.trainer.method.class_names(self.pictures),
             values=values_of(self.config.method.data),
+            side_by_side=getattr(self.pictures, "side_by_side", None),
             begun_with=initial.short_name(self.config),
         )
 

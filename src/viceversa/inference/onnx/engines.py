@@ -94,7 +94,14 @@ def load_onnx(path: Path, device: str | torch.device = "auto", engine: str = "au
             f"--engine {other}, or export it again."
         ) from error
     networks = {direction: OnnxNetwork(network, multiple, run)}
-    return Translator(networks, domains=config.domains, size_px=config.size_px, device="cpu", values=config.values)
+    return Translator(
+        networks,
+        domains=config.domains,
+        size_px=config.size_px,
+        device="cpu",
+        values=config.values,
+        side_by_side=config.side_by_side,
+    )
 
 
 def _read(path: Path) -> Any:
