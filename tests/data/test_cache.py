@@ -344,3 +344,17 @@ def test_the_users_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     assert cache.user_folder() == tmp_path / "viceversa"
     monkeypatch.delenv("XDG_CACHE_HOME")
     assert cache.user_folder().is_relative_to(Path.home())
+
+
+def test_a_missing_package_is_not_remembered_as_a_damaged_picture(
+    draw: Draw, cache_folder: Path, monkeypatch: pytest.MonkeyPatch
+):
+    pytest.importorskip("pillow_heif")
+    deep = draw("a.png").with_name("b.heic")
+    images.save(images.read(draw("c.png")), deep)
+    listed = items(draw("a.png"), deep)
+    with monkeypatch.context() as patched:
+        patched.setitem(sys.modules, "pillow_heif", None)
+        with pytest.raises(PictureError, match=r"b\.heic: This needs pillow_heif"):
+            build(listed, RECIPE, cache_folder)
+    assert len(build(listed, RECIPE, cache_folder).names) == 2

@@ -9,6 +9,7 @@ from PIL import Image
 from viceversa import train
 from viceversa.data.folders import find_pictures
 from viceversa.data.images import read
+from viceversa.data.others import passed_over
 from viceversa.training.report import write_report
 
 
@@ -60,3 +61,15 @@ def test_what_lies_above_the_pictures_of_a_data_set_is_not_told(method, tiny, tm
     where = {"root": root, "a": None, "b": None} if method != "dcgan" else {"root": root}
     train(tiny(method, tmp_path / "run", **where), quiet=True)
     assert json.loads((tmp_path / "run" / "summary.json").read_text())["skipped"] == []
+
+
+def test_what_can_be_read_in_another_way_is_told_with_the_command(tmp_path):
+    pictures(tmp_path)
+    beside(tmp_path, "a.mp4", "b.MOV", "c.zip", "notes.txt")
+    (told,) = passed_over([tmp_path])
+    assert told.reason.startswith("holds 4 files of other kinds")
+    assert "2 videos and 1 archive among them can be made images by viceversa prepare" in told.reason
+    (tmp_path / "a.mp4").unlink()
+    (tmp_path / "b.MOV").unlink()
+    (tmp_path / "c.zip").unlink()
+    assert "prepare" not in passed_over([tmp_path])[0].reason

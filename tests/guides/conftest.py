@@ -49,6 +49,11 @@ def things(tmp_path_factory: pytest.TempPathFactory) -> Path:
         shutil.copytree(root / "faces" / part, root / name)
     draw_views(root)
     draw_scans(root)
+    for seed, side in enumerate(("ct", "mr")):
+        (root / side).mkdir()
+        for number in range(4):
+            values = np.random.default_rng(10 * seed + number).integers(-1000, 2000, (272, 272), dtype=np.int16)
+            np.save(root / side / f"{number}.npy", values)
     scenes = [view(200 + seed, 272, 408) for seed in range(8)]
     write_film(root / "film.mkv", [scene[:, 4 * step :][:, :360] for scene in scenes for step in range(12)])
     write_film(root / "clip.mp4", [view(90, 32, 88)[:, 2 * step :][:, :48] for step in range(20)])

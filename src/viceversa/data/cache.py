@@ -28,7 +28,7 @@ from viceversa.data.images import Pixels
 from viceversa.data.ragged import Ragged
 from viceversa.data.reading import Remark, gathered
 from viceversa.data.recipe import Made, Recipe, decode
-from viceversa.errors import DataError, PictureError
+from viceversa.errors import DataError, MissingExtra, PictureError
 from viceversa.privacy import user_folder
 
 Progress: TypeAlias = Callable[[int, int], None]
@@ -302,6 +302,8 @@ def _decoded(
             return decode(item, recipe)
         except PictureError as error:
             cause = error.__cause__
+            if isinstance(cause, MissingExtra):  # installed later, it would change what is trained on
+                raise
             if isinstance(cause, MemoryError) or (isinstance(cause, OSError) and cause.errno not in _OF_THE_FILE):
                 raise _unreadable(item.files[_blame(item, error)[0]], cause) from error
             return error
