@@ -35,8 +35,10 @@ class TrainConfig(Generic[M]):
     method: M
     out: Annotated[Path, tyro.conf.arg(metavar="RUN")] = field(metadata=_MAY_DIFFER)
     """The run's folder. If it holds a run of these settings, that goes on where it stopped."""
-    initial: Annotated[tuple[Path, ...], tyro.conf.arg(name="from", metavar="MODEL")] = ()
-    """Begin with the weights of a run, a translator, hf://user/name, or published .pth files; see the guide."""
+    initial: Annotated[
+        tuple[Path, ...], tyro.conf.arg(name="from", metavar="MODEL", help_behavior_hint="(default: new weights)")
+    ] = ()
+    """Begin a new run with the weights of a run, a translator, hf://user/name, or one or more published .pth files."""
     seed: int = 0
     """All randomness is a function of this number and of the position of a sample."""
     precision: PrecisionName = "auto"
