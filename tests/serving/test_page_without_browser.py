@@ -24,6 +24,7 @@ def service(translator):
     made = Service(Models(models), ServeConfig(max_pixels=1000))
     yield made
     made.close()
+    asyncio.set_event_loop(None)  # else the last one lives until another test takes its place
     gc.collect()  # here, where they are ignored, not in another test
 
 
