@@ -4,6 +4,8 @@ import io
 import lzma
 import re
 import struct
+import tarfile
+import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -71,7 +73,7 @@ def tiffs() -> Iterator[tuple[str, Callable[[], bytes]]]:
     yield "strip.tif", lambda: tiff(small, parts=[zeros(600)])
     yield "strip-8-bits.tif", lambda: tiff(page(16, 16, bits=8), parts=[zeros(600)])
     yield "strip-pack-bits.tif", lambda: tiff(page(16, 16, packed=32773), parts=[packed_bits(600 * MIB)])
-    yield "strip-lzma.tif", lambda: tiff(page(16, 16, packed=34925), parts=[lzma.compress(bytes(32 * MIB))])
+    yield "strip-lzma.tif", lambda: tiff(page(16, 16, packed=34925), parts=[lzma.compress(bytes(8 * MIB))])
     yield "tile.tif", lambda: tiff(page(16, 16, _322=2**14, _323=2**14), parts=[zeros(600)])
     yield "tile-8-bits.tif", lambda: tiff(page(16, 16, bits=8, _322=2**14, _323=2**14), parts=[zeros(600)])
     yield "many-tiles.tif", lambda: tiff(page(2**14, 2**14, _322=16, _323=16), parts=[zeros(1)], again=2**20)
@@ -195,7 +197,7 @@ def others() -> Iterator[tuple[str, Callable[[], bytes]]]:
     yield "size.png", lambda: png(2**14, 2**14, zeros(769))
     yield "size-16-bits.png", lambda: png(8000, 8000, zeros(367), depth=16)
     yield "chunks.png", lambda: png(16, 16, row, *[chunk(b"tEXt")] * 100_000)
-    yield "frames.png", lambda: png(4096, 4096, zeros(49), chunk(b"acTL", struct.pack(">II", 10_000, 0)))
+    yield "frames.png", lambda: png(1024, 1024, zeros(4), chunk(b"acTL", struct.pack(">II", 10_000, 0)))
     yield "promised-frames.png", lambda: png(1, 1, row, chunk(b"acTL", struct.pack(">II", 2**31 - 1, 0)))
     yield "frames.gif", lambda: gif(1, 1, *[gif_frame()] * 20_000)
     yield "large-frames.gif", lambda: gif(2000, 2000, *[gif_frame()] * 200)
@@ -241,16 +243,78 @@ def cut(data: bytes, size: int) -> list[bytes]:
 OTHERS = dict(others())
 
 
-def huge_film(path: Path, width: int = 8000, height: int = 8000) -> Path:
-    """A film of one frame of one color, in some kilobytes."""
+def film(width: int, height: int, kind: str = "mp4") -> bytes:
+    """A film of one frame of one color."""
     import av
 
-    with av.open(str(path), "w") as film:
-        stream = film.add_stream("libx264", rate=1, options={"preset": "ultrafast", "x264-params": "threads=1"})
+    buffer = io.BytesIO()
+    with av.open(buffer, "w", format=kind) as made:
+        stream = made.add_stream("libx264", rate=1, options={"preset": "ultrafast", "x264-params": "threads=1"})
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
-        film.mux(stream.encode(av.VideoFrame(width, height, "yuv420p")))
-        film.mux(stream.encode(None))
-    return path
+        made.mux(stream.encode(av.VideoFrame(width, height, "yuv420p")))
+        made.mux(stream.encode(None))
+    return buffer.getvalue()
+
+
+def with_small_head(content: bytes) -> bytes:
+    """An MP4 whose head tells of 64 x 64 px."""
+    at = content.index(b"avc1", content.index(b"stsd")) + 28
+    return content[:at] + bytes([0, 64, 0, 64]) + content[at + 4 :]
+
+
+FILMS: dict[str, Callable[[], bytes]] = {
+    "frames.mp4": lambda: film(6000, 4000),
+    "frames.mkv": lambda: film(6000, 4000, "matroska"),
+    "small-head.mp4": lambda: with_small_head(film(6000, 4000)),
+}
+
+
+def zip_of(name: str, packed: bytes, size: int) -> bytes:
+    """A zip of one entry, packed by Deflate, that promises ``size`` bytes."""
+    about = struct.pack("<HHHHHIIIHH", 20, 0, 8, 0, 0, 0, len(packed), size, len(name), 0)
+    local = b"PK\3\4" + about + name.encode() + packed
+    listed = b"PK\1\2" + struct.pack("<H", 20) + about + struct.pack("<HHHII", 0, 0, 0, 0, 0) + name.encode()
+    return local + listed + struct.pack("<4s4H2IH", b"PK\5\6", 0, 0, 1, 1, len(listed), len(local), 0)
+
+
+def zip_list(count: int) -> bytes:
+    """A zip of nothing but the list of so many entries."""
+    entry = b"PK\1\2" + bytes(42)
+    return entry * count + struct.pack("<4s4H2IH", b"PK\5\6", 0, 0, 0, 0, len(entry) * count, 0, 0)
+
+
+def tar_with_head(size: int) -> bytes:
+    """A tar whose first header goes on for so many bytes."""
+    head = tarfile.TarInfo("x")
+    head.type, head.size = tarfile.XHDTYPE, size
+    return head.tobuf() + bytes(size)
+
+
+def harmless_zip() -> bytes:
+    """Three pictures."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for index in range(3):
+            archive.writestr(f"{index}.png", saved("PNG", size=(64 + index, 64)))
+    return buffer.getvalue()
+
+
+def zipped(kind: int) -> bytes:
+    """An entry of another packing than Deflate."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", kind) as archive:
+        archive.writestr("a.png", bytes(100 * MIB))
+    return buffer.getvalue()
+
+
+ARCHIVES: dict[str, Callable[[], bytes]] = {
+    "entry.zip": lambda: zip_of("a.png", zeros(600)[2:], 600 * MIB),
+    "entry-that-lies.zip": lambda: zip_of("a.png", zeros(600)[2:], 100),
+    "entries.zip": lambda: zip_list(700_000),
+    "bzip2.zip": lambda: zipped(zipfile.ZIP_BZIP2),
+    "head.tar": lambda: tar_with_head(40 * MIB),
+    "head.tar.xz": lambda: lzma.compress(tar_with_head(40 * MIB), preset=0),
+}
 
 
 def memory(entry: str) -> int:

@@ -286,3 +286,10 @@ def test_no_two_settings_of_a_method_have_one_name(name):
     """The command line and ``configure`` know settings by their last name alone."""
     found = [key for key, *_ in settings_of(TrainConfig(method=methods.find(name).Config(), out=OUT))]
     assert len(found) == len(set(found))
+
+
+def test_a_config_that_is_none_costs_no_memory(tmp_path: Path):
+    for text, words in (("[" * 100_000, "is no training config"), (" " * 2**21, "it is larger than 1,048,576 bytes")):
+        (tmp_path / "config.json").write_text(text)
+        with pytest.raises(ConfigError, match=words):
+            read_config(tmp_path / "config.json", OUT)

@@ -24,6 +24,7 @@ FORMAT = 1
 PrecisionName = Literal["auto", "32-true", "bf16-mixed", "64-true"]
 DeviceName = Literal["auto", "cpu", "cuda", "mps"]
 M = TypeVar("M", bound=MethodConfig)
+_MOST_BYTES = 2**20
 _MAY_DIFFER = {"may_differ": True}
 _IN_WORDS = {int: "whole number", float: "number", bool: "true or false", str: "text", Path: "path"}
 
@@ -115,7 +116,7 @@ def from_json(text: str, out: Path, *, source: str = "config.json") -> TrainConf
         return _converter().structure({**tree, "out": str(out)}, TrainConfig[method.Config])
     except BaseValidationError as error:
         raise ConfigError(f"{source}: {_explain(error)}") from None
-    except (ValueError, KeyError, AttributeError, TypeError, IndexError) as error:
+    except (ValueError, KeyError, AttributeError, TypeError, IndexError, RecursionError) as error:
         reason = f"lacks {error}" if isinstance(error, KeyError) else str(error)
         raise ConfigError(f"{source} is no training config: {reason}.") from None
 
@@ -127,6 +128,8 @@ def read_config(path: Path, out: Path) -> TrainConfig[Any]:
         ConfigError: It is no such config, or cannot be read.
     """
     try:
+        if path.stat().st_size > _MOST_BYTES:
+            raise ConfigError(f"{path} is no training config: it is larger than {_MOST_BYTES:,} bytes.")
         text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError:
         raise ConfigError(f"{path} is no training config: it is no text in UTF-8.") from None

@@ -381,3 +381,11 @@ def test_settings_of_another_type_are_refused(tmp_path: Path, tokens: type[_Toke
     save_translator(tmp_path, {"a2b": tokens(_TokensConfig())}, method="x", domains=DOMAINS, size_px=16, images=1)
     with pytest.raises(CheckpointError, match=f"a tokens network has no {next(iter(wrong))} = "):
         load(changed(tmp_path, lambda config, _: config["directions"]["a2b"].update(wrong)))
+
+
+@pytest.mark.parametrize("length", [2**30, 2**62])
+def test_a_header_that_is_far_too_long_is_not_read(folder: Path, tmp_path: Path, length: int) -> None:
+    place = shutil.copytree(folder, tmp_path / "x")
+    (place / "model.safetensors").write_bytes(length.to_bytes(8, "little") + b"{" * 1000)
+    with pytest.raises(CheckpointError, match=rf"is damaged or cut short \(its header would take {length:,} bytes\)"):
+        load(place)

@@ -2,7 +2,6 @@
 
 import io
 import lzma
-import struct
 import tarfile
 import zipfile
 from pathlib import Path
@@ -163,16 +162,8 @@ def test_archives_are_known_by_name_or_content(tmp_path):
     assert found == {"a.cbz": True, "b.dat": True, "c.ZIP": True, "d.png": False}
 
 
-def deflated(name: str, packed: bytes, size: int) -> bytes:
-    """A zip of one entry that promises ``size`` bytes."""
-    about = struct.pack("<HHHHHIIIHH", 20, 0, 8, 0, 0, 0, len(packed), size, len(name), 0)
-    local = b"PK\3\4" + about + name.encode() + packed
-    listed = b"PK\1\2" + struct.pack("<H", 20) + about + struct.pack("<HHHII", 0, 0, 0, 0, 0) + name.encode()
-    return local + listed + struct.pack("<4s4H2IH", b"PK\5\6", 0, 0, 1, 1, len(listed), len(local), 0)
-
-
 def test_an_entry_larger_than_the_list_says_is_not_unpacked(tmp_path: Path) -> None:
-    (tmp_path / "a.zip").write_bytes(deflated("a.png", bombs.zeros(600)[2:], 100))
+    (tmp_path / "a.zip").write_bytes(bombs.zip_of("a.png", bombs.zeros(600)[2:], 100))
 
     def read() -> None:
         with pytest.raises(DataError, match="cannot be read as a zip or tar archive"):
@@ -190,10 +181,8 @@ def test_what_python_unpacks_without_a_limit_stays_closed(tmp_path: Path, kind: 
 
 
 def test_the_list_of_a_zip_is_counted_before_it_is_read(tmp_path: Path) -> None:
-    entry = b"PK\1\2" + bytes(42)
     for count in (archives.MOST_ENTRIES + 1, 5 * archives.MOST_ENTRIES):
-        end = struct.pack("<4s4H2IH", b"PK\5\6", 0, 0, 0, 0, len(entry) * count, 0, 0)
-        (tmp_path / "a.zip").write_bytes(entry * count + end)
+        (tmp_path / "a.zip").write_bytes(bombs.zip_list(count))
 
         def read() -> None:
             with pytest.raises(DataError, match="has more than 400,000 entries"):
@@ -204,9 +193,7 @@ def test_the_list_of_a_zip_is_counted_before_it_is_read(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["a.tar", "a.tar.xz"])
 def test_a_long_header_of_a_tar_is_not_read(tmp_path: Path, name: str) -> None:
-    head = tarfile.TarInfo("x")
-    head.type, head.size = tarfile.XHDTYPE, 40 * bombs.MIB
-    content = head.tobuf() + bytes(40 * bombs.MIB)
+    content = bombs.tar_with_head(40 * bombs.MIB)
     (tmp_path / name).write_bytes(lzma.compress(content, preset=0) if name.endswith("xz") else content)
 
     def read() -> None:

@@ -19,6 +19,8 @@ from viceversa.preparation.config import PrepareConfig
 from viceversa.preparation.prepare import prepare
 from viceversa.preparation.summary import Summary
 
+from .. import bombs
+
 for _module in ("av", "cv2", "imagehash", "scenedetect"):
     pytest.importorskip(_module)
 
@@ -460,3 +462,18 @@ def test_every_file_that_is_known_to_be_odd(shared_data, tmp_path):
     assert summary.kept + sum(summary.dropped.values()) == summary.frames >= 37
     assert len(summary.problems) == summary.dropped["unreadable"]
     assert summary.kept >= 15
+
+
+@pytest.mark.parametrize("name", ["entries.tif", "one-strip-many-times-8-bits.tif", "exif.webp", "blocks.gif"])
+def test_a_file_that_would_fill_the_memory_is_refused(
+    tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / name).write_bytes({**bombs.TIFFS, **bombs.OTHERS}[name]())
+
+    def prepared() -> None:
+        assert main(["prepare", str(tmp_path / name), "--out", str(tmp_path / "made"), "--size", "16"]) == 2
+
+    assert bombs.peak(prepared) < 150 * bombs.MIB
+    said = capsys.readouterr().err
+    assert name in said
+    assert "Traceback" not in said

@@ -87,6 +87,7 @@ def look(path: Path | str, at_least_px: int | None = None) -> Array:
 @contextmanager
 def opened(path: Path | str) -> Generator[Image.Image]:
     """A file as Pillow opens it, for what stands in its head: size as stored, kind, mode; nothing is decoded yet."""
+    formats.checked(path)
     with pillow.opened(path) as image:
         yield image
 

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 from safetensors.torch import save as to_bytes
 from torch import Tensor, nn
 
@@ -28,6 +28,7 @@ from viceversa.data.images import Array, to_tensor
 from viceversa.errors import CheckpointError, ConfigError, DataError
 from viceversa.sizes import SizePx
 from viceversa.training.log import replace_file
+from viceversa.weights import open_weights
 
 FORMAT, VERSION = "viceversa-classifier", 1
 SMALLEST_PX, LARGEST_PX = 4, 1024
@@ -176,7 +177,7 @@ def load(path: Path, device: torch.device | str = "cpu") -> Classifier:
         CheckpointError: The file is missing, damaged, or no such classifier.
     """
     try:
-        with safe_open(path, framework="pt", device="cpu") as opened:
+        with open_weights(path) as opened:
             about: Any = json.loads((opened.metadata() or {})["config"])
             if about["format"] != FORMAT or about["version"] != VERSION:
                 raise ValueError(f"it is a {about['format']} of version {about['version']}")

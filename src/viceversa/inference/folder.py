@@ -20,7 +20,7 @@ from types import NoneType, UnionType
 from typing import Any, Literal, TypeAlias, Union, get_args, get_origin, get_type_hints
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 from safetensors.torch import save
 from torch import Tensor, nn
 from torch.nn.modules.module import register_module_parameter_registration_hook
@@ -41,6 +41,7 @@ from viceversa.networks import (
 )
 from viceversa.replacing import replace_file
 from viceversa.sizes import SizePx
+from viceversa.weights import open_weights
 
 FORMAT, VERSION = "viceversa-translator", 1
 CONFIG_FILE, WEIGHTS_FILE, CARD_FILE = "config.json", "model.safetensors", "README.md"
@@ -150,7 +151,7 @@ def read_translator(file: Path) -> tuple[TranslatorConfig, dict[str, nn.Module]]
         CheckpointError: The file is missing, damaged, of a newer version, or holds other weights than it says.
     """
     try:
-        with safe_open(file, framework="pt", device="cpu") as opened:
+        with open_weights(file) as opened:
             shapes = {key: tuple(opened.get_slice(key).get_shape()) for key in sorted(opened.keys())}
             config = config_from_json((opened.metadata() or {}).get(_METADATA_KEY, ""), str(file))
             networks = _build(config, shapes, str(file))

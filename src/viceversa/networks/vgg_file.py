@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 from safetensors.torch import save
 from torch import Tensor
 
@@ -19,6 +19,7 @@ from viceversa.data.cache import user_folder
 from viceversa.errors import CheckpointError, ConfigError
 from viceversa.networks.pth import read_pth
 from viceversa.networks.vgg import VGG19, ContentFeatures, content_layers, with_unit_content
+from viceversa.weights import open_weights
 
 FORMAT, VERSION = "viceversa-vgg", 1
 FILE = "vgg.safetensors"
@@ -108,7 +109,7 @@ def read_content(path: Path) -> ContentFeatures:
 
 def _state_of_ours(path: Path) -> dict[str, Tensor]:
     try:
-        with safe_open(path, framework="pt", device="cpu") as opened:
+        with open_weights(path) as opened:
             about: Any = json.loads((opened.metadata() or {}).get("config", "null"))
             if not isinstance(about, dict) or cast("dict[str, Any]", about).get("format") != FORMAT:
                 raise CheckpointError(f"{path} is no VGG of viceversa. {_HELP}")

@@ -91,7 +91,7 @@ def _refusal(error: PictureError, text: str) -> Problem:
     if isinstance(error, TooManyPixels):
         return too_large(f"The picture is too large: {text}")
     if isinstance(cause, Image.DecompressionBombError):
-        return too_large("The picture has more than 357 megapixels; make it smaller.")
+        return too_large("The picture has more than 178 megapixels; make it smaller.")
     if isinstance(cause, UnidentifiedImageError | MissingExtra):
         kinds = ", ".join(dict.fromkeys(formats.KINDS.values()))
         return Problem(415, "no_picture", f"The file is no picture of a kind that can be read here ({kinds}).")

@@ -26,9 +26,8 @@ from viceversa.data.values import kind as numbers
 from viceversa.errors import PictureError
 
 __all__ = [
-    "KINDS", "SUFFIXES", "family", "fitted", "head_of", "kind_for", "kind_of", "named", "pages", "png_about",
-    "read",
-    "read_frames", "replacing", "save", "size_of", "write", "write_frames",
+    "KINDS", "SUFFIXES", "checked", "family", "fitted", "head_of", "kind_for", "kind_of", "named", "pages", "png_about",
+    "read", "read_frames", "replacing", "save", "size_of", "write", "write_frames",
 ]  # fmt: skip
 
 _MODES = {"CMYK": ("JPEG", "TIFF"), "LAB": ("TIFF",)}
@@ -59,7 +58,7 @@ def read(
         PictureError: The file is no picture, is damaged or too large. The text begins with ``"<path>: "``.
     """
     with named(path):
-        kind = _checked(path, max_pixels)
+        kind = checked(path, max_pixels)
         if kind == "HEIF":
             return heif.read(path, max_pixels)
         if kind == "NPY":
@@ -91,7 +90,7 @@ def read_frames(path: Path | str, *, max_pixels: int | None = None, raw: bool = 
         PictureError: As of `read`; for the frames, when they are asked for.
     """
     with named(path):
-        kind = _checked(path, max_pixels)
+        kind = checked(path, max_pixels)
         if kind in ("HEIF", "NPY"):
             return None
         if kind == "TIFF" and (raw or not pillow.reads_tiff(path)):
@@ -122,7 +121,7 @@ def head_of(path: Path | str, *, max_pixels: int | None = None) -> tuple[int, in
         PictureError: As of `read`.
     """
     with named(path):
-        kind = _checked(path, max_pixels)
+        kind = checked(path, max_pixels)
         if kind == "PNG":
             header = png.read_header(path)
             size = header.height, header.width, 4 * (header.depth + 7) // 8
@@ -279,8 +278,12 @@ def png_about(header: png.Header) -> About:
     return About(kind="PNG", icc=header.icc, exif=exif.kept(header.exif, size), dpi=header.dpi)
 
 
-def _checked(path: Path | str, max_pixels: int | None) -> str:
-    """The family of a file, once its head promises nothing that cannot be."""
+def checked(path: Path | str, max_pixels: int | None = None) -> str:
+    """The family of a file, once its head promises nothing that cannot be; to be asked before Pillow opens it.
+
+    Raises:
+        PictureError: It does; the text is the rest of a sentence that begins with the file's name.
+    """
     kind = family(path)
     if kind == "TIFF":
         check_tiff(path, max_pixels)

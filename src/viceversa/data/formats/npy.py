@@ -1,5 +1,7 @@
 """Arrays in .npy files: ``(H, W)`` or ``(H, W, C)`` of uint8, uint16 or floats in [0, 1]."""
 
+import math
+import os
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -14,6 +16,7 @@ from viceversa.errors import PictureError
 
 MAGIC = b"\x93NUMPY"
 _MOST_CHANNELS = 1024
+_HEAD_BYTES = 10_000  # as numpy has it
 
 
 def mapped(path: Path | str, max_pixels: int | None = None, *, raw: bool = False) -> NDArray[Any]:
@@ -24,6 +27,7 @@ def mapped(path: Path | str, max_pixels: int | None = None, *, raw: bool = False
     Raises:
         PictureError: It holds no picture, or a too large one.
     """
+    _check_head(path)
     array = np.load(path, mmap_mode="r", allow_pickle=False)
     if array.ndim not in (2, 3) or 0 in array.shape or (array.ndim == 3 and array.shape[2] > _MOST_CHANNELS):
         raise PictureError(
@@ -35,6 +39,25 @@ def mapped(path: Path | str, max_pixels: int | None = None, *, raw: bool = False
     if not usual and not (raw and array.dtype.kind in "iu"):
         raise UnusualValues(array)
     return array
+
+
+def _check_head(path: Path | str) -> None:
+    """Says in other words than numpy what no image has."""
+    with open(path, "rb") as file:
+        version = np.lib.format.read_magic(file)
+        length = int.from_bytes(file.read(2 if version == (1, 0) else 4), "little")
+        if length > _HEAD_BYTES:
+            raise PictureError(f"its head would take {length:,} bytes; save it anew with numpy.save.")
+        file.seek(len(MAGIC) + 2)
+        read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        shape, _, dtype = read(file)
+        if dtype.hasobject:
+            raise PictureError("it holds Python objects, which are never unpickled; save it as an array of numbers.")
+        promised = math.prod(shape) * dtype.itemsize
+        if min(shape, default=0) < 0 or promised > os.path.getsize(path):
+            raise PictureError(
+                f"the file is damaged or cut short (its head promises {promised:,} bytes); replace it or remove it."
+            )
 
 
 def hint(shape: tuple[int, ...]) -> str:

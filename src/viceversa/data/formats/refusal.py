@@ -46,7 +46,7 @@ def _reason(path: Path | str, error: Exception) -> str:
         return "there is not enough memory to decode it; make it smaller."
     if isinstance(error, Image.DecompressionBombError):
         return (
-            "it has more than 357 megapixels, which only PNG, TIFF and .npy may have; make it smaller, or one of those."
+            "it has more than 178 megapixels, which only PNG, TIFF and .npy may have; make it smaller, or one of those."
         )
     if isinstance(error, UnidentifiedImageError):
         if os.path.getsize(path) == 0:
