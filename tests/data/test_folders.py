@@ -326,3 +326,11 @@ def test_no_pairs_at_all(tmp_path: Path):
     draw(tmp_path, (8, 8), "cats/tom.png", "dogs/rex.png")
     with pytest.raises(DataError, match=r"--pair-suffix _A,_B.*viceversa train cyclegan --a .*cats --b .*dogs"):
         folders.paired(None, tmp_path / "cats", tmp_path / "dogs", Pairing(skip_unpaired=True))
+
+
+def test_which_data_sets_are_taken_for_pairs_where_nobody_says(tmp_path: Path):
+    draw(tmp_path / "halves", (8, 8), "A/train/1.png", "B/train/1.png")
+    draw(tmp_path / "aside", (16, 8), "train/1.png", "train/2.png")
+    draw(tmp_path / "named", (16, 8), "A/1.png", "B/2.png")
+    assert [folders.are_pairs(tmp_path / name) for name in ("halves", "aside", "named")] == [False, True, True]
+    assert not folders.are_pairs(None)

@@ -14,9 +14,11 @@ import viceversa
 from viceversa.cli import main
 from viceversa.commands.evaluate import _MARK
 from viceversa.data.images import fit_square
+from viceversa.data.partners import Pairing
 from viceversa.data.sources import PairedData, UnpairedData
 from viceversa.errors import CheckpointError, ConfigError, DataError
 from viceversa.evaluation import features, translation
+from viceversa.evaluation.compared import pairing_of
 from viceversa.evaluation.evaluate import _settings
 from viceversa.evaluation.frechet import frechet_distance
 from viceversa.evaluation.heaps import Heaps, heaps_of
@@ -305,3 +307,11 @@ def test_real_faces(shared_data, tmp_path):
     found = measure({"a2b": same, "b2a": same}, standard(heaps, judge, features.by_classifier(judge)), resamples=0)
     for direction in found.directions:
         assert direction.real.frechet.value < 0.2 * direction.untranslated.frechet.value
+
+
+def test_pairs_are_found_as_in_training_unless_asked_otherwise():
+    run = PairedData(pair_suffix="_A,_B", skip_unpaired=True)
+    assert PairedData(**pairing_of(None, run)) == run
+    assert PairedData(**pairing_of(Pairing(), run)) == run, "what a command line gives where nothing is said"
+    assert PairedData(**pairing_of(Pairing(side_by_side=True), run)) == PairedData(side_by_side=True)
+    assert PairedData(**pairing_of(None, None)) == PairedData()

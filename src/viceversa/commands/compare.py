@@ -16,6 +16,9 @@ Models = Annotated[
 
 def compare(arguments: list[str]) -> int:
     """Put translators beside each other on one page: pictures, figures, speed, settings."""
+    from viceversa.data.partners import Pairing
+
+    defaults = Pairing()
 
     def run(
         models: Models,
@@ -26,6 +29,7 @@ def compare(arguments: list[str]) -> int:
         b: Path | None = None,
         to: str | None = None,
         paired: Annotated[bool | None, tyro.conf.arg(help_behavior_hint="(default: unset)")] = None,
+        pairing: Annotated[Pairing, tyro.conf.arg(name="")] = defaults,
         pictures: int = 12,
         size: SizePx | None = None,
         resamples: int = 200,
@@ -42,10 +46,11 @@ def compare(arguments: list[str]) -> int:
                 .onnx file; with a name for its column: NAME=RUN.
             out: The page; it needs no other file and no network.
             data: A data set with training and test pictures. Left out: the one that the runs were trained on.
-            a: Instead of --data: the folder of domain A.
-            b: The folder of domain B.
+            a: Instead of --data: the folder of domain A, or a list of files.
+            b: The folder of domain B, or a list of files.
             to: The domain to translate to: a, b, or its name. Left out: every direction that all models have.
             paired: Whether pictures of A and B belong together. Left out: as in training, or by the layout of ROOT.
+            pairing: How pairs are found; left out: as in training.
             pictures: How many pictures of each domain are shown; all that are held out are measured.
             size: 256 for squares, 256x512 for height x width. Left out: the largest that a model was trained at.
             resamples: How often pictures are drawn anew for the 95 % intervals; 0 for none.
@@ -56,7 +61,7 @@ def compare(arguments: list[str]) -> int:
         from viceversa.evaluation.comparison import compare as compared
 
         compared(
-            models, data, out=out, a=a, b=b, to=to, paired=paired, pictures=pictures, size=size,
+            models, data, out=out, a=a, b=b, to=to, paired=paired, pairing=pairing, pictures=pictures, size=size,
             resamples=resamples, seed=seed, device=device, overwrite=overwrite,
             say=lambda text: print(text, file=sys.stderr),
         )  # fmt: skip

@@ -15,6 +15,9 @@ _MARK = b'"format": "viceversa-evaluation"'
 
 def evaluate(arguments: list[str]) -> int:
     """Measure a translator on held-out pictures, beside what doing nothing and real pictures get."""
+    from viceversa.data.partners import Pairing
+
+    defaults = Pairing()
 
     def run(
         model: Annotated[Path, tyro.conf.Positional],
@@ -23,6 +26,7 @@ def evaluate(arguments: list[str]) -> int:
         a: Path | None = None,
         b: Path | None = None,
         paired: Annotated[bool | None, tyro.conf.arg(help_behavior_hint="(default: unset)")] = None,
+        pairing: Annotated[Pairing, tyro.conf.arg(name="")] = defaults,
         inception: Annotated[Path | None, tyro.conf.arg(metavar="FILE|download")] = None,
         pictures: int | None = None,
         resamples: int = 200,
@@ -36,9 +40,10 @@ def evaluate(arguments: list[str]) -> int:
         Args:
             model: The folder of a run or of a translator, RUN/best, hf://user/name, or an exported .onnx file.
             data: A data set with training and test pictures. Left out: the one that the run was trained on.
-            a: Instead of --data: the folder of domain A.
-            b: The folder of domain B.
+            a: Instead of --data: the folder of domain A, or a list of files.
+            b: The folder of domain B, or a list of files.
             paired: Whether pictures of A and B belong together. Left out: as in training, or by the layout of ROOT.
+            pairing: How pairs are found; left out: as in training.
             inception: Measure the published FID and KID, by their Inception: pt_inception-2015-12-05-6726825d.pth, or
                 the word download. Left out: distances by a classifier of the two domains, which is trained here.
             pictures: Only so many pictures of each domain.
@@ -51,7 +56,7 @@ def evaluate(arguments: list[str]) -> int:
         if out is not None:
             check_output(out, "evaluate", _MARK, overwrite=overwrite)
         return _report(
-            model, out, data=data, a=a, b=b, paired=paired, inception=inception, pictures=pictures,
+            model, out, data=data, a=a, b=b, paired=paired, pairing=pairing, inception=inception, pictures=pictures,
             resamples=resamples, seed=seed, device=device,
         )  # fmt: skip
 

@@ -128,6 +128,14 @@ def paired(root: Path | None, a: Path | None, b: Path | None, how: Pairing | Non
     return _side_by_side(root, train, test, how)
 
 
+def are_pairs(root: Path | None) -> bool:
+    """Return whether ``root`` is a data set of pairs side by side, if of any: it has no folders of A and B."""
+    if root is None or not root.is_dir():
+        return False
+    sides = layouts.find_sides(root)
+    return sides is None or (not sides.is_classic and is_side_by_side_after_all(sides.train, Pairing()))
+
+
 def walk(folder: Path, lost: list[Path] | None = None) -> Iterator[Path]:
     """Yield every file below ``folder`` but hidden ones; links are followed, each folder once.
 

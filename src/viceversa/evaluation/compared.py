@@ -11,7 +11,8 @@ from typing import Any
 
 from viceversa import methods
 from viceversa.config import flag, read_config
-from viceversa.data.sources import PictureData
+from viceversa.data.partners import Pairing
+from viceversa.data.sources import PairedData, PictureData
 from viceversa.errors import ConfigError
 from viceversa.inference.translator import Translator, load
 from viceversa.training import record
@@ -145,6 +146,13 @@ def ranges_of(translator: Translator) -> dict[str, Any]:
 def places(data: PictureData) -> Places:
     """Where its pictures are, so that it can be compared."""
     return tuple(place and place.resolve() for place in (data.root, data.a, data.b))
+
+
+def pairing_of(asked: Pairing | None, run: PictureData | None) -> dict[str, Any]:
+    """Return the settings by which pairs are found: those that were asked for, or those of a run."""
+    if (asked is None or asked == Pairing()) and isinstance(run, PairedData):
+        return {part.name: getattr(run, part.name) for part in dataclasses.fields(Pairing)}
+    return dataclasses.asdict(asked or Pairing())
 
 
 def differences(models: Sequence[Compared]) -> dict[str, list[str | None]]:

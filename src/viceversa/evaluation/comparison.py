@@ -10,12 +10,14 @@ import numpy as np
 from torch import Tensor
 
 from viceversa import sizes
+from viceversa.data.folders import are_pairs
 from viceversa.data.images import Array, to_tensor, to_uint8
+from viceversa.data.partners import Pairing
 from viceversa.data.pictures import HeldOutKind
 from viceversa.data.sources import PairedData, PictureData, UnpairedData
 from viceversa.errors import ConfigError
 from viceversa.evaluation import bootstrap, features, unseen
-from viceversa.evaluation.compared import Compared, open_all, places, ranges_of
+from viceversa.evaluation.compared import Compared, open_all, pairing_of, places, ranges_of
 from viceversa.evaluation.heaps import Heaps, heaps_of
 from viceversa.evaluation.translation import Evaluation, Translate, measure, standard
 from viceversa.extras import need
@@ -67,6 +69,7 @@ def compare(
     b: Path | str | None = None,
     to: str | None = None,
     paired: bool | None = None,
+    pairing: Pairing | None = None,
     pictures: int = 12,
     size: SizePx | None = None,
     resamples: int = 200,
@@ -85,6 +88,7 @@ def compare(
         b: The folder of domain b.
         to: The domain to translate to: a, b or its name; left out: every direction that all models have.
         paired: Whether the pictures of a and b belong together; left out: as in the runs, or by the layout of ``data``.
+        pairing: How pairs are found; left out: as in the first run.
         pictures: How many are shown; measured are all.
         size: Pixels of a side, or height and width; left out: the largest that a model was trained at.
         resamples: For the 95 % intervals; 0 leaves them out.
@@ -106,7 +110,7 @@ def compare(
     need("torchmetrics", "evaluate")
     opened = open_all(models, device)
     names = _directions(opened, to)
-    settings = _settings(opened, names, (data, a, b), paired, size)
+    settings = _settings(opened, names, (data, a, b), paired, pairing, size)
     runs = {model.name: model.data for model in opened if model.data and places(model.data) == places(settings)}
     shown, seen = unseen.by_all(settings.open(seed, "cpu"), settings, runs)
     heaps = replace(heaps_of(shown), domains=_domains(opened))
@@ -170,6 +174,7 @@ def _settings(
     names: Sequence[str],
     where: tuple[Path | str | None, ...],
     paired: bool | None,
+    pairing: Pairing | None,
     size: SizePx | None,
 ) -> PairedData | UnpairedData:
     """Those of the pictures, as the first run has them, at the size of the largest model."""
@@ -195,15 +200,10 @@ def _settings(
         known |= {"load_size_px": None, "enlarge": known["enlarge"] or not sizes.covers(known["size_px"], size_px)}
     if paired is None:
         root = known.get("root")
-        aside = root is not None and root.is_dir() and not any((root / name).is_dir() for name in ("trainA", "trainB"))
-        paired = any(isinstance(data, PairedData) for data in runs.values()) if runs else aside
-    if len({tuple(sorted(model.translator.values.items())) for model in models}) > 1:
-        raise ConfigError(
-            "These models were trained on different ranges of values (--range-a, --range-b), so no images are the same "
-            "to all of them. Compare models of one range."
-        )
+        paired = any(isinstance(data, PairedData) for data in runs.values()) if runs else are_pairs(root)
     known |= {**_channels(models, names), "size_px": size_px, **ranges_of(models[0].translator)}
-    made = (PairedData if paired else UnpairedData)(**known)
+    first_paired = next((data for data in runs.values() if isinstance(data, PairedData)), None)
+    made = PairedData(**known, **pairing_of(pairing, first_paired)) if paired else UnpairedData(**known)
     # To begin with; what any of the runs has trained on is found out with the pictures.
     held_out = [data.hold_out for data in runs.values() if places(data) == places(made)]
     if not held_out:

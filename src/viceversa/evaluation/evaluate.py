@@ -9,10 +9,12 @@ from typing import Any
 from torch import Tensor
 
 from viceversa.config import read_config
+from viceversa.data.folders import are_pairs
+from viceversa.data.partners import Pairing
 from viceversa.data.sources import PairedData, PictureData, UnpairedData
 from viceversa.errors import ConfigError
 from viceversa.evaluation import bootstrap, features
-from viceversa.evaluation.compared import places, ranges_of
+from viceversa.evaluation.compared import pairing_of, places, ranges_of
 from viceversa.evaluation.heaps import heaps_of
 from viceversa.evaluation.translation import Evaluation, Translate, measure, standard
 from viceversa.extras import need
@@ -32,6 +34,7 @@ def evaluate(
     a: Path | str | None = None,
     b: Path | str | None = None,
     paired: bool | None = None,
+    pairing: Pairing | None = None,
     inception: Path | str | None = None,
     pictures: int | None = None,
     resamples: int = 200,
@@ -51,6 +54,7 @@ def evaluate(
         b: The folder of domain b.
         paired: Whether the pictures of a and b belong together. Left out: as in the run; else by the layout of
             ``data``: train/ and pictures side by side are pairs.
+        pairing: How pairs are found; left out: as in the run.
         inception: The weights of the published FID's Inception, or "download". Left out: the judge's own features.
         pictures: Only so many of each heap.
         resamples: For the 95 % intervals; 0 leaves them out.
@@ -70,7 +74,7 @@ def evaluate(
         raise ConfigError(f"Take 2 or more --pictures and 0 to {bootstrap.MOST} --resamples; {got}")
     say = say or (lambda _: None)
     translator = model if isinstance(model, Translator) else load(model, device)
-    settings, given = _settings(model, translator, data, a, b, paired)
+    settings, given = _settings(model, translator, data, a, b, paired, pairing)
     opened = settings.open(seed, "cpu")
     heaps = heaps_of(opened, pictures)
     heaps = dataclasses.replace(heaps, domains=translator.domains)
@@ -106,6 +110,7 @@ def _settings(
     a: Path | str | None,
     b: Path | str | None,
     paired: bool | None,
+    pairing: Pairing | None = None,
 ) -> tuple[PairedData | UnpairedData, bool]:
     """The settings of the pictures, and whether they are others than the run's own."""
     run = None if isinstance(model, Translator) else _of_run(Path(model))
@@ -124,8 +129,8 @@ def _settings(
         if given:  # of its own pictures, named once more, a run was trained on all but those that it held out
             known |= {"hold_out": _ALL, "load_size_px": known["size_px"]}
     if paired is None:
-        paired = isinstance(run, PairedData) if run is not None else _side_by_side(known["root"])
-    return (PairedData if paired else UnpairedData)(**known), given
+        paired = isinstance(run, PairedData) if run is not None else are_pairs(known["root"])
+    return (PairedData(**known, **pairing_of(pairing, run)) if paired else UnpairedData(**known)), given
 
 
 def _of_run(path: Path) -> PictureData | None:
@@ -149,7 +154,3 @@ def _channels(translator: Translator) -> dict[str, int]:
         applied = translator.applied(name[-1])
         found |= {f"channels_{name[0]}": applied.takes, f"channels_{name[-1]}": applied.gives}
     return found
-
-
-def _side_by_side(root: Path | None) -> bool:
-    return root is not None and root.is_dir() and not any((root / name).is_dir() for name in ("trainA", "trainB"))
