@@ -57,3 +57,14 @@ def test_tiff(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_bytes(bombs.TIFFS[name]())
     said = refused(tmp_path / name)
     assert bool(said) != (name in bombs.HARMLESS), said
+
+
+@pytest.mark.parametrize("name", ["exif.png", "raw-exif.png"])
+def test_who_asks_for_exif_gets_none_that_fills_the_memory(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(bombs.OTHERS[name]())
+
+    def ask() -> None:
+        with images.opened(tmp_path / name) as image:
+            assert not dict(image.getexif())
+
+    assert bombs.peak(ask) < 50 * bombs.MIB

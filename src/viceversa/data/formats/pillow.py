@@ -20,6 +20,7 @@ KINDS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "AVIF")
 ANIMATED = ("GIF", "WEBP", "PNG", "AVIF", "TIFF")
 """Kinds of several pictures a file. The others of a JPEG (MPO) are previews or depth, and of another size."""
 WITHOUT_ALPHA = ("JPEG", "BMP")
+_PROFILE = "Raw profile type exif"  # of a PNG: EXIF as text
 
 
 @contextlib.contextmanager
@@ -27,6 +28,9 @@ def opened(path: Path | str, max_pixels: int | None = None) -> Generator[Image.I
     """The file, of which no more than the head has been read, once it is sure that it is not too large."""
     with warnings_ignored(), Image.open(path, formats=KINDS) as image:
         check_pixels(path, image.width, image.height, max_pixels)
+        if not _sound(image):  # whoever asks for it would read gigabytes
+            for name in ("exif", _PROFILE):
+                image.info.pop(name, None)
         yield image
 
 
@@ -200,8 +204,15 @@ def _paletted(image: Image.Image) -> Image.Image:
 
 def _exif(image: Image.Image) -> Image.Exif | None:
     try:
-        block = image.info.get("exif", b"")
-        profile = "".join(str(image.info.get("Raw profile type exif", "")).split("\n")[3:])
-        return image.getexif() if is_sound(block) and is_sound(bytes.fromhex(profile)) else None
+        return image.getexif() if _sound(image) else None
     except Exception:  # a damaged EXIF block is no reason to lose a good picture
         return None
+
+
+def _sound(image: Image.Image) -> bool:
+    """Whether all EXIF that is known of by now can be read; see `is_sound`."""
+    profile = "".join(str(image.info.get(_PROFILE, "")).split("\n")[3:])
+    try:
+        return is_sound(image.info.get("exif", b"")) and is_sound(bytes.fromhex(profile))
+    except ValueError:
+        return False
