@@ -31,7 +31,7 @@ PIXEL_LIMIT = limits.PIXEL_LIMIT
 
 __all__ = [
     "PIXEL_LIMIT", "SUFFIXES", "Array", "Fit", "Pixels", "encode", "fit_square", "fitted", "from_pil", "grid", "look",
-    "opened", "portable", "read", "read_deep", "resize", "save", "to_tensor", "to_uint8", "visible",
+    "opened", "portable", "read", "read_deep", "resize", "save", "shown", "to_tensor", "to_uint8", "visible",
 ]  # fmt: skip
 
 
@@ -76,9 +76,13 @@ def from_pil(image: Image.Image, channels: int = 3) -> Array:
     return eight_bit(pillow.from_image(image), channels)
 
 
-def look(path: Path | str, at_least_px: int | None = None) -> Array:
+def look(path: Path | str, at_least_px: int | None = None, page: int = 0) -> Array:
     """A file as ``(H, W, 3)`` uint8 to be looked at, however many channels it has; see `read` and `visible`."""
-    picture = formats.read(path, at_least_px=at_least_px)
+    return shown(formats.read(path, at_least_px=at_least_px, page=page))
+
+
+def shown(picture: Picture) -> Array:
+    """A picture as `look` gives it."""
     # An array does not say whether its last channel is alpha.
     pixels = picture.pixels if picture.about.kind == "NPY" else colour.on_white(picture.pixels)
     return visible(colour.eight_bit(pixels))

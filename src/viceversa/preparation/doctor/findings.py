@@ -7,6 +7,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 
 from viceversa.data import outside
+from viceversa.data.reading import gathered, in_words
 from viceversa.preparation.doctor.duplicates import Group
 from viceversa.preparation.doctor.measure import DARK, WORK_PX
 from viceversa.preparation.doctor.scan import Inspected, Picture
@@ -50,6 +51,7 @@ class Finding:
 def within(inspected: Inspected, groups: Sequence[Group]) -> Iterator[Finding]:
     """What there is to say of each domain by itself, and of files."""
     yield from broken(inspected)
+    yield from pages(inspected)
     yield from copies(groups)
     yield from leaks(inspected, groups)
     if inspected.kind == "unpaired":
@@ -60,7 +62,7 @@ def within(inspected: Inspected, groups: Sequence[Group]) -> Iterator[Finding]:
             yield from few(pictures, f"picture of {title}", f"pictures of {title}")
         elif letter == "A":
             yield from few(pictures, *(("pair", "pairs") if inspected.kind == "paired" else ("picture", "pictures")))
-        for check in (small, elongated, partly_grey, black, poorly_stored, enlarged):
+        for check in (small, elongated, partly_grey, black, poorly_stored, enlarged, label_maps, changed):
             yield from check(pictures, f"the pictures of {title}")
         if inspected.kind != "paired":  # a plain part of a label map is no bar
             yield from bordered(pictures, f"the pictures of {title}")
@@ -77,6 +79,59 @@ def broken(inspected: Inspected) -> Iterator[Finding]:
             consequence="training leaves them out, or stops at them with --strict",
             remedy="Replace or remove them",
             examples=some(f"{one.name} ({one.reason.split(';')[0].rstrip('.')})" for one in lost),
+        )
+
+
+def pages(inspected: Inspected) -> Iterator[Finding]:
+    """Files of several pages."""
+    if uneven := inspected.layout.uneven:
+        yield Finding(
+            code="uneven-pages",
+            severity="problem",
+            what=f"{count(len(uneven), 'pair')} of files {are(len(uneven))} of different numbers of pages",
+            consequence="page n of A belongs to page n of B, so training refuses them",
+            remedy="Make them equally many, or take only the first of each with --pages first",
+            examples=some(line.partition(":")[0] for line in uneven),
+        )
+    found = [job for job in inspected.layout.jobs if job.pages]
+    if found:
+        files = len({job.files for job in found})
+        yield Finding(
+            code="pages",
+            severity="note",
+            what=f"{count(files, 'file')} {'has' if files == 1 else 'have'} several pages, {len(found):,} in all",
+            consequence="each page is trained on as an image of its own",
+            remedy="If that is not meant, train with --pages channels or first",
+            examples=some(job.name for job in found),
+        )
+
+
+def label_maps(pictures: Sequence[Picture], which: str) -> Iterator[Finding]:
+    """Label maps that JPEG has spoilt; of others training says how they are resized."""
+    is_so = np.array([picture.measured.labels == "lossy" for picture in pictures], bool)
+    if len(is_so) and is_so.mean() >= 0.5:
+        yield Finding(
+            code="jpeg-labels",
+            severity="warning",
+            what=f"{percent(is_so.mean())} of {which} look like label maps that were stored as JPEG",
+            consequence="JPEG has given them fringes of colors that are no class",
+            remedy="Take the lossless originals if there are any",
+            examples=chosen(pictures, is_so),
+        )
+
+
+def changed(pictures: Sequence[Picture], which: str) -> Iterator[Finding]:
+    """What of the files training does not use, or changes."""
+    counted = gathered((picture.name, 0, dict.fromkeys(picture.measured.remarks, 1)) for picture in pictures)
+    for remark, line in zip(counted, in_words(counted), strict=True):
+        has = np.array([remark.kind in picture.measured.remarks for picture in pictures], bool)
+        yield Finding(
+            code=f"file-{remark.kind}",
+            severity="note",
+            what=f"Of {which} {line.rpartition(' (')[0]}",
+            consequence="that is what training looks at",
+            remedy="Change the files if it is not meant so",
+            examples=chosen(pictures, has),
         )
 
 

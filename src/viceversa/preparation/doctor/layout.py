@@ -1,7 +1,7 @@
 """Which pictures there are and what they are for: every layout that training takes, and no refusal where one is odd."""
 
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, TypeAlias, get_args
 
@@ -10,6 +10,7 @@ from viceversa.data.folders import Item, find_pictures
 from viceversa.data.halves import look_at
 from viceversa.data.layouts import find_parts, find_sides
 from viceversa.data.lists import is_list
+from viceversa.data.pages import expanded
 from viceversa.data.partners import Pairing
 from viceversa.errors import ConfigError, DataError
 
@@ -32,6 +33,9 @@ class Job:
 
     files: tuple[Path, ...]
     """One file, or the two halves of a pair."""
+
+    pages: tuple[int, ...] = ()
+    """Which page of each file; empty for the first, or the only one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,8 +63,28 @@ class Layout:
     rule: str = "equal names"
     """How the pairs of two folders were found."""
 
+    uneven: tuple[str, ...] = ()
+    """Of pairs whose files have different numbers of pages: what training says of them."""
+
 
 def find(
+    root: Path | None, a: Path | None, b: Path | None, kind: Kind | None = None, how: Pairing | None = None
+) -> Layout:
+    """Return the images that `_found` finds, each page of a TIFF as one; arguments and errors as there."""
+    layout = _found(root, a, b, kind, how)
+    jobs: list[Job] = []
+    uneven: list[str] = []
+    for job in layout.jobs:
+        try:
+            items = expanded([Item(name=job.name, files=job.files)])
+        except DataError as error:
+            uneven.append(str(error))
+            items = (Item(name=job.name, files=job.files),)
+        jobs += [replace(job, name=item.name, pages=item.pages) for item in items]
+    return replace(layout, jobs=tuple(jobs), uneven=tuple(uneven))
+
+
+def _found(
     root: Path | None, a: Path | None, b: Path | None, kind: Kind | None = None, how: Pairing | None = None
 ) -> Layout:
     """Return the images below ``root``, or of the folders or lists ``a`` and ``b``.

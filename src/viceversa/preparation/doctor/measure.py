@@ -4,18 +4,22 @@ All but size and kind of file is measured on the picture reduced to a short side
 sees of it; smaller pictures stay as they are.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NamedTuple, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from viceversa import extras
-from viceversa.data.images import Array, look, opened
+from viceversa.data import formats
+from viceversa.data.images import Array, opened, shown
+from viceversa.data.labels import looks_like_labels, looks_like_lossy_labels
+from viceversa.data.reading import remarks_on
 from viceversa.preparation.borders import of_picture
 
+Labels: TypeAlias = Literal["", "palette", "plain", "lossy"]
 Grey: TypeAlias = NDArray[np.float32]
 
 WORK_PX = 256
@@ -80,6 +84,12 @@ class Measurement:
     thumb: bytes
     """The picture as ``(THUMB_PX, THUMB_PX, 3)`` uint8."""
 
+    labels: Labels = ""
+    """Whether it is a label map: stored with a palette, in plain colors without one, or spoilt by JPEG."""
+
+    remarks: tuple[str, ...] = ()
+    """What of its file training does not use or changes: kinds of `viceversa.data.reading.Remark`."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PairMeasurement:
@@ -98,29 +108,46 @@ class PairMeasurement:
     """By how much the edges' correlation grows when B is shifted back, in [0, 2]."""
 
 
-def measure(file: Path) -> Measurement:
-    """Measures a picture.
+def measure(file: Path, page: int = 0) -> Measurement:
+    """Measures a picture, or a page of a file.
 
     Raises:
         PictureError: It cannot be read; the text begins with ``"<file>: "``.
         MissingExtra: imagehash is not installed.
     """
-    picture = look(file, at_least_px=2 * WORK_PX)
-    return _measured(picture, _header(file, picture))
+    picture, told = _seen(file, page)
+    return _measured(picture, _header(file, picture), told)
 
 
-def measure_halves(file: Path) -> PairMeasurement:
+def measure_halves(file: Path, page: int = 0) -> PairMeasurement:
     """Measures a pair that lies side by side in one file; errors as of `measure`."""
-    whole = look(file, at_least_px=2 * WORK_PX)
+    whole, told = _seen(file, page)
     header, middle = _header(file, whole), whole.shape[1] // 2
     left = header._replace(width=header.width // 2)
-    return _pair(whole[:, :middle], whole[:, middle:], left, header._replace(width=header.width - left.width))
+    right = header._replace(width=header.width - left.width)
+    return _pair(whole[:, :middle], whole[:, middle:], left, right, told, told)
 
 
-def measure_pair(a: Path, b: Path) -> PairMeasurement:
+def measure_pair(a: Path, b: Path, page_a: int = 0, page_b: int = 0) -> PairMeasurement:
     """Measures a pair of two files; errors as of `measure`."""
-    one, other = (look(file, at_least_px=2 * WORK_PX) for file in (a, b))
-    return _pair(one, other, _header(a, one), _header(b, other))
+    (one, told_a), (other, told_b) = _seen(a, page_a), _seen(b, page_b)
+    return _pair(one, other, _header(a, one), _header(b, other), told_a, told_b)
+
+
+@dataclass(frozen=True)
+class _Told:
+    """What a file says beside its pixels."""
+
+    labels: bool
+    remarks: tuple[str, ...]
+
+
+def _seen(file: Path, page: int) -> tuple[Array, _Told]:
+    """A picture to be measured."""
+    picture = formats.read(file, at_least_px=2 * WORK_PX, page=page)
+    about = replace(picture.about, several=picture.about.several and picture.about.kind != "TIFF")  # each is measured
+    found = remarks_on(replace(picture, about=about), 3, 16)
+    return shown(picture), _Told(about.labels, tuple(kind for kind, there in found.items() if there))
 
 
 class _Header(NamedTuple):
@@ -131,12 +158,12 @@ class _Header(NamedTuple):
     jpeg_quality: float | None
 
 
-def _pair(a: Array, b: Array, header_a: _Header, header_b: _Header) -> PairMeasurement:
+def _pair(a: Array, b: Array, header_a: _Header, header_b: _Header, told_a: _Told, told_b: _Told) -> PairMeasurement:
     shift, gain = displacement(_edges(a), _edges(b))
-    return PairMeasurement(a=_measured(a, header_a), b=_measured(b, header_b), shift=shift, gain=gain)
+    return PairMeasurement(a=_measured(a, header_a, told_a), b=_measured(b, header_b, told_b), shift=shift, gain=gain)
 
 
-def _measured(picture: Array, header: _Header) -> Measurement:
+def _measured(picture: Array, header: _Header, told: _Told) -> Measurement:
     image = _reduced(Image.fromarray(picture))
     grey = np.asarray(image.convert("L"), np.float32)
     colours = image.resize((_COLOUR_PX, _COLOUR_PX), Image.Resampling.BOX)
@@ -156,6 +183,8 @@ def _measured(picture: Array, header: _Header) -> Measurement:
         sharpness=sharpness(grey),
         borders=_borders(image),
         hash=_hash(image),
+        labels=_labels(picture, header, told),
+        remarks=told.remarks,
         thumb=image.resize((THUMB_PX, THUMB_PX), Image.Resampling.BILINEAR).tobytes(),
     )
 
@@ -169,6 +198,14 @@ def _header(file: Path, picture: Array) -> _Header:
             return _Header(width, height, image.format or "", image.mode, _jpeg_quality(image))
     except Exception:  # `read` has opened it already, so it is only a kind or an EXIF block that Pillow does not know
         return _Header(picture.shape[1], picture.shape[0], "", "", None)
+
+
+def _labels(picture: Array, header: _Header, told: _Told) -> Labels:
+    if told.labels:
+        return "palette"
+    if header.jpeg_quality is not None:
+        return "lossy" if looks_like_lossy_labels(picture) else ""
+    return "plain" if looks_like_labels(picture) else ""
 
 
 def _jpeg_quality(image: Image.Image) -> float | None:

@@ -43,6 +43,9 @@ class Picture:
     measured: Measurement
     """What it measures."""
 
+    page: int = 0
+    """Which page of the file it is, from 0."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Pair:
@@ -153,10 +156,14 @@ _Result: TypeAlias = tuple[list[bytes], Measurement | PairMeasurement] | str
 def _attempt(job: Job) -> _Result:
     """What a job measures, or why it cannot be measured."""
     try:
-        contents = [_contents(file) for file in job.files]
+        pages = job.pages or (0,) * len(job.files)
+        # Pages of one file are no copies of one another.
+        contents = [_contents(file) + str(page or "").encode() for file, page in zip(job.files, pages, strict=True)]
         if job.domain != "AB":
-            return contents, measure(job.files[0])
-        return contents, measure_halves(job.files[0]) if len(job.files) == 1 else measure_pair(*job.files)
+            return contents, measure(job.files[0], pages[0])
+        if len(job.files) == 1:
+            return contents, measure_halves(job.files[0], pages[0])
+        return contents, measure_pair(job.files[0], job.files[1], pages[0], pages[1])
     except PictureError as error:
         text = str(error)
         return next((text.removeprefix(f"{file}: ") for file in job.files if text.startswith(f"{file}: ")), text)
@@ -176,6 +183,7 @@ def _pictures(job: Job, contents: list[bytes], measured: Measurement | PairMeasu
             domain=domain,
             split=job.split,
             file=job.files[place],
+            page=job.pages[place] if job.pages else 0,
             half=half,
             contents=contents[place],
             measured=found,

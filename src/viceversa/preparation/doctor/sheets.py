@@ -57,7 +57,7 @@ def sheet(pictures: Sequence[Picture], note: Callable[[Picture], str] | None = N
 def tile(picture: Picture, note: str = "") -> str:
     """One small picture with its name."""
     try:
-        pixels = look(picture.file, at_least_px=2 * _SIDE_PX)
+        pixels = look(picture.file, at_least_px=2 * _SIDE_PX, page=picture.page)
     except PictureError:
         return ""
     middle = pixels.shape[1] // 2
