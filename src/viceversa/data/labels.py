@@ -39,7 +39,7 @@ def looks_like_lossy_labels(pixels: NDArray[Any]) -> bool:
         return False
     steps = inside.astype(np.int64) // 4
     found = np.sort(np.bincount(steps[:, 0] * 4096 + steps[:, 1] * 64 + steps[:, 2]))[::-1]
-    return np.count_nonzero(found) > 1 and int(found[:32].sum()) >= _NEARLY_ALL * len(inside)
+    return int(np.count_nonzero(found)) > 1 and int(found[:32].sum()) >= _NEARLY_ALL * len(inside)
 
 
 def _is_flat(pixels: NDArray[Any]) -> bool:
