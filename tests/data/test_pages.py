@@ -11,11 +11,14 @@ import torch
 from PIL import Image
 
 from viceversa import train
+from viceversa.config import from_json, to_json
 from viceversa.data import formats
 from viceversa.data.picture import Animation, Picture
 from viceversa.data.pictures import hold_out
+from viceversa.data.single import SingleData
 from viceversa.data.sources import PairedData, UnpairedData
 from viceversa.errors import DataError, PictureError
+from viceversa.training import guards
 
 SIDE = 16
 
@@ -238,3 +241,30 @@ def test_a_broken_file_is_no_stack(tmp_path: Path) -> None:
     (tmp_path / "x.tif").write_bytes(b"II*\0\x08\0\0\0")
     with pytest.raises(PictureError, match=r"x\.tif: "):
         formats.read(tmp_path / "x.tif")
+
+
+def test_each_page_is_an_image_of_what_is_made_from_noise_too(tmp_path: Path) -> None:
+    for number in range(3):
+        stack(tmp_path / "set" / "one" / f"{number}.tif", 4, first=10 * number)
+        stack(tmp_path / "set" / "two" / f"{number}.tif", 1, first=100 + number)
+    settings: dict[str, Any] = {"root": tmp_path / "set", "size_px": SIDE, "cache": tmp_path / "cache", "channels": 1}
+    opened = SingleData(**settings).open(0, "cpu")
+    assert levels(opened.deck.store) == [0, 1, 2, 3, 10, 11, 12, 13, 20, 21, 22, 23, 100, 101, 102]
+    assert opened.classes == ("one", "two")
+    assert opened.labels.tolist() == 12 * [0] + 3 * [1]
+    assert (
+        "3 files of several pages, 12 pages in all: each page is an image of its own; --pages first"
+        in (opened.remarks[0])
+    )
+    first = SingleData(**settings, pages="first").open(0, "cpu")
+    assert levels(first.deck.store) == [0, 10, 20, 100, 101, 102]
+    assert "only the first of each is used; --pages images takes them all" in first.remarks[0]
+
+
+def test_a_run_from_noise_on_one_page_a_file_goes_on_so(tmp_path: Path, tiny: Any) -> None:
+    config = tiny("gan", tmp_path / "run")
+    tree = json.loads(to_json(config))
+    del tree["method"]["data"]["pages"]
+    former = from_json(json.dumps(tree), config.out)
+    assert former.method.data.pages == "first"
+    assert guards.as_before(former, config).method.data.pages == "first"

@@ -43,15 +43,20 @@ def pages_of(file: Path) -> tuple[int, ...]:
         return (0,)
 
 
-def in_words(items: Sequence[Item], *, options: bool = True) -> str:
-    """What is said of items of which some are pages, with the ``options`` of training; empty where none is."""
+def in_words(items: Sequence[Item], *, others: str = "channels or first") -> str:
+    """What is said of items of which some are pages; empty where none is.
+
+    Args:
+        items: Of which some may be pages.
+        others: What else --pages can be; empty where there is no such option.
+    """
     pages = [item for item in items if item.pages]
     if not pages:
         return ""
     files = len({item.files for item in pages})
     what, one = ("pair", "a pair") if len(pages[0].files) == 2 else ("file", "an image")
     many = f"1 {what}" if files == 1 else f"{files:,} {what}s"
-    other = "; --pages channels or first takes them in another way" if options else ""
+    other = f"; --pages {others} takes them in another way" if others else ""
     return (
         f"{many} of several pages, {counted(len(pages))} in all: each page is {one} of its own{other} "
         f"({pages[0].files[0]}{'' if files == 1 else ' ...'})"

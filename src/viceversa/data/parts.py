@@ -1,7 +1,7 @@
 """Single pictures and their classes before they are decoded: where they lie, and which class each is of."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -9,6 +9,7 @@ from viceversa.data import cache
 from viceversa.data.cache import PictureSet, Progress
 from viceversa.data.folders import Domain, Item, find_pictures, pictures_in
 from viceversa.data.layouts import TEST_FOLDERS, find_sides
+from viceversa.data.pages import expanded, in_words
 from viceversa.data.recipe import Recipe
 from viceversa.naming import readable
 
@@ -25,6 +26,9 @@ class Keeping:
 
     progress: Progress | None
     """Called with the pictures done and all, where some have to be decoded or drawn."""
+
+    every_page: bool = True
+    """Take each page of a TIFF as an image of its own, not only the first."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +49,12 @@ class Part:
 
     make: Callable[[Recipe], PictureSet]
     """Decodes them, or finds them in the cache."""
+
+    groups: Mapping[str, str] = field(default_factory=dict[str, str])
+    """By name, what is held out together: pages of one file; others are alone."""
+
+    pages: str = ""
+    """What is said of files of several pages."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,23 +132,28 @@ def in_domains(a: Domain, b: Domain, keeping: Keeping) -> Source:
     if names[0] == names[1]:
         names = ["A", "B"]
     folders = dict(zip(names, (a.folder, b.folder), strict=True))
-    items = [
-        Item(name=f"{name}/{item.name}", files=item.files)
-        for name, domain in zip(names, (a, b), strict=True)
-        for item in domain.train
-    ]
+    items = _paged(
+        [
+            Item(name=f"{name}/{item.name}", files=item.files)
+            for name, domain in zip(names, (a, b), strict=True)
+            for item in domain.train
+        ],
+        keeping,
+    )
     train = Part(
         place=f"{a.folder}/ and {b.folder}/",
         labels={item.name: item.name.partition("/")[0] for item in items},
         unlabelled="",
         class_place=lambda name: f"{folders[name]}/",
         make=lambda recipe: _decoded(items, recipe, keeping),
+        groups=_groups(items),
+        pages=in_words(items, others="first"),
     )
     return combined(" and ".join(names), train, None, 3)
 
 
 def _part(folder: Path, files: Iterable[Path], keeping: Keeping) -> Part:
-    items = _items(folder, files)
+    items = _items(folder, files, keeping)
     labels = {item.name: readable(_top(item.files[0], folder)) for item in items}
     tops = set(labels.values())
     holds = "no sub-folders" if tops == {""} else "loose pictures beside its sub-folders"
@@ -149,13 +164,15 @@ def _part(folder: Path, files: Iterable[Path], keeping: Keeping) -> Part:
         "own",
         class_place=lambda name: f"{folder / name}/",
         make=lambda recipe: _decoded(items, recipe, keeping),
+        groups=_groups(items),
+        pages=in_words(items, others="first"),
     )
 
 
 def _sides(root: Path, folders: tuple[Path, Path], keeping: Keeping) -> Part:
     """The part of a data set of translation that lies in two folders, trainA/ and trainB/, say: the classes A and B."""
     places = dict(zip("AB", folders, strict=True))
-    found = {letter: _items(root, find_pictures(place)) for letter, place in places.items()}
+    found = {letter: _items(root, find_pictures(place), keeping) for letter, place in places.items()}
     items = [item for each in found.values() for item in each]
     return Part(
         place=f"{root}/",
@@ -163,11 +180,21 @@ def _sides(root: Path, folders: tuple[Path, Path], keeping: Keeping) -> Part:
         unlabelled="",
         class_place=lambda letter: f"{places[letter]}/",
         make=lambda recipe: _decoded(items, recipe, keeping),
+        groups=_groups(items),
+        pages=in_words(items, others="first"),
     )
 
 
-def _items(folder: Path, files: Iterable[Path]) -> list[Item]:
-    return [Item(name=file.relative_to(folder).as_posix(), files=(file,)) for file in files]
+def _items(folder: Path, files: Iterable[Path], keeping: Keeping) -> list[Item]:
+    return _paged([Item(name=file.relative_to(folder).as_posix(), files=(file,)) for file in files], keeping)
+
+
+def _paged(items: list[Item], keeping: Keeping) -> list[Item]:
+    return list(expanded(items)) if keeping.every_page else items
+
+
+def _groups(items: Iterable[Item]) -> dict[str, str]:
+    return {item.name: item.group for item in items if item.group}
 
 
 def _top(file: Path, folder: Path) -> str:

@@ -64,6 +64,9 @@ class SingleData:
     hold_out: int = 64
     """Without a test set: pictures, at most a tenth, kept for samples and metrics; 0 for none."""
 
+    pages: Literal["images", "first"] | None = field(default=None, metadata={"formerly": "first"})
+    """What the pages of a TIFF are: "images" of their own, or only the "first" is used; left out: images."""
+
     strict: bool = False
     """Stop at a file that cannot be used, instead of skipping it."""
 
@@ -90,6 +93,8 @@ class SingleData:
             raise ConfigError(f"--channels must be 3 (colour) or 1 (grey), not {self.channels}.")
         if self.fit not in ("crop", "stretch"):
             raise ConfigError(f'--fit must be "crop" or "stretch", not "{self.fit}".')
+        if self.pages not in (None, "images", "first"):
+            raise ConfigError(f'--pages must be "images" or "first", not "{self.pages}".')
         if self.builtin is not None and self.builtin not in get_args(Builtin):
             raise ConfigError(f'--builtin must be "avatars" or "digits", not "{self.builtin}".')
         if self.root is not None and self.builtin is not None:
@@ -111,7 +116,8 @@ class SingleData:
             DataError: They cannot be trained on; a `PictureError` for one file, with ``strict``.
             MissingExtra: The built-in digits need scikit-learn.
         """
-        source = self._source(Keeping(folder=self.cache, strict=self.strict, progress=progress))
+        every_page = self.pages != "first"
+        source = self._source(Keeping(folder=self.cache, strict=self.strict, progress=progress, every_page=every_page))
         channels = self.channels or source.channels
         train = source.train.make(self._recipe(self.load_size_px or self.size_px, channels))
         test = source.test.make(self._recipe(self.size_px, channels)) if source.test else None
@@ -142,7 +148,8 @@ class SingleData:
         self, source: Source, train: PictureSet, test: PictureSet | None, seed: int, device: torch.device
     ) -> "SinglePictures":
         held_out = 0 if test else min(self.hold_out, len(train.names) // _HELD_OUT_SHARE)
-        apart = hold_out(train.names, held_out) if held_out else np.zeros(len(train.names), np.bool_)
+        groups = [source.train.groups.get(name, name) for name in train.names]  # pages of a file stay together
+        apart = hold_out(train.names, held_out, groups) if held_out else np.zeros(len(train.names), np.bool_)
         labels = _labels(train, source.train, source.classes)
         if test and source.test:
             kept, kept_labels, kept_rows = test, _labels(test, source.test, source.classes), np.arange(len(test.names))
@@ -167,7 +174,16 @@ class SingleData:
             source=source,
             content={"a": train.identity(*(source.train.labels.get(name, "") for name in train.names))},
             skipped=passed_over(self._places()) + train.skipped + (test.skipped if test else ()),
-            remarks=tuple(in_words(train.remarks + (test.remarks if test else ()))),
+            remarks=tuple(
+                filter(
+                    None,
+                    (
+                        source.train.pages,
+                        source.test.pages if source.test else "",
+                        *in_words(train.remarks + (test.remarks if test else ())),
+                    ),
+                )
+            ),
             held_out_kind="test" if test else "held out" if held_out else "training",
         )
 

@@ -182,7 +182,7 @@ def _load(file: Path, page: int | None) -> Loaded:
 
 
 def _said(items: Sequence[folders.Item]) -> tuple[str, ...]:
-    return tuple(filter(None, [pages.in_words(items, options=False)]))
+    return tuple(filter(None, [pages.in_words(items, others="")]))
 
 
 def _with_pages(key: str, items: Sequence[folders.Item]) -> str:

@@ -17,6 +17,7 @@ from lightning_fabric import Fabric
 from viceversa import sizes, stopping
 from viceversa.config import PrecisionName, TrainConfig, difference, read_config
 from viceversa.data.pictures import Pictures
+from viceversa.data.single import SingleData
 from viceversa.data.sources import PairedData, PictureData
 from viceversa.errors import ConfigError, TrainingError, ViceversaError
 from viceversa.inference.folder import WEIGHTS_FILE
@@ -75,7 +76,7 @@ def as_before(former: TrainConfig[Any], config: TrainConfig[Any]) -> TrainConfig
     method, data = config.method, config.method.data
     if type(method) is type(former.method):
         method = method.as_begun(former.method)
-    if isinstance(data, PictureData):
+    if isinstance(data, PictureData | SingleData):
         left = [part.name for part in fields(data) if "formerly" in part.metadata and getattr(data, part.name) is None]
         before = {name: getattr(former.method.data, name, None) for name in left}
         method = replace(method, data=replace(data, **before))
