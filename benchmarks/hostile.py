@@ -49,6 +49,12 @@ class Cost:
     said: str
 
 
+def beside(folder: Path) -> None:
+    """Makes harmless images, since no command takes one image alone for a data set."""
+    for index in range(3):
+        Image.new("RGB", (64, 64), (index, 99, 9)).save(folder / f"{index}.png")
+
+
 def inspect(file: Path, place: Path) -> list[str]:
     return ["inspect", str(file.parent)]
 
@@ -58,17 +64,11 @@ def prepare(file: Path, place: Path) -> list[str]:
 
 
 def train(file: Path, place: Path) -> list[str]:
-    folders = [
-        "--a",
-        str(file.parent),
-        "--b",
-        str(file.parent),
-        "--out",
-        str(place / "run"),
-        "--cache",
-        str(place / "c"),
-    ]
-    return ["train", "cyclegan", *folders, *SMALL]
+    other = place / "b"
+    other.mkdir()
+    beside(other)
+    folders = ["--a", file.parent, "--b", other, "--out", place / "run", "--cache", place / "c"]
+    return ["train", "cyclegan", *map(str, folders), *SMALL]
 
 
 SIZES = {
@@ -182,8 +182,7 @@ def measure(only: str, commands: list[str], place: Path) -> int:
                 folder = place / "files"
                 folder.mkdir()
                 (folder / name).write_bytes(content)
-                for index in range(3):  # what is beside it
-                    Image.new("RGB", (64, 64), (index, 99, 9)).save(folder / f"{index}.png")
+                beside(folder)
                 scratch = place / "scratch"
                 scratch.mkdir()
                 costs.append(forked(made[command](folder / name, scratch), scratch))

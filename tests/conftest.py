@@ -28,10 +28,14 @@ _SMALL = {
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """A home folder that is empty: no test depends on what lies in the user's own, or leaves something there.
+    """Signals as of a terminal, and an empty home: no test depends on what lies in the user's own, or writes there.
 
     Set before any test file is imported, since some libraries read it when they are imported.
     """
+    # A shell that starts a command in the background has it ignore these, and so would all that the tests start.
+    for name, handler in ("SIGINT", signal.default_int_handler), ("SIGHUP", lambda *_: None):
+        if (number := getattr(signal, name, None)) and signal.getsignal(number) == signal.SIG_IGN:
+            signal.signal(number, handler)
     for name in ("FORCE_COLOR", "NO_COLOR", "HF_ENDPOINT", "HF_HOME", "HF_TOKEN", "VICEVERSA_API_KEY"):
         os.environ.pop(name, None)  # of the user's own, as the home
     home = tempfile.TemporaryDirectory(prefix="home-")
