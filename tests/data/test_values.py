@@ -161,3 +161,26 @@ def test_a_run_with_ranges_goes_on(tmp_path: Path, tiny: Any) -> None:
 
 def test_flat_names_take_a_range() -> None:
     assert configure("cyclegan", out="x", a="a", b="b", range_a=[-1000, 412]).method.data.range_a == (-1000, 412)
+
+
+def side_by_side(folder: Path, count: int = 3) -> Path:
+    """Pairs in one file: A goes from -1000 to 1000, B from 5000 to 6000."""
+    for number in range(count):
+        random = np.random.default_rng(number)
+        halves = random.integers(-1000, 1001, (20, 20)), random.integers(5000, 6001, (20, 20))
+        write(folder / f"{number}.npy", np.concatenate(halves, axis=1).astype("int16"))
+    return folder
+
+
+def test_halves_of_one_file_have_ranges_of_their_own(tmp_path: Path) -> None:
+    data = {"root": side_by_side(tmp_path / "set"), "cache": tmp_path / "cache", "size_px": 16, "load_size_px": 20}
+    opened = PairedData(**data, range_a=(-1000, 1000), range_b=(5000, 6000)).open(0, "cpu")
+    assert not [remark for remark in opened.remarks if "outside" in remark]
+
+
+def test_signed_arrays_that_are_no_pairs_are_not_cut_in_two(tmp_path: Path) -> None:
+    for number in range(3):
+        write(tmp_path / "set" / f"{number}.npy", hounsfield(number).astype("int16"))
+    data = PairedData(root=tmp_path / "set", size_px=16, range_a=(-1000, 1000), range_b=(-1000, 1000))
+    with pytest.raises(DataError, match="20 x 20 px, and pairs side by side are about twice as wide as high"):
+        data.open(0, "cpu")

@@ -19,6 +19,7 @@ from viceversa import bfloat16
 from viceversa.cli import main
 from viceversa.data.pictures import hold_out
 from viceversa.data.sources import UnpairedData
+from viceversa.data.values import Values
 from viceversa.errors import ConfigError
 from viceversa.evaluation import unseen
 from viceversa.evaluation.bootstrap import Figure
@@ -366,3 +367,14 @@ def test_if_runs_held_out_nothing_in_common_the_page_says_who_was_trained_on_how
     (said,) = [text for text in found.warnings if "was trained on" in text]
     assert said.startswith(f"cyclegan was trained on {known} of the 2 pictures that all are measured on")
     assert said in html.unescape((tmp_path / "page.html").read_text())
+
+
+def test_models_of_different_ranges_of_values_are_not_compared(tmp_path, root):
+    network = UNetGenerator(UNetConfig(width=4, levels=2))
+    for name, values in ("ct", {"a": Values(low=-1000, high=1000)}), ("usual", None):
+        save_translator(
+            tmp_path / name, {"a2b": network}, method="test", domains={"a": "A", "b": "B"}, size_px=SIDE, images=5,
+            values=values,
+        )  # fmt: skip
+    with pytest.raises(ConfigError, match="different ranges of values"):
+        viceversa.compare([tmp_path / "ct", tmp_path / "usual"], root, out=tmp_path / "page.html")

@@ -138,3 +138,13 @@ def test_values_are_written_whole(tmp_path: Path) -> None:
     picture = Picture(pixels=slice_()[:, :, None], about=About(plain=True))
     formats.save(picture, tmp_path / "x.tif")
     assert np.array_equal(formats.read(tmp_path / "x.tif", raw=True).pixels, picture.pixels)
+
+
+def test_of_a_pair_side_by_side_the_half_with_the_values_is_translated(tmp_path: Path) -> None:
+    whole = np.concatenate([slice_(), slice_() + np.int16(6000)], axis=1)
+    np.save(tmp_path / "pair.npy", whole)
+    model = translator(CT, CT)
+    model.side_by_side = (2.25, 2.25)
+    summary = translate_files(model, tmp_path / "pair.npy", tmp_path / "out", progress=False)
+    assert not summary.failed
+    assert np.abs(np.load(tmp_path / "out" / "pair.npy").astype(int) - slice_()).max() <= 1

@@ -17,6 +17,8 @@ from viceversa.data.reading import Reading, remarks_on
 from viceversa.errors import PictureError
 from viceversa.sizes import SizePx
 
+_OF_VALUES = ("few", "missing", "outside")  # remarks on what is in an image, and not on its file
+
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
@@ -147,9 +149,13 @@ def _in_words(size_px: SizePx) -> str:
 
 
 def _read(item: Item, recipe: Recipe, half: int, at_least_px: int | None = None) -> _Part:
+    return _prepared(item, recipe, half, _picture(item, recipe, half, at_least_px))
+
+
+def _picture(item: Item, recipe: Recipe, half: int, at_least_px: int | None = None) -> Picture:
+    """What the file of one half holds, of both where they lie in one file."""
     channels, reading = recipe.channels[half], recipe.reading(half)
-    place = min(half, len(item.files) - 1)
-    file, page = item.files[place], item.pages[place] if item.pages else None
+    file, page = _place(item, half)
     raw = reading.values is not None
     with formats.named(file):
         shape = npy.mapped(file, raw=raw).shape if formats.family(file) == "NPY" else ()
@@ -164,9 +170,22 @@ def _read(item: Item, recipe: Recipe, half: int, at_least_px: int | None = None)
         picture = _stacked(file, channels, raw=raw)
     else:
         picture = formats.read(file, at_least_px=at_least_px, raw=raw)
+    if picture.about.kind == "TIFF" and (page is not None or reading.pages != "first"):
+        return replace(picture, about=replace(picture.about, several=False))  # all that there are are used
+    return picture
+
+
+def _place(item: Item, half: int) -> tuple[Path, int | None]:
+    """The file of one half, and which page of it; None for the whole file."""
+    place = min(half, len(item.files) - 1)
+    return item.files[place], item.pages[place] if item.pages else None
+
+
+def _prepared(item: Item, recipe: Recipe, half: int, picture: Picture) -> _Part:
+    """One half with the channels, the bits and the values that are asked for."""
+    channels, reading = recipe.channels[half], recipe.reading(half)
+    file, page = _place(item, half)
     with formats.named(file):
-        if picture.about.kind == "TIFF" and (page is not None or reading.pages != "first"):
-            picture = replace(picture, about=replace(picture.about, several=False))  # all that there are are used
         remarks = remarks_on(picture, channels, recipe.bits)
         if page is not None and channels not in (1, 3, picture.pixels.shape[2]):
             raise PictureError(
@@ -205,14 +224,19 @@ def _stacked(file: Path, channels: int, *, raw: bool) -> Picture:
 
 
 def _halves(item: Item, recipe: Recipe) -> list[_Part]:
+    """Both halves of a pair side by side, cut apart first: each has values and colors of its own."""
     file = item.files[0]
-    alike = recipe.channels[0] == recipe.channels[1] and recipe.reading(0) == recipe.reading(1)
-    a = _read(item, recipe, 0)
-    b = a if alike else _read(item, recipe, 1)
+    first, second = recipe.reading(0), recipe.reading(1)
+    alike = recipe.channels[0] == recipe.channels[1] and (first.values is None) == (second.values is None)
+    a = _picture(item, recipe, 0)
+    b = a if alike else _picture(item, recipe, 1)
     width = a.pixels.shape[1]
     if width % 2:
         raise PictureError(
             f"{file}: it is {width} px wide, so it has no two equal halves; "
             "a pair side by side needs an even width, A on the left and B on the right."
         )
-    return [replace(a, pixels=a.pixels[:, : width // 2]), replace(b, pixels=b.pixels[:, width // 2 :], remarks={})]
+    left = _prepared(item, recipe, 0, replace(a, pixels=a.pixels[:, : width // 2]))
+    right = _prepared(item, recipe, 1, replace(b, pixels=b.pixels[:, width // 2 :]))
+    of_its_own = {kind: count for kind, count in right.remarks.items() if kind in _OF_VALUES}  # others are of the file
+    return [left, replace(right, remarks=of_its_own)]

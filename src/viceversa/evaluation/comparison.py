@@ -201,6 +201,11 @@ def _settings(
     if paired is None:
         root = known.get("root")
         paired = any(isinstance(data, PairedData) for data in runs.values()) if runs else are_pairs(root)
+    if len({tuple(sorted(model.translator.values.items())) for model in models}) > 1:
+        raise ConfigError(
+            "These models were trained on different ranges of values (--range-a, --range-b), so no images are the same "
+            "to all of them. Compare models of one range."
+        )
     known |= {**_channels(models, names), "size_px": size_px, **ranges_of(models[0].translator)}
     first_paired = next((data for data in runs.values() if isinstance(data, PairedData)), None)
     made = PairedData(**known, **pairing_of(pairing, first_paired)) if paired else UnpairedData(**known)

@@ -106,7 +106,7 @@ def read_frames(path: Path | str, *, max_pixels: int | None = None, raw: bool = 
 
 
 def size_of(path: Path | str, *, max_pixels: int | None = None) -> tuple[int, int]:
-    """Height and width as they are stored, from the file's head.
+    """Height and width as they are stored, from the file's head, whatever kind of number it holds.
 
     Raises:
         PictureError: As of `read`.
@@ -126,7 +126,7 @@ def head_of(path: Path | str, *, max_pixels: int | None = None) -> tuple[int, in
             header = png.read_header(path)
             size = header.height, header.width, 4 * (header.depth + 7) // 8
         elif kind == "NPY":
-            array = npy.mapped(path, max_pixels)
+            array = npy.mapped(path, max_pixels, raw=True)
             size = *array.shape[:2], array[0, 0].nbytes
         elif kind == "HEIF":
             size = *heif.size(path), 8
