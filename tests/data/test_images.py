@@ -114,7 +114,7 @@ def test_floats_lie_between_0_and_1(tmp_path: Path):
     Image.fromarray(np.array([[0, 0.5, 1]], np.float32)).save(tmp_path / "x.tif")
     assert images.read(tmp_path / "x.tif", 1)[0, :, 0].tolist() == [0, 128, 255]
     Image.fromarray(np.array([[-7, 0, 7]], np.float32)).save(tmp_path / "x.tif")
-    with pytest.raises(PictureError, match=r"goes from -7 to 7: train with --range-a -7 7 .*scale it first"):
+    with pytest.raises(PictureError, match=r"goes from -7 to 7: .* train with --range-a -7 7 .*scale it first"):
         images.read(tmp_path / "x.tif")
     Image.fromarray(np.array([[-4, 0, 4]], np.int32)).save(tmp_path / "x.tif")
     with pytest.raises(PictureError, match="32 bits have no usual range"):

@@ -1,6 +1,7 @@
 """Signed, wide and float values: true messages, ranges, and missing data."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -66,8 +67,14 @@ def test_the_refusal_tells_the_kind_and_the_range_that_are_there(
 @pytest.mark.parametrize(
     ("mark", "words"),
     [
-        (np.nan, "from 0.25 to 0.75, and 3 of 400 values are NaN or infinite: train with --range-a 0 1 "),
-        (-9999, "from 0.25 to 0.75, and -9999 looks like missing data: train with --range-a 0 1 --nodata-a -9999"),
+        (
+            np.nan,
+            "from 0.25 to 0.75, and 3 of 400 values are NaN or infinite: .* train with --range-a 0 1 ",
+        ),
+        (
+            -9999,
+            "from 0.25 to 0.75, and -9999 looks like missing data: .* train with --range-a 0 1 --nodata-a -9999",
+        ),
     ],
 )
 def test_the_refusal_tells_missing_data(tmp_path: Path, mark: float, words: str) -> None:
@@ -75,7 +82,7 @@ def test_the_refusal_tells_missing_data(tmp_path: Path, mark: float, words: str)
     values[5, 5:8] = mark
     with pytest.raises(PictureError) as error:
         formats.read(write(tmp_path / "x.tif", values))
-    assert words in str(error.value)
+    assert re.search(words, str(error.value))
 
 
 def test_a_pillow_image_of_mode_i_is_told_as_what_it_holds() -> None:

@@ -24,7 +24,7 @@ def measured(**values: Any) -> Measurement:
         "width": 128, "height": 128, "format": "PNG", "mode": "RGB", "jpeg_quality": None, "brightness": 0.5,
         "contrast": 0.2, "saturation": 0.3, "is_grey": False, "hues": (1.0,) + (0.0,) * (HUES - 1), "sharpness": 0.9,
         "borders": (0.0, 0.0, 0.0, 0.0), "hash": 0, "thumb": bytes(3 * THUMB_PX**2), "labels": "",
-        "remarks": (),
+        "remarks": (), "spread": None,
     }  # fmt: skip
     assert set(usual) == {field.name for field in fields(Measurement)}
     return Measurement(**{**usual, **values})

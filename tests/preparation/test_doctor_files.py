@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from viceversa.preparation.doctor import examine, to_text
+from viceversa.preparation.doctor import examine, to_html, to_json, to_text
 
 pytest.importorskip("imagehash")
 
@@ -94,3 +94,20 @@ def test_what_is_changed_on_the_way_is_noted(tmp_path: Path) -> None:
     found = codes(a)
     for code in ("file-turned", "file-alpha", "file-frames", "file-converted"):
         assert "3 images" in found[code], code
+
+
+def test_values_without_a_usual_range_are_measured_and_the_range_of_all_is_told(tmp_path: Path) -> None:
+    tifffile = pytest.importorskip("tifffile")
+    a = folder(tmp_path / "a")
+    for number in range(3):
+        values = np.asarray(photograph(number).convert("L")).astype(np.int16) * 5 - 1000
+        values[0, :2] = -1000 - number, 400 + number
+        values[1] = -9999
+        tifffile.imwrite(a / f"{number}.tif", values)
+    diagnosis = examine(a, None, None)
+    assert all(picture.measured.contrast > 0.05 for picture in diagnosis.inspected.pictures)
+    (found,) = (finding for finding in diagnosis.findings if finding.code == "range")
+    assert "in all from -1002 to 402: training does not know" in str(found)
+    assert "Train with --range-a -1002 402 --nodata-a -9999" in str(found)
+    assert to_html(diagnosis).count("data:image") >= 3
+    assert '"nodata": -9999' in to_json(diagnosis)

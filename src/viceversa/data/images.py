@@ -7,6 +7,7 @@ in [-1, 1]; C is 3 (RGB), 1 (grey), or what the files have. Embedded colour prof
 import io
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
@@ -20,6 +21,7 @@ from viceversa import sizes
 from viceversa.data import colour, formats
 from viceversa.data.formats import SUFFIXES, limits, pillow
 from viceversa.data.picture import Picture
+from viceversa.data.values import Spread, UnusualValues, spread
 from viceversa.errors import PictureError
 from viceversa.sizes import SizePx
 
@@ -31,7 +33,7 @@ PIXEL_LIMIT = limits.PIXEL_LIMIT
 
 __all__ = [
     "PIXEL_LIMIT", "SUFFIXES", "Array", "Fit", "Pixels", "encode", "fit_square", "fitted", "from_pil", "grid", "look",
-    "opened", "portable", "read", "read_deep", "resize", "save", "shown", "to_tensor", "to_uint8", "visible",
+    "opened", "portable", "read", "read_deep", "resize", "save", "seen", "shown", "to_tensor", "to_uint8", "visible",
 ]  # fmt: skip
 
 
@@ -78,7 +80,28 @@ def from_pil(image: Image.Image, channels: int = 3) -> Array:
 
 def look(path: Path | str, at_least_px: int | None = None, page: int = 0) -> Array:
     """A file as ``(H, W, 3)`` uint8 to be looked at, however many channels it has; see `read` and `visible`."""
-    return shown(formats.read(path, at_least_px=at_least_px, page=page))
+    return shown(seen(path, at_least_px, page)[0])
+
+
+def seen(path: Path | str, at_least_px: int | None = None, page: int = 0) -> tuple[Picture, Spread | None]:
+    """A file's picture to be looked at, also one whose values have no usual range: scaled by the range that it has.
+
+    Returns:
+        The picture, and its range if it has no usual one.
+
+    Raises:
+        PictureError: As of `read`.
+    """
+    try:
+        return formats.read(path, at_least_px=at_least_px, page=page), None
+    except PictureError as error:
+        if not isinstance(error.__cause__, UnusualValues):
+            raise
+        picture = formats.read(path, raw=True, page=page)
+        found = spread(picture.pixels)
+        if found is None:
+            raise
+    return replace(picture, pixels=found.values().levels(picture.pixels).pixels), found
 
 
 def shown(picture: Picture) -> Array:

@@ -1,7 +1,7 @@
 """Values without a usual range, such as Hounsfield units: which of them are black and white, and back again."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -108,28 +108,64 @@ def kind(dtype: "np.dtype[Any]") -> str:
 def _refusal(values: NDArray[Any]) -> str:
     if values.dtype.kind not in "iuf":
         return f"an array of {values.dtype} is no picture; save it as uint8, uint16, or floats in [0, 1]."
-    finite = values[np.isfinite(values)] if values.dtype.kind == "f" else values
-    if not finite.size:
+    within = spread(values)
+    if within is None:
         return "not one of its values is a number (all are nan or infinite); remove it."
-    undefined, mark = values.size - finite.size, None
-    low, high = float(finite.min()), float(finite.max())
-    if any(math.isclose(low, known, rel_tol=1e-6) for known in _MARKS) and (others := finite[finite != low]).size:
-        mark, low, high = low, float(others.min()), float(others.max())
-    found = f"from {low:g} to {high:g}"
-    found += f", and {mark:g} looks like missing data" if mark is not None else ""
-    found += f", and {undefined:,} of {values.size:,} values are NaN or infinite" if undefined else ""
+    found = f"from {within.low:g} to {within.high:g}"
+    found += f", and {within.nodata:g} looks like missing data" if within.nodata is not None else ""
+    found += f", and {within.undefined:,} of {values.size:,} values are NaN or infinite" if within.undefined else ""
     floats = values.dtype.kind == "f"
     what = (
         f"A float picture lies in [0, 1]; this one goes {found}"
         if floats
         else f"{kind(values.dtype)} have no usual range; these go {found}"
     )
-    if floats and low >= 0 and high <= 1:
-        low, high = 0.0, 1.0
-    high = high if high > low else low + 1
-    option = f"--range-a {_typed(low)} {_typed(high)}" + (f" --nodata-a {_typed(mark)}" if mark is not None else "")
+    if floats and within.low >= 0 and within.high <= 1:
+        within = replace(within, low=0.0, high=1.0)
     instead = "scale it first" if floats else "save it with 8 or 16 bits, or as floats in [0, 1]"
-    return f"{what}: train with {option} (of B: --range-b), or {instead}."
+    return (
+        f"{what}: to translate such images, train with {within.options()} (of B: --range-b) on the files as they are; "
+        f"for anything else, {instead}."
+    )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Spread:
+    """Between which numbers values lie, apart from those that look like missing data."""
+
+    low: float
+    """The lowest."""
+
+    high: float
+    """The highest."""
+
+    nodata: float | None = None
+    """What is below all others, and usually stands for missing data."""
+
+    undefined: int = 0
+    """How many are NaN or infinite."""
+
+    def options(self, side: str = "a") -> str:
+        """How the range of domain "a" or "b" is given to training: "--range-a -1000 412 --nodata-a -9999"."""
+        values = self.values()
+        option = f"--range-{side} {_typed(values.low or 0)} {_typed(values.high or 0)}"
+        return option + (f" --nodata-{side} {_typed(self.nodata)}" if self.nodata is not None else "")
+
+    def values(self) -> Values:
+        """The same as a range, which is never empty."""
+        high = self.high if self.high > self.low else self.low + max(1.0, abs(self.low) * 1e-6)
+        return Values(low=self.low, high=high, nodata=self.nodata)
+
+
+def spread(values: NDArray[Any]) -> Spread | None:
+    """Between which numbers whole numbers or floats lie; None where not one is finite."""
+    finite = values[np.isfinite(values)] if values.dtype.kind == "f" else values
+    if not finite.size:
+        return None
+    mark, low, high = None, float(finite.min()), float(finite.max())
+    if any(math.isclose(low, known, rel_tol=1e-6) for known in _MARKS) and (others := finite[finite != low]).size:
+        mark, low, high = low, float(others.min()), float(others.max())
+    return Spread(low=low, high=high, nodata=mark, undefined=values.size - finite.size)
 
 
 def _typed(value: float) -> str:

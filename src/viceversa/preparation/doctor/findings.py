@@ -1,5 +1,6 @@
 """What is wrong with a data set, in words: what, what comes of it, what to do. Each check is a function by itself."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
@@ -8,6 +9,7 @@ import numpy as np
 
 from viceversa.data import outside
 from viceversa.data.reading import gathered, in_words
+from viceversa.data.values import Spread
 from viceversa.preparation.doctor.duplicates import Group
 from viceversa.preparation.doctor.measure import DARK, WORK_PX
 from viceversa.preparation.doctor.scan import Inspected, Picture
@@ -62,7 +64,7 @@ def within(inspected: Inspected, groups: Sequence[Group]) -> Iterator[Finding]:
             yield from few(pictures, f"picture of {title}", f"pictures of {title}")
         elif letter == "A":
             yield from few(pictures, *(("pair", "pairs") if inspected.kind == "paired" else ("picture", "pictures")))
-        for check in (small, elongated, partly_grey, black, poorly_stored, enlarged, label_maps, changed):
+        for check in (small, elongated, partly_grey, black, poorly_stored, enlarged, label_maps, ranges, changed):
             yield from check(pictures, f"the pictures of {title}")
         if inspected.kind != "paired":  # a plain part of a label map is no bar
             yield from bordered(pictures, f"the pictures of {title}")
@@ -117,6 +119,30 @@ def label_maps(pictures: Sequence[Picture], which: str) -> Iterator[Finding]:
             consequence="JPEG has given them fringes of colors that are no class",
             remedy="Take the lossless originals if there are any",
             examples=chosen(pictures, is_so),
+        )
+
+
+def ranges(pictures: Sequence[Picture], which: str) -> Iterator[Finding]:
+    """Values without a usual range, which training has to be told."""
+    found = [picture.measured.spread for picture in pictures]
+    known = [spread for spread in found if spread is not None]
+    if known:
+        marks = Counter(spread.nodata for spread in known if spread.nodata is not None)
+        whole = Spread(
+            low=min(spread.low for spread in known),
+            high=max(spread.high for spread in known),
+            nodata=marks.most_common(1)[0][0] if marks else None,
+        )
+        side = pictures[0].domain.lower()
+        yield Finding(
+            code="range",
+            severity="warning",
+            what=f"{len(known)} of {len(found)} of {which} have values without a usual range, in all from "
+            f"{whole.low:g} to {whole.high:g}",
+            consequence="training does not know which of them are black and white, and refuses them; here each was "
+            "measured scaled by its own range",
+            remedy=f"Train with {whole.options(side)}, or with another range that says what matters",
+            examples=chosen(pictures, np.array([spread is not None for spread in found], bool)),
         )
 
 

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from viceversa import extras
-from viceversa.data import formats
-from viceversa.data.images import Array, opened, shown
+from viceversa.data.images import Array, opened, seen, shown
 from viceversa.data.labels import looks_like_labels, looks_like_lossy_labels
 from viceversa.data.reading import remarks_on
+from viceversa.data.values import Spread
 from viceversa.preparation.borders import of_picture
 
 Labels: TypeAlias = Literal["", "palette", "plain", "lossy"]
@@ -90,6 +90,9 @@ class Measurement:
     remarks: tuple[str, ...] = ()
     """What of its file training does not use or changes: kinds of `viceversa.data.reading.Remark`."""
 
+    spread: Spread | None = None
+    """Between which numbers its values lie where they have no usual range; it was measured scaled by that."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PairMeasurement:
@@ -140,14 +143,15 @@ class _Told:
 
     labels: bool
     remarks: tuple[str, ...]
+    spread: Spread | None
 
 
 def _seen(file: Path, page: int) -> tuple[Array, _Told]:
     """A picture to be measured."""
-    picture = formats.read(file, at_least_px=2 * WORK_PX, page=page)
+    picture, spread = seen(file, 2 * WORK_PX, page)
     about = replace(picture.about, several=picture.about.several and picture.about.kind != "TIFF")  # each is measured
     found = remarks_on(replace(picture, about=about), 3, 16)
-    return shown(picture), _Told(about.labels, tuple(kind for kind, there in found.items() if there))
+    return shown(picture), _Told(about.labels, tuple(kind for kind, there in found.items() if there), spread)
 
 
 class _Header(NamedTuple):
@@ -185,6 +189,7 @@ def _measured(picture: Array, header: _Header, told: _Told) -> Measurement:
         hash=_hash(image),
         labels=_labels(picture, header, told),
         remarks=told.remarks,
+        spread=told.spread,
         thumb=image.resize((THUMB_PX, THUMB_PX), Image.Resampling.BILINEAR).tobytes(),
     )
 
