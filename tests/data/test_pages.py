@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from viceversa import train
+from viceversa import load, train
 from viceversa.config import from_json, to_json
 from viceversa.data import formats
 from viceversa.data.picture import Animation, Picture
@@ -18,6 +18,7 @@ from viceversa.data.pictures import hold_out
 from viceversa.data.single import SingleData
 from viceversa.data.sources import PairedData, UnpairedData
 from viceversa.errors import DataError, PictureError
+from viceversa.inference.files import translate_files
 from viceversa.training import guards
 
 SIDE = 16
@@ -268,3 +269,18 @@ def test_a_run_from_noise_on_one_page_a_file_goes_on_so(tmp_path: Path, tiny: An
     former = from_json(json.dumps(tree), config.out)
     assert former.method.data.pages == "first"
     assert guards.as_before(former, config).method.data.pages == "first"
+
+
+def test_what_was_trained_on_pages_as_channels_translates_such_files(tmp_path: Path, tiny: Any) -> None:
+    tifffile = pytest.importorskip("tifffile")
+    for number in range(3):
+        for side in "ab":
+            stack(tmp_path / side / f"{number}.tif", 4, first=50 * number)
+    settings = {"pages": "channels", "channels_a": 4, "channels_b": 4}
+    train(tiny("pix2pix", tmp_path / "run", a=tmp_path / "a", b=tmp_path / "b", **settings), quiet=True)
+    summary = translate_files(load(tmp_path / "run"), tmp_path / "a", tmp_path / "out", progress=False)
+    assert not summary.failed
+    assert tifffile.imread(tmp_path / "out" / "0.tif").shape == (SIDE, SIDE, 4)
+    stack(tmp_path / "3.tif", 3)
+    (failed,) = translate_files(load(tmp_path / "run"), tmp_path / "3.tif", tmp_path / "3", progress=False).failed
+    assert failed[1].startswith("its 3 pages make 3 channels, and 4 are asked for")

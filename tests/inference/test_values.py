@@ -14,8 +14,10 @@ from viceversa.data import formats
 from viceversa.data.values import Values
 from viceversa.errors import CheckpointError, ConfigError, PictureError
 from viceversa.inference.files import translate_files
-from viceversa.inference.folder import config_from_json
+from viceversa.inference.folder import config_from_json, save_translator
+from viceversa.inference.onnx.export import export
 from viceversa.inference.translator import Translator
+from viceversa.networks import ResNetConfig, ResNetGenerator, initialise
 
 
 class Same(torch.nn.Module):
@@ -148,3 +150,15 @@ def test_of_a_pair_side_by_side_the_half_with_the_values_is_translated(tmp_path:
     summary = translate_files(model, tmp_path / "pair.npy", tmp_path / "out", progress=False)
     assert not summary.failed
     assert np.abs(np.load(tmp_path / "out" / "pair.npy").astype(int) - slice_()).max() <= 1
+
+
+def test_a_model_of_values_is_calibrated_on_values(tmp_path: Path) -> None:
+    network = ResNetGenerator(ResNetConfig(in_channels=1, out_channels=1, width=4, blocks=1))
+    initialise(network, "xavier", 1.0, torch.Generator().manual_seed(1))
+    about: dict[str, Any] = {"method": "cyclegan", "domains": {"a": "a", "b": "b"}, "size_px": 16, "images": 1}
+    save_translator(tmp_path / "model", {"a2b": network.eval()}, **about, values={"a": CT, "b": CT})
+    (tmp_path / "slices").mkdir()
+    for number in range(16):
+        np.save(tmp_path / "slices" / f"{number}.npy", np.roll(slice_(), number))
+    export(tmp_path / "model", tmp_path / "x.onnx", calibrate=tmp_path / "slices")
+    assert load(tmp_path / "x.onnx").values == {"a": CT, "b": CT}

@@ -1,10 +1,14 @@
-"""Pages of TIFF files as images of their own."""
+"""Pages of TIFF files, as images of their own or as the channels of one image."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+
+import numpy as np
 
 from viceversa.data import formats
 from viceversa.data.folders import Item
+from viceversa.data.picture import Picture
 from viceversa.errors import DataError, PictureError
 
 _SUFFIXES = (".tif", ".tiff")
@@ -66,3 +70,36 @@ def in_words(items: Sequence[Item], *, others: str = "channels or first") -> str
 def counted(number: int) -> str:
     """How many: "1 page", "6 pages"."""
     return f"{number:,} page{'' if number == 1 else 's'}"
+
+
+def stacked(file: Path, channels: int, *, raw: bool = False, max_pixels: int | None = None) -> Picture:
+    """Read a file whose pages are the channels of one image; ``raw`` and ``max_pixels`` as of `formats.read`.
+
+    Raises:
+        PictureError: Its pages are no channels of one image, or make another number of channels.
+    """
+    places = formats.pages(file, max_pixels=max_pixels)
+    pages = [formats.read(file, max_pixels=max_pixels, raw=raw, page=page) for page in places]
+    first = pages[0]
+    if len(pages) == 1:
+        return first
+    with formats.named(file):
+        if len({(page.pixels.shape[:2], page.pixels.dtype) for page in pages}) > 1:
+            raise PictureError("its pages differ in size or depth, so they cannot be the channels of one image.")
+        pixels = np.concatenate([page.pixels for page in pages], axis=2)
+        if pixels.shape[2] != channels:
+            raise PictureError(
+                f"its {len(pages)} pages make {pixels.shape[2]} channels, and {channels} are asked for; ask "
+                "for as many with --channels-a and --channels-b."
+            )
+    return replace(first, pixels=pixels)
+
+
+def are_channels(file: Path, channels: int, *, max_pixels: int | None = None) -> bool:
+    """Whether only the pages together have the ``channels`` of a network, which was trained with --pages channels.
+
+    Never with 1 or 3, which a page may have by itself.
+    """
+    if channels in (1, 3) or formats.family(file) != "TIFF" or len(formats.pages(file, max_pixels=max_pixels)) == 1:
+        return False
+    return formats.read(file, max_pixels=max_pixels, raw=True).pixels.shape[2] != channels

@@ -12,6 +12,7 @@ from viceversa.data.folders import Item
 from viceversa.data.formats import npy
 from viceversa.data.images import PIXEL_LIMIT, Fit, Pixels, eight_bit, fitted, resize, sixteen_bit
 from viceversa.data.labels import looks_like_labels
+from viceversa.data.pages import stacked
 from viceversa.data.picture import Picture
 from viceversa.data.reading import Reading, remarks_on
 from viceversa.errors import PictureError
@@ -167,7 +168,7 @@ def _picture(item: Item, recipe: Recipe, half: int, at_least_px: int | None = No
     if page is not None:
         picture = formats.read(file, raw=raw, page=page)
     elif reading.pages == "channels":
-        picture = _stacked(file, channels, raw=raw)
+        picture = stacked(file, channels, raw=raw)
     else:
         picture = formats.read(file, at_least_px=at_least_px, raw=raw)
     if picture.about.kind == "TIFF" and (page is not None or reading.pages != "first"):
@@ -203,24 +204,6 @@ def _prepared(item: Item, recipe: Recipe, half: int, picture: Picture) -> _Part:
         few = not nearest and picture.about.kind != "JPEG" and looks_like_labels(pixels)
         remarks |= {"labels": int(nearest), "few": int(few)}
     return _Part(pixels=pixels, remarks={kind: count for kind, count in remarks.items() if count}, nearest=nearest)
-
-
-def _stacked(file: Path, channels: int, *, raw: bool) -> Picture:
-    """A file whose pages are the channels of one image."""
-    pages = [formats.read(file, raw=raw, page=page) for page in formats.pages(file)]
-    first = pages[0]
-    if len(pages) == 1:
-        return first
-    with formats.named(file):
-        if len({(page.pixels.shape[:2], page.pixels.dtype) for page in pages}) > 1:
-            raise PictureError("its pages differ in size or depth, so they cannot be the channels of one image.")
-        pixels = np.concatenate([page.pixels for page in pages], axis=2)
-        if pixels.shape[2] != channels:
-            raise PictureError(
-                f"its {len(pages)} pages make {pixels.shape[2]} channels, and {channels} are asked for; ask "
-                "for as many with --channels-a and --channels-b."
-            )
-    return replace(first, pixels=pixels)
 
 
 def _halves(item: Item, recipe: Recipe) -> list[_Part]:

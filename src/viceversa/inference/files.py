@@ -23,6 +23,7 @@ from rich.text import Text
 
 from viceversa.data import formats, others
 from viceversa.data.formats.limits import TooManyPixels
+from viceversa.data.pages import are_channels, stacked
 from viceversa.data.picture import Animation, Picture
 from viceversa.errors import ConfigError, DataError, PictureError, ViceversaError
 from viceversa.inference.applied import Applied, at_once
@@ -171,14 +172,19 @@ def _translate(
     try:
         raw = applied.source is not None
         halved = part.side is not None and part.is_taken(*formats.size_of(job.source, max_pixels=max_pixels))
-        if (animation := formats.read_frames(job.source, max_pixels=max_pixels, raw=raw)) is not None:
+        channels = are_channels(job.source, applied.takes, max_pixels=max_pixels)
+        if not channels and (animation := formats.read_frames(job.source, max_pixels=max_pixels, raw=raw)) is not None:
             return _translate_frames(applied, job, smooth, animation, part), halved
         if (
             applied.valued
             or halved
+            or channels
             or not (tile_px := applied.tile_px(*formats.size_of(job.source, max_pixels=max_pixels)))
         ):
-            read = formats.read(job.source, max_pixels=max_pixels, raw=raw)
+            if channels:
+                read = stacked(job.source, applied.takes, raw=raw, max_pixels=max_pixels)
+            else:
+                read = formats.read(job.source, max_pixels=max_pixels, raw=raw)
             with formats.named(job.source):
                 picture, missing = _levels(applied, part.of(read))
             (answer,) = applied.to_list([picture], 1)

@@ -10,10 +10,13 @@ from typing import Any, get_args
 from torch import Tensor
 
 from viceversa import sizes
-from viceversa.data import images
+from viceversa.data import formats, images
 from viceversa.data.folders import find_pictures
 from viceversa.data.images import Array
+from viceversa.data.pages import are_channels, stacked
+from viceversa.data.values import Values
 from viceversa.errors import CheckpointError, ConfigError, DataError
+from viceversa.inference.conversion import levels_of
 from viceversa.inference.folder import (
     FROM_NOISE,
     TranslatorConfig,
@@ -100,7 +103,7 @@ def export(
     translator = Translator(networks, domains=config.domains, size_px=config.size_px, device="cpu")
     direction = translator.direction(to)
     network: Any = translator.networks[direction]
-    pictures = _pictures(calibrate, config.size_px, network)
+    pictures = _pictures(calibrate, config.size_px, network, config.values.get(direction[0]))
     kept = slice(None, None, _EVERY) if dtype == "int8" else slice(_CHECKED)
     checked, learned = pictures[kept], [one for index, one in enumerate(pictures) if index % _EVERY]
 
@@ -145,7 +148,7 @@ def _check_settings(out: Path, dtype: str, calibrate: Path | str | None, overwri
         raise ConfigError("int8 needs pictures of the kind that will be translated: --calibrate FOLDER.")
 
 
-def _pictures(folder: Path | str | None, size_px: SizePx, network: Any) -> list[Array]:
+def _pictures(folder: Path | str | None, size_px: SizePx, network: Any, source: Values | None) -> list[Array]:
     """Pictures ``(H, W, C)`` for calibration and check, spread evenly over the folder; drawn ones without a folder."""
     channels = network.config.in_channels
     if folder is None:
@@ -158,7 +161,17 @@ def _pictures(folder: Path | str | None, size_px: SizePx, network: Any) -> list[
         )
     step = max(len(files) / _MOST_PICTURES, 1.0)
     chosen = [files[int(index * step)] for index in range(min(len(files), _MOST_PICTURES))]
-    return [images.fitted(images.read(file, channels, max(sizes.sides(size_px))), size_px) for file in chosen]
+    return [images.fitted(_read(file, channels, source, max(sizes.sides(size_px))), size_px) for file in chosen]
+
+
+def _read(file: Path, channels: int, source: Values | None, at_least_px: int) -> Array:
+    """A file as ``(H, W, channels)`` uint8, as the network was trained on it."""
+    if are_channels(file, channels):
+        picture = stacked(file, channels, raw=source is not None)
+    else:
+        picture = formats.read(file, at_least_px=at_least_px, raw=source is not None)
+    with formats.named(file):
+        return images.eight_bit(picture if source is None else levels_of(picture, source)[0], channels)
 
 
 def _padded(picture: Array, network: Any) -> Tensor:
