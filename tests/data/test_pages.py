@@ -219,23 +219,40 @@ def test_deep_stacks_are_written_as_deep_stacks(tmp_path: Path) -> None:
     assert np.array_equal(np.stack([one.pixels for one in animation.frames]), pages)
 
 
-def test_stacks_are_translated_at_their_depth(tmp_path: Path) -> None:
-    from viceversa.inference.files import translate_files
+def same(channels: int) -> Any:
+    """A translator that changes nothing."""
     from viceversa.inference.translator import Translator
 
     class Same(torch.nn.Module):
-        config = type("Config", (), {"in_channels": 1, "out_channels": 1})
+        config = type("Config", (), {"in_channels": channels, "out_channels": channels})
         multiple = 1
 
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             return x
 
+    return Translator({"a2b": Same()}, domains={"a": "a", "b": "b"}, size_px=SIDE)
+
+
+def test_stacks_are_translated_at_their_depth(tmp_path: Path) -> None:
     path = stack(tmp_path / "x.tif", 3, first=7, dtype="uint16")
-    translator = Translator({"a2b": Same()}, domains={"a": "a", "b": "b"}, size_px=SIDE)
-    assert len(translate_files(translator, path, tmp_path / "out.tif", progress=False).done) == 1
+    assert len(translate_files(same(1), path, tmp_path / "out.tif", progress=False).done) == 1
     found = [formats.read(tmp_path / "out.tif", page=page).pixels for page in formats.pages(tmp_path / "out.tif")]
     assert [int(one[0, 0, 0]) for one in found] == [7 * 257, 8 * 257, 9 * 257]
     assert found[0].dtype == np.uint16
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16"])
+def test_pages_are_channels_where_the_model_takes_as_many(tmp_path: Path, dtype: str) -> None:
+    path = stack(tmp_path / "x.tif", 5, first=7, dtype=dtype)
+    assert len(translate_files(same(5), path, tmp_path / "out.tif", progress=False).done) == 1
+    places = formats.pages(tmp_path / "out.tif")
+    assert np.array_equal(
+        [formats.read(tmp_path / "out.tif", page=page).pixels for page in places],
+        [formats.read(path, page=page).pixels for page in formats.pages(path)],
+    )
+    summary = translate_files(same(4), path, tmp_path / "more.tif", progress=False)
+    assert "its 5 pages make 5 channels, and 4 are asked for; take files whose pages make 4" in summary.failed[0][1]
+    assert not (tmp_path / "more.tif").exists()
 
 
 def test_a_broken_file_is_no_stack(tmp_path: Path) -> None:
@@ -280,7 +297,7 @@ def test_what_was_trained_on_pages_as_channels_translates_such_files(tmp_path: P
     train(tiny("pix2pix", tmp_path / "run", a=tmp_path / "a", b=tmp_path / "b", **settings), quiet=True)
     summary = translate_files(load(tmp_path / "run"), tmp_path / "a", tmp_path / "out", progress=False)
     assert not summary.failed
-    assert tifffile.imread(tmp_path / "out" / "0.tif").shape == (SIDE, SIDE, 4)
+    assert tifffile.imread(tmp_path / "out" / "0.tif").shape == (4, SIDE, SIDE)
     stack(tmp_path / "3.tif", 3)
     (failed,) = translate_files(load(tmp_path / "run"), tmp_path / "3.tif", tmp_path / "3", progress=False).failed
     assert failed[1].startswith("its 3 pages make 3 channels, and 4 are asked for")

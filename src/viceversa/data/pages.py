@@ -8,7 +8,7 @@ import numpy as np
 
 from viceversa.data import formats
 from viceversa.data.folders import Item
-from viceversa.data.picture import Picture
+from viceversa.data.picture import Animation, Picture
 from viceversa.errors import DataError, PictureError
 
 _SUFFIXES = (".tif", ".tiff")
@@ -89,10 +89,16 @@ def stacked(file: Path, channels: int, *, raw: bool = False, max_pixels: int | N
         pixels = np.concatenate([page.pixels for page in pages], axis=2)
         if pixels.shape[2] != channels:
             raise PictureError(
-                f"its {len(pages)} pages make {pixels.shape[2]} channels, and {channels} are asked for; ask "
-                "for as many with --channels-a and --channels-b."
+                f"its {len(pages)} pages make {pixels.shape[2]} channels, and {channels} are asked for; take files "
+                f"whose pages make {channels}, or train on {pixels.shape[2]} with --channels-a and --channels-b."
             )
     return replace(first, pixels=pixels)
+
+
+def unstacked(picture: Picture) -> Animation:
+    """A page for each channel, as `stacked` reads them."""
+    channels = np.split(picture.pixels, picture.pixels.shape[2], axis=2)
+    return Animation(frames=(replace(picture, pixels=channel) for channel in channels), about=picture.about)
 
 
 def are_channels(file: Path, channels: int, *, max_pixels: int | None = None) -> bool:

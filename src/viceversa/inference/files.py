@@ -23,7 +23,7 @@ from rich.text import Text
 
 from viceversa.data import formats, others
 from viceversa.data.formats.limits import TooManyPixels
-from viceversa.data.pages import are_channels, stacked
+from viceversa.data.pages import are_channels, stacked, unstacked
 from viceversa.data.picture import Animation, Picture
 from viceversa.errors import ConfigError, DataError, PictureError, ViceversaError
 from viceversa.inference.applied import Applied, at_once
@@ -189,7 +189,11 @@ def _translate(
                 picture, missing = _levels(applied, part.of(read))
             (answer,) = applied.to_list([picture], 1)
             kind = job.kind or formats.kind_for(job.target, job.source, answer.about)
-            formats.save(answer, job.target, _QUALITY, kind)
+            with formats.replacing(job.target) as file:
+                if channels and kind == "TIFF" and answer.pixels.shape[2] not in (1, 3):
+                    formats.write_frames(file, unstacked(answer), kind, _QUALITY)
+                else:
+                    formats.write(file, answer, kind, _QUALITY)
             return missing, halved
         with _part(bar, Path(f"{job.source.name}, in tiles")) as progress:
             translate_large(

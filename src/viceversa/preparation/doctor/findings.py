@@ -137,7 +137,7 @@ def ranges(pictures: Sequence[Picture], which: str) -> Iterator[Finding]:
         yield Finding(
             code="range",
             severity="warning",
-            what=f"{len(known)} of {len(found)} of {which} have values without a usual range, in all from "
+            what=f"Of {which} {len(known)} of {len(found)} have values without a usual range, in all from "
             f"{whole.low:g} to {whole.high:g}",
             consequence="training does not know which of them are black and white, and refuses them; here each was "
             "measured scaled by its own range",
