@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from viceversa.data.cartoons import CartoonData
 from viceversa.data.images import to_uint8
 from viceversa.data.labels import is_label_map, looks_like_labels
 from viceversa.data.sources import PairedData, UnpairedData
@@ -133,3 +134,17 @@ def test_runs_from_before_go_on_as_they_were(tmp_path: Path, tiny: Any) -> None:
     assert former is not None
     assert guards.as_before(former, again).method.data == config.method.data
     assert train(again, quiet=True).finished
+
+
+def test_cartoons_that_are_label_maps_stay_in_their_colors(tmp_path: Path) -> None:
+    pytest.importorskip("cv2", reason="needs the extra prepare")
+    for side in "ab":
+        (tmp_path / side).mkdir()
+        for number in range(20):
+            labels(number).save(tmp_path / side / f"{number}.png")
+    data = CartoonData(a=tmp_path / "a", b=tmp_path / "b", size_px=16, load_size_px=20, cache=tmp_path / "cache")
+    opened = data.open(0, "cpu")
+    assert opened.held_out_kind == "held out"
+    for held_out in opened.held_out():
+        colors = {tuple(color) for color in to_uint8(held_out).reshape(-1, 3).tolist()}
+        assert len(colors) <= 4, "those of the maps, and none between them"

@@ -7,7 +7,9 @@ import pytest
 from PIL import Image, ImageFilter
 
 from viceversa.errors import DataError
-from viceversa.preparation.doctor import Diagnosis, examine
+from viceversa.preparation.config import PrepareConfig
+from viceversa.preparation.doctor import Diagnosis, examine, layout
+from viceversa.preparation.prepare import prepare
 
 from .doctoring import scene
 
@@ -148,3 +150,17 @@ def test_a_folder_with_training_folders_may_hold_pairs(tmp_path):
     diagnosis = examine(tmp_path, kind="paired")
     assert diagnosis.inspected.kind == "paired"
     assert codes(diagnosis) == []
+
+
+def test_prepared_pairs_that_are_no_squares_are_pairs(tmp_path):
+    for side in "ab":
+        (tmp_path / side).mkdir()
+    for number in range(4):
+        for side, half in zip("ab", halves(number), strict=True):
+            half.save(tmp_path / side / f"{number}.png")
+    settings = PrepareConfig(pair_with=tmp_path / "b", size_px=(32, 48), workers=1)
+    summary = prepare(tmp_path / "a", tmp_path / "set", settings, progress=False)
+    assert str(summary).count("by equal names") == 1, "said once"
+    found = layout.find(tmp_path / "set", None, None)
+    assert found.kind == "paired"
+    assert {job.domain for job in found.jobs} == {"AB"}

@@ -79,7 +79,8 @@ class CartoonData(UnpairedData):
                 yield np.concatenate([picture, smooth_edges(picture)], axis=2)
 
         made = cache.keep(about, sharp.names, recipe, twins, self.cache, progress=progress)
-        return dataclasses.replace(made, skipped=sharp.skipped, remarks=sharp.remarks)
+        nearest = sharp.nearest * 2  # a twin is resized as its picture
+        return dataclasses.replace(made, skipped=sharp.skipped, remarks=sharp.remarks, nearest=nearest)
 
 
 class CartoonPictures(UnpairedPictures):

@@ -136,6 +136,11 @@ def are_pairs(root: Path | None) -> bool:
     return sides is None or (not sides.is_classic and is_side_by_side_after_all(sides.train, Pairing()))
 
 
+def are_prepared(root: Path) -> bool:
+    """Return whether `viceversa prepare` wrote pairs to ``root``, which are side by side in images of any shape."""
+    return (root / "manifest-pairs.jsonl").is_file()
+
+
 def walk(folder: Path, lost: list[Path] | None = None) -> Iterator[Path]:
     """Yield every file below ``folder`` but hidden ones; links are followed, each folder once.
 
@@ -277,7 +282,7 @@ def _side_by_side(root: Path, train: Path, test: Path | None, how: Pairing) -> D
     items, kept = _items(train), _items(test) if test else ()
     shapes = halves.look_at([item.files[0] for item in items])
     notes = [f"{len(items)} pairs in {train}, side by side: A is the left half of an image, B the right"]
-    if not how.side_by_side and not (root / "manifest-pairs.jsonl").is_file():
+    if not how.side_by_side and not are_prepared(root):
         if shapes.known and not shapes.are_pairs:
             raise DataError(_no_pairs(root, shapes))
         odd = set(shapes.odd) | set(halves.look_at([item.files[0] for item in kept]).odd)

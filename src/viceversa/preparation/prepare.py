@@ -17,7 +17,6 @@ from viceversa.preparation.assemble import Root
 from viceversa.preparation.config import PrepareConfig
 from viceversa.preparation.harvest import harvest
 from viceversa.preparation.parallel import Team, team
-from viceversa.preparation.pictures import Pictures
 from viceversa.preparation.records import Record
 from viceversa.preparation.seen import Source
 from viceversa.preparation.sources import find
@@ -75,8 +74,7 @@ def prepare(
                 assemble.place(root, new, workers)
         finally:
             _tidy(root)
-    notes = tuple(note for source in found if isinstance(source, Pictures) for note in source.notes)
-    return summarise(root.path, config, done, root.placed(), root.rows(), notes)
+    return summarise(root.path, config, done, root.placed(), root.rows())
 
 
 def _harvested(root: Root, sources: Sequence[Source], workers: Team, bar: Progress) -> list[tuple[str, Record]]:

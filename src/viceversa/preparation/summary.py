@@ -81,7 +81,6 @@ def summarise(
     found: Sequence[tuple[str, Record]],
     placed: Mapping[str, Any],
     rows: Sequence[Any],
-    notes: tuple[str, ...] = (),
 ) -> Summary:
     """Of sources that are in their place; ``found`` are their records with the names of their work folders."""
     names = {name for name, _ in found}
@@ -103,7 +102,7 @@ def summarise(
         test=sides[True],
         test_wanted=config.test_share > 0,
         problems=tuple(problem for _, record in found for problem in record.problems),
-        notes=notes + tuple(f"{record.source}: {'; '.join(record.notes)}" for _, record in found if record.notes),
+        notes=tuple(f"{record.source}: {'; '.join(record.notes)}" for _, record in found if record.notes),
     )
 
 

@@ -193,7 +193,8 @@ def _one_folder(root: Path, kind: Kind | None, how: Pairing) -> Layout:
     items: dict[Split, tuple[Item, ...]] = {"train": _items(train, root), "test": _items(kept, root) if kept else ()}
     guessed = kind is None
     if kind is None:
-        kind = "paired" if look_at([item.files[0] for item in items["train"]]).are_pairs else "single"
+        paired = folders.are_prepared(root) or look_at([item.files[0] for item in items["train"]]).are_pairs
+        kind = "paired" if paired else "single"
     domain = "AB" if kind == "paired" else "A"
     jobs = [
         Job(name=item.name, domain=domain, split=split, files=item.files)
