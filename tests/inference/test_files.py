@@ -62,6 +62,28 @@ def test_files_of_other_kinds_in_folders_are_told_in_one_line(tmp_path: Path, bo
     assert str(single) == "1 translated\n1 file of another kind passed over: .xyz"
 
 
+def test_links_are_followed_as_in_training_and_what_cannot_be_reached_is_told(
+    tmp_path: Path, both_ways: Translator
+) -> None:
+    draw(tmp_path / "in" / "1.png")
+    draw(tmp_path / "elsewhere" / "2.png")
+    try:
+        (tmp_path / "in" / "linked").symlink_to(tmp_path / "elsewhere")
+        (tmp_path / "in" / "again").symlink_to(tmp_path / "in")
+        (tmp_path / "in" / "gone.png").symlink_to(tmp_path / "nowhere.png")
+        (tmp_path / "in" / "gone.md").symlink_to(tmp_path / "nowhere.md")
+    except OSError:
+        pytest.skip("no links can be made here")
+    (tmp_path / "in" / "shut").mkdir(mode=0)
+    shut = not os.access(tmp_path / "in" / "shut", os.R_OK)  # root may read it
+    summary = translate_files(both_ways, tmp_path / "in", tmp_path / "in" / "out", progress=False)
+    assert tree(tmp_path / "in" / "out") == ["1.png", "linked/2.png"]
+    failed = {tmp_path / "in" / "gone.png": "the link leads nowhere."}
+    failed |= {tmp_path / "in" / "shut": "the folder cannot be read."} if shut else {}
+    assert (dict(summary.failed), summary.exit_code) == (failed, 1)
+    assert str(summary).endswith("1 file of another kind passed over: .md")
+
+
 def test_one_file_to_one_file_either_way(tmp_path: Path, both_ways: Translator) -> None:
     source = draw(tmp_path / "x.png")
     translate_files(both_ways, source, tmp_path / "new" / "y.png", to="women", progress=False)

@@ -141,12 +141,13 @@ def are_prepared(root: Path) -> bool:
     return (root / "manifest-pairs.jsonl").is_file()
 
 
-def walk(folder: Path, lost: list[Path] | None = None) -> Iterator[Path]:
-    """Yield every file below ``folder`` but hidden ones; links are followed, each folder once.
+def walk(folder: Path, lost: list[Path] | None = None, without: Path | None = None) -> Iterator[Path]:
+    """Yield every file below ``folder`` but hidden ones, by name; links are followed, each folder once.
 
     Args:
         folder: Where to begin.
         lost: Gets the links that lead nowhere, and the folders that cannot be read.
+        without: A folder below it that is left out, if it is there.
     """
     lost = [] if lost is None else lost
     seen: set[tuple[int, int]] = set()
@@ -166,8 +167,10 @@ def walk(folder: Path, lost: list[Path] | None = None) -> Iterator[Path]:
                 folders.clear()
                 continue
             seen.add((status.st_dev, status.st_ino))
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in files:
+        folders[:] = sorted(
+            name for name in folders if not name.startswith(".") and not is_same(Path(place, name), without)
+        )
+        for name in sorted(files):
             if name.startswith("."):
                 continue
             file = Path(place, name)
@@ -175,6 +178,14 @@ def walk(folder: Path, lost: list[Path] | None = None) -> Iterator[Path]:
                 yield file
             elif file.is_symlink():
                 lost.append(file)
+
+
+def is_same(path: Path, other: Path | None) -> bool:
+    """Return whether both are there and are one file or folder, by whatever names."""
+    try:
+        return other is not None and os.path.samestat(os.stat(path), os.stat(other))
+    except OSError:
+        return False
 
 
 def unreachable(lost: Sequence[Path]) -> str:

@@ -4,11 +4,12 @@ import glob
 import os
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from viceversa.data import formats, lists
+from viceversa.data.folders import is_same, walk
 from viceversa.errors import ConfigError, DataError
 from viceversa.inference.video.kinds import FILMS, MOVING, WRITTEN, is_film
 
@@ -61,23 +62,34 @@ def plan(inputs: Sequence[Path | str], out: Path, suffix: str | None) -> Plan:
         for path in paths:
             if path.is_dir():
                 from_folder = True
-                for file in _files_in(path, out):
-                    if file.name.lower().endswith(_LOOKED_FOR):
+                away: list[Path] = []
+                for file in walk(path, away, without=out):  # else a repeated run would translate its own results
+                    if _is_looked_for(file):
                         found[file, file.relative_to(path)] = None
+                    else:
+                        others[file] = None
+                for file in away:
+                    if not file.is_symlink():
+                        missing.append((file, "the folder cannot be read."))
+                    elif _is_looked_for(file):
+                        missing.append((file, "the link leads nowhere."))
                     else:
                         others[file] = None
             elif path.suffix.lower() == ".txt" and path.is_file():
                 from_folder = True
-                there, lost = _listed(path)
+                there, absent = _listed(path)
                 found |= dict.fromkeys(there)
-                missing += lost
+                missing += absent
             else:
                 found[path, Path(path.name)] = None
     if not found:
         if missing and not from_folder:
             raise DataError("".join(f"{shown(path)}: {reason} " for path, reason in missing).strip())
         places = ", ".join(shown(Path(text)) for text in inputs)
-        raise DataError(f"There is nothing to translate: no picture or film ({' '.join(_LOOKED_FOR)}) in {places}.")
+        lost = "".join(f" {shown(path)}: {reason}" for path, reason in missing[:3])
+        raise DataError(
+            f"There is nothing to translate: no picture or film ({' '.join(_LOOKED_FOR)}) in {places}.{lost}"
+        )
     jobs = _to_files(found, out, suffix, single=not from_folder and len(found) == 1)
     _refuse_replacing_inputs(jobs)
     return Plan(jobs=jobs, missing=missing, others=Counter(file.suffix.lower() for file in others))
@@ -137,15 +149,8 @@ def _expand(path: Path) -> list[Path]:
     return [Path(match) for match in sorted(glob.glob(str(path), recursive=True))]
 
 
-def _files_in(folder: Path, out: Path) -> Iterator[Path]:
-    """All files in a folder and its sub-folders, by name; no hidden ones, none that lie in ``out``."""
-    for place, folders, files in os.walk(folder):
-        # A run that is repeated must not translate its own results.
-        inner = [name for name in folders if not name.startswith(".") and not _is_same(Path(place, name), out)]
-        folders[:] = sorted(inner)
-        for name in sorted(files):
-            if not name.startswith("."):
-                yield Path(place, name)
+def _is_looked_for(file: Path) -> bool:
+    return file.name.lower().endswith(_LOOKED_FOR)
 
 
 def _named(
@@ -189,7 +194,7 @@ def _ignores_case(out: Path) -> bool:
     for folder in (out, *out.absolute().parents):
         turned = folder.with_name(folder.name.swapcase()) if folder.name else folder
         if folder.exists() and turned.name != folder.name:
-            return _is_same(folder, turned)
+            return is_same(folder, turned)
     return os.path.normcase("A") == "a"
 
 
@@ -209,11 +214,6 @@ def _identity(path: Path) -> tuple[int, int] | None:
     except OSError:
         return None
     return found.st_dev, found.st_ino
-
-
-def _is_same(path: Path, other: Path) -> bool:
-    identity = _identity(path)
-    return identity is not None and identity == _identity(other)
 
 
 def _checked(suffix: str | None) -> str | None:
