@@ -185,13 +185,13 @@ def _typed(part: dataclasses.Field[Any], value: Any, *, short: bool = False) -> 
     name = flag(part)
     if isinstance(value, bool):
         return name if value else f"--no-{name.removeprefix('--')}"
-    words = "left out" if value in (None, ()) else _as_words(value)
+    words = "left out" if value in (None, ()) else _as_words(part, value)
     return words if short else f"{name} {words}"
 
 
-def _as_words(value: Any) -> str:
+def _as_words(part: dataclasses.Field[Any], value: Any) -> str:
     if isinstance(value, tuple):
-        return shlex.join(map(str, value)) if isinstance(value[0], Path) else sizes.words(value)
+        return sizes.words(value) if part.name.endswith("size_px") else shlex.join(map(str, value))
     return shlex.quote(str(value))
 
 

@@ -201,7 +201,7 @@ def test_labels_and_codes_are_evenly_spread():
         ("wgan-gp", {"lambda_gradient_penalty": -1.0}, "--lambda-gradient-penalty not negative"),
         ("infogan", {"categories": 1}, "--categories must be at least 2"),
         ("infogan", {"batch": 1}, "--batch 2 or more"),
-        ("infogan", {"generator_learning_rate": 0.0}, "--generator-learning-rate must be above 0"),
+        ("infogan", {"generator_learning_rate": -0.1}, "--generator-learning-rate must not be negative"),
         ("dcgan", {"latent": 0}, "--latent must be at least 1"),
         ("gan", {"size_px": 8}, "16 to 128 pixels"),
     ],

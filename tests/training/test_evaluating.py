@@ -120,6 +120,12 @@ def test_a_run_ends_when_its_patience_is_over(tiny, root, tmp_path, capsys, asse
     longer = train(tiny("cyclegan", out, **{**settings, "patience": None, "images": 10}), quiet=True)
     assert (longer.images_seen, longer.ended_early) == (10, False)
     assert "ended_early" not in json.loads((out / "summary.json").read_text())
+    capsys.readouterr()
+    again = train(tiny("cyclegan", out, **{**settings, "images": 10}))
+    assert (again.images_seen, again.ended_early) == (10, False), "all images were seen: there is nothing to end"
+    said = capsys.readouterr().err
+    assert "was finished already at 10 images" in said
+    assert "ended early" not in said
 
 
 def test_the_report_shows_last_and_best(tmp_path):

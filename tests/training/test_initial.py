@@ -123,6 +123,30 @@ def test_it_goes_on_without_the_model(runs, tiny, tmp_path):
         begun(tiny, "cyclegan", tmp_path / "third", tmp_path / "old")
 
 
+def test_a_model_of_values_is_trained_on_with_its_range(tiny, tmp_path, capsys):
+    for side in "ab":
+        (tmp_path / side).mkdir()
+        for number in range(4):
+            values = np.random.default_rng(number).integers(-1000, 1001, (16, 16))
+            np.save(tmp_path / side / f"{number}.npy", values.astype(np.int16))
+    where = {"a": tmp_path / "a", "b": tmp_path / "b"}
+    ranges = {"range_a": (-1000, 1000), "range_b": (-1000, 3000), "nodata_b": -9999}
+    old = tiny("pix2pix", tmp_path / "old", **where, **ranges, channels_a=1, channels_b=1)
+    train(old, quiet=True)
+    for model in (tmp_path / "old", tmp_path / "old" / "translator"):
+        data = begun(tiny, "pix2pix", tmp_path / "new", model, **where).method.data
+        assert {name: getattr(data, name) for name in ranges} == ranges
+    options = ["--from", str(tmp_path / "old"), "--a", str(where["a"]), "--b", str(where["b"]), "--size", "16"]
+    options += ["--images", "1", "--samples", "1", "--device", "cpu", "--cache", str(tmp_path / "cache")]
+    assert main(["train", "pix2pix", *options, "--out", str(tmp_path / "new")]) == 0
+    assert load(tmp_path / "new").values == load(tmp_path / "old").values
+    # Another range than the model's is another run's: it may be, and the images may be others.
+    train(begun(tiny, "pix2pix", tmp_path / "wide", tmp_path / "old", **where, range_a=(-2000, 2000)), quiet=True)
+    capsys.readouterr()
+    assert main(["train", "pix2pix", *options, "--range-a", "-2", "2", "--out", str(tmp_path / "new")]) == 2
+    assert "--range-a -1000.0 1000.0, now -2.0 2.0" in capsys.readouterr().err
+
+
 def test_a_contradiction_names_both_values(runs, tiny, tmp_path, capsys):
     with pytest.raises(ConfigError, match=r"are of --width 3 --norm instance, and this run asks for --width 4"):
         train(begun(tiny, "cyclegan", tmp_path / "new", runs["cyclegan"], width=4, norm="batch"), quiet=True)
@@ -240,8 +264,12 @@ def test_every_other_method_begins_with_its_own(method, tiny, tmp_path):
     told = {"batch": config.method.schedule.batch, "images": 4, "samples": 1, "device": "cpu", "initial": config.out}
     told |= {name: value for name, value in tree["data"].items() if name in ("root", "a", "b", "cache")}
     told |= {"vgg": tree["vgg"], "size_px": 16} if "vgg" in tree else {}
+    told |= {"learning_rate": 0.0} | ({"generator_learning_rate": 0.0} if method == "infogan" else {})
     new = configure(method, out=tmp_path / "new", precision="32-true", **told)
     train(new, quiet=True)
+    old = load_file(config.out / "translator" / "model.safetensors")
+    for name, weights in load_file(tmp_path / "new" / "translator" / "model.safetensors").items():
+        assert name.endswith("num_batches_tracked") or torch.equal(weights, old[name]), name
     assert summary(tmp_path / "new")["anew"] == []
     assert new.method.networks == config.method.networks
     if method == "cartoongan":

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
 import numpy as np
 import torch
@@ -374,6 +374,15 @@ def values_of(data: object) -> dict[str, Values]:
     if not isinstance(data, PictureData):
         return {}
     return {side: values for side in "ab" if (values := data.values(side)) is not None}
+
+
+def as_settings(values: Mapping[str, Values]) -> dict[str, Any]:
+    """The settings, by flat names, for what `values_of` gave."""
+    found: dict[str, Any] = {}
+    for side, each in values.items():
+        limits = None if each.low is None or each.high is None else (each.low, each.high)
+        found |= {f"range_{side}": limits, f"nodata_{side}": each.nodata}
+    return found
 
 
 def _is_deep(items: tuple[Item, ...], *, raw: bool) -> bool:

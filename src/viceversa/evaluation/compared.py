@@ -134,15 +134,6 @@ def open_all(models: Sequence[Path | str] | Mapping[str, Path | str], device: st
     return tuple(_open(name, path, device) for name, (_, path) in zip(names, given, strict=True))
 
 
-def ranges_of(translator: Translator) -> dict[str, Any]:
-    """The settings for the ranges of values that it was trained on."""
-    found: dict[str, Any] = {}
-    for side, values in translator.values.items():
-        limits = None if values.low is None or values.high is None else (values.low, values.high)
-        found |= {f"range_{side}": limits, f"nodata_{side}": values.nodata}
-    return found
-
-
 def places(data: PictureData) -> Places:
     """Where its pictures are, so that it can be compared."""
     return tuple(place and place.resolve() for place in (data.root, data.a, data.b))

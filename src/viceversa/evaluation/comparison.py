@@ -14,10 +14,10 @@ from viceversa.data.folders import are_pairs
 from viceversa.data.images import Array, to_tensor, to_uint8
 from viceversa.data.partners import Pairing
 from viceversa.data.pictures import HeldOutKind
-from viceversa.data.sources import PairedData, PictureData, UnpairedData
+from viceversa.data.sources import PairedData, PictureData, UnpairedData, as_settings
 from viceversa.errors import ConfigError
 from viceversa.evaluation import bootstrap, features, unseen
-from viceversa.evaluation.compared import Compared, open_all, pairing_of, places, ranges_of
+from viceversa.evaluation.compared import Compared, open_all, pairing_of, places
 from viceversa.evaluation.heaps import Heaps, heaps_of
 from viceversa.evaluation.translation import Evaluation, Translate, measure, standard
 from viceversa.extras import need
@@ -206,7 +206,7 @@ def _settings(
             "These models were trained on different ranges of values (--range-a, --range-b), so no images are the same "
             "to all of them. Compare models of one range."
         )
-    known |= {**_channels(models, names), "size_px": size_px, **ranges_of(models[0].translator)}
+    known |= {**_channels(models, names), "size_px": size_px, **as_settings(models[0].translator.values)}
     first_paired = next((data for data in runs.values() if isinstance(data, PairedData)), None)
     made = PairedData(**known, **pairing_of(pairing, first_paired)) if paired else UnpairedData(**known)
     # To begin with; what any of the runs has trained on is found out with the pictures.

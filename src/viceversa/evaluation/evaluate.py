@@ -11,10 +11,10 @@ from torch import Tensor
 from viceversa.config import read_config
 from viceversa.data.folders import are_pairs
 from viceversa.data.partners import Pairing
-from viceversa.data.sources import PairedData, PictureData, UnpairedData
+from viceversa.data.sources import PairedData, PictureData, UnpairedData, as_settings
 from viceversa.errors import ConfigError
 from viceversa.evaluation import bootstrap, features
-from viceversa.evaluation.compared import pairing_of, places, ranges_of
+from viceversa.evaluation.compared import pairing_of, places
 from viceversa.evaluation.heaps import heaps_of
 from viceversa.evaluation.translation import Evaluation, Translate, measure, standard
 from viceversa.extras import need
@@ -121,7 +121,12 @@ def _settings(
     if run is not None:
         known = {part.name: getattr(run, part.name) for part in dataclasses.fields(PictureData)}
     else:
-        known = {"size_px": translator.size_px, **_channels(translator), "enlarge": True, **ranges_of(translator)}
+        known = {
+            "size_px": translator.size_px,
+            **_channels(translator),
+            "enlarge": True,
+            **as_settings(translator.values),
+        }
     if given:
         there: dict[str, Any] = {"root": root and Path(root), "a": a and Path(a), "b": b and Path(b)}
         known |= there

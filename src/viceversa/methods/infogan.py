@@ -37,12 +37,12 @@ class TwoRatesConfig(AdamConfig):
     constant: float = 1.0
     """Share of the run with the full learning rate; after it the rate falls linearly to 0."""
     generator_learning_rate: float = 1e-3
-    """The generator's step size; learning_rate is the discriminator's and Q's."""
+    """The generator's step size; learning_rate is the discriminator's and Q's. 0 leaves the generator as it is."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.generator_learning_rate <= 0:
-            raise ConfigError(f"--generator-learning-rate must be above 0; got {self.generator_learning_rate}.")
+        if self.generator_learning_rate < 0:
+            raise ConfigError(f"--generator-learning-rate must not be negative; got {self.generator_learning_rate}.")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,6 +15,7 @@ from torch import nn
 
 from viceversa import methods
 from viceversa.config import TrainConfig, differing, read_config, values
+from viceversa.data.sources import as_settings
 from viceversa.errors import ConfigError
 from viceversa.inference.folder import DIRECTIONS, FROM_NOISE
 from viceversa.methods import Method, MethodConfig
@@ -25,7 +26,8 @@ from viceversa.training.model import ANY, Model, Network, read_model, short, sho
 _GROUPS = ("networks", "latents")
 _HOW_DRAWN = ("init", "init_gain")
 _FURTHER = ("channels_a", "channels_b", "channels", "direction", "q_width", "categories", "codes", "init_epochs")
-_NO_WEIGHTS = ("dropout", "dropout_rate", "init_epochs")  # what may be another with the same weights
+_RANGES = ("range_a", "range_b", "nodata_a", "nodata_b")
+_NO_WEIGHTS = ("dropout", "dropout_rate", "init_epochs", *_RANGES)  # what may be another with the same weights
 _OTHERS = ("discriminator_", "q_width", "pieces")  # of networks that can start anew
 _FLAGS = {"in_channels": "--channels-a", "classes": "--categories", "out_channels": "--channels-b", "size_px": "--size"}
 
@@ -153,7 +155,7 @@ def _former(out: Path) -> TrainConfig[Any] | None:
 
 def _of_settings(config: MethodConfig) -> dict[str, Any]:
     """What a run's networks are made of, of its settings."""
-    names = set(_FURTHER) | ({"size_px"} if hasattr(config, "latents") else set())
+    names = {*_FURTHER, *_RANGES} | ({"size_px"} if hasattr(config, "latents") else set())
     for group in _GROUPS:
         if dataclasses.is_dataclass(inner := getattr(config, group, None)):
             names |= {part.name for part in dataclasses.fields(inner)}
@@ -192,6 +194,7 @@ def _of_model(config: MethodConfig, model: Model) -> dict[str, Any]:
             found["direction"] = direction
     if generator.kind == "cartoon":
         found["init_epochs"] = 0.0  # the generator has been through it: the content alone would undo the drawing
+    found |= as_settings(model.values)  # else the same images would be other tensors
     has = set(values(config)) - (set() if direction == FROM_NOISE else {"size_px"})
     return {name: value for name, value in found.items() if name in has and value is not None}
 

@@ -14,6 +14,8 @@ import torch
 from torch import Tensor
 
 from viceversa.config import TrainConfig, read_config
+from viceversa.data.sources import values_of
+from viceversa.data.values import Values
 from viceversa.errors import CheckpointError, ConfigError, ViceversaError
 from viceversa.inference import hub
 from viceversa.inference.folder import read_translator
@@ -54,6 +56,8 @@ class Model:
     """Discriminators and the like, by the name that methods give them."""
     config: TrainConfig[Any] | None = None
     """The settings of the run that it is."""
+    values: dict[str, Values] = field(default_factory=dict[str, Values])
+    """By domain, which values are black and white, where it was trained on a range of them."""
     images: int | None = None
     """Images seen in training, where that is known."""
     kind: str = "run"
@@ -137,6 +141,7 @@ def _translator(path: Path, name: str) -> Model:
     return Model(
         name=name,
         generators={direction: _network(network) for direction, network in networks.items()},
+        values=config.values,
         images=config.images or None,
         kind="translator folder",
     )
@@ -160,7 +165,8 @@ def _run(path: Path, name: str) -> Model:
     }
     names = dict.fromkeys(key.split(".")[1] for key in tensors if key.startswith("method."))
     others = {child: Network(kind="", config=None, state=_part(tensors, f"method.{child}.")) for child in names}
-    return Model(name=name, generators=generators, others=others, config=config, images=images)
+    values = values_of(config.method.data)
+    return Model(name=name, generators=generators, others=others, config=config, values=values, images=images)
 
 
 def _network(network: Any) -> Network:

@@ -159,7 +159,8 @@ class Session:
 
     def run(self) -> None:
         """The loop, and what must be there after it."""
-        self.ended_early = self.together.meet(self._patience_is_over())[0]
+        whole = self.trainer.images_seen >= self.trainer.total_images
+        self.ended_early = self.together.meet(not whole and self._patience_is_over())[0]
         try:
             with self.bar:
                 if not self.ended_early:
