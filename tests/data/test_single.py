@@ -270,7 +270,7 @@ def test_classes_that_cannot_be_told_apart(tmp_path: Path, flowers: Path):
 def test_too_little_to_train_on(tmp_path: Path):
     fill(tmp_path / "few", 1)
     (tmp_path / "few/broken.png").touch()
-    with pytest.raises(DataError, match=r"few/ holds only one picture to train on; .*broken\.png was skipped: "):
+    with pytest.raises(DataError, match=r"few/ holds only one picture to train on; .* 1 skipped, .*broken\.png: "):
         opened(tmp_path, tmp_path / "few")
     with pytest.raises(DataError, match=r"nowhere does not exist\. Point --data at a folder"):
         opened(tmp_path, tmp_path / "nowhere")

@@ -260,7 +260,7 @@ def test_one_picture_is_not_enough(tmp_path: Path, fill: Fill):
     ):
         settings.open(0, "cpu")
     (tmp_path / "zebras/001.png").touch()
-    with pytest.raises(DataError, match=r"000\.png; .* \(1 skipped: .*001\.png: the file is empty"):
+    with pytest.raises(DataError, match=r"000\.png; .*\. 1 skipped, the first for .*001\.png: the file is empty"):
         settings.open(0, "cpu")
 
 

@@ -239,8 +239,10 @@ def test_bad_input_becomes_a_sentence(avatars, say, tmp_path):
 
 def test_a_single_picture_is_a_problem_not_a_crash(tmp_path, say):
     scene(1).save(tmp_path / "one.png")
-    code, out, _ = say(tmp_path, "--html", tmp_path / "page.html")
-    assert code == 0
+    code, out, error = say(tmp_path, "--html", tmp_path / "page.html")
+    assert code == 2
+    assert "There is only one picture of" in error
+    assert "training takes two or more." in error
     said = " ".join(out.split())
     assert "PROBLEM There is only 1 picture to train on: training takes two or more." in said
     assert (tmp_path / "page.html").stat().st_size > 5000

@@ -314,7 +314,7 @@ def test_what_cannot_be_read_is_told_and_the_rest_is_kept(views, tmp_path):
     (views / "view 00.png").write_bytes(whole[: len(whole) // 2])
     summary = run(views, tmp_path / "set")
     assert (summary.kept, summary.dropped) == (11, {"unreadable": 2})
-    assert f"not read: {views / 'broken.jpg'}: " in str(summary)
+    assert f"not used: {views / 'broken.jpg'}: " in str(summary)
 
 
 def test_equal_names_and_odd_names_after_flattening(tmp_path, make_view):
@@ -350,8 +350,10 @@ def test_bad_sources(refused, planted, views, tmp_path, film_writer, make_view):
     cut.write_bytes(cut.read_bytes()[: cut.stat().st_size // 2])
     refused(cut, words="is cut short or damaged")
     refused(tmp_path / "nowhere.mp4", words="nowhere.mp4 does not exist")
+    (tmp_path / "notes.md").write_text("text")
+    refused(tmp_path / "notes.md", words="is no film, folder, zip or tar archive")
     (tmp_path / "notes.txt").write_text("text")
-    refused(tmp_path / "notes.txt", words="is no film, folder, zip or tar archive")
+    refused(tmp_path / "notes.txt", words="notes.txt names cannot be found; the first, in line 1, is not there: text")
     (tmp_path / "bad.zip").write_bytes(b"PK\x03\x04 and then nothing")
     refused(tmp_path / "bad.zip", words="cannot be read as a zip or tar archive")
     with zipfile.ZipFile(tmp_path / "evil.zip", "w") as file:

@@ -31,6 +31,8 @@ def inspect(arguments: list[str]) -> int:
     ) -> int:
         """Looks at every picture of a data set and says what will go wrong in training, and what to do about it.
 
+        The exit code is 2 if training would refuse the data set, for too few of its images can be used.
+
         Args:
             root: A data set, a folder or a list of files, in any layout that training takes.
             a: Instead of ROOT: the folder of domain A, or a list of files.
@@ -65,7 +67,9 @@ def _report(
     from rich.console import Console
     from rich.progress import Progress
 
+    from viceversa.errors import DataError
     from viceversa.preparation.doctor import examine, to_html, to_json, to_text
+    from viceversa.preparation.doctor.diagnosis import unusable
 
     with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as bar:
         task = bar.add_task("Looking", total=None)
@@ -80,4 +84,6 @@ def _report(
     if html is not None:
         write_output(html, to_html(diagnosis).encode(errors="replace"))
         print(f"Written to {html}")
+    if refusal := unusable(diagnosis.inspected):
+        raise DataError(refusal)
     return int(strict and any(finding.severity != "note" for finding in diagnosis.findings))

@@ -6,10 +6,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from viceversa.data import halves, layouts, lists, partners
+from viceversa.data import halves, layouts, lists, makeable, partners
 from viceversa.data.images import SUFFIXES
 from viceversa.data.partners import Pairing, Partners
 from viceversa.errors import ConfigError, DataError
+
+_DATA = ("--data", "--data")
+_ADD = "Add images to it, or name the folders of A and of B with --a and --b."
+_ADD_OR_REMOVE = "Add images to it, or remove the folder: then some of the others are held out for testing."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +49,9 @@ class Domain:
     places: tuple[Path, ...] = ()
     """The folders and lists that the pictures are from."""
 
+    train_places: tuple[Path, ...] = ()
+    """Those of the pictures to train on: one, or A's and B's."""
+
     notes: tuple[str, ...] = ()
     """What is to be said of them before training: how pairs were found, what is left out."""
 
@@ -63,12 +70,15 @@ def find_pictures(folder: Path, flag: str = "--data") -> list[Path]:
     return pictures_in(folder, flag)[1]
 
 
-def pictures_in(place: Path, flag: str = "--data") -> tuple[Path, list[Path]]:
-    """Return the folder that names begin at, and the pictures of `find_pictures`."""
+def pictures_in(place: Path, flag: str = "--data", advice: str = "") -> tuple[Path, list[Path]]:
+    """Return the folder that names begin at, and the pictures of `find_pictures`.
+
+    ``advice`` is what to do where there are none; left out: to point ``flag`` at a folder of pictures.
+    """
     if lists.is_list(place):
         found = lists.read_list(place, flag)
         return found.base, found.files
-    advice = f"Point {flag} at a folder of pictures."
+    advice = advice or f"Point {flag} at a folder of pictures."
     if not place.is_dir():
         raise DataError(f"{place} {'is not a folder' if place.exists() else 'does not exist'}. {advice}")
     lost: list[Path] = []
@@ -78,6 +88,8 @@ def pictures_in(place: Path, flag: str = "--data") -> tuple[Path, list[Path]]:
         kinds = Counter(file.suffix or "without suffix" for file in files).most_common(3)
         found = [f"{count} {kind}" for kind, count in kinds] + ([unreachable(lost)] if lost else [])
         said = f"found {', '.join(found)}" if found else "it is empty"
+        if makeable.counted(Counter(file.suffix.lower() for file in files)):
+            advice = f"{advice} Of videos and archives images are made by: viceversa prepare {place} --out SET"
         raise DataError(f"{place}/ holds no pictures ({' '.join(SUFFIXES)}); {said}. {advice}")
     return place, sorted(pictures, key=lambda file: file.relative_to(place).as_posix())
 
@@ -99,12 +111,18 @@ def unpaired(root: Path | None, a: Path | None, b: Path | None) -> tuple[Domain,
     return _domain(a, None, "--a"), _domain(b, None, "--b")
 
 
-def paired(root: Path | None, a: Path | None, b: Path | None, how: Pairing | None = None) -> Domain:
+def paired(
+    root: Path | None,
+    a: Path | None,
+    b: Path | None,
+    how: Pairing | None = None,
+    flags: tuple[str, str] = ("--a", "--b"),
+) -> Domain:
     """Return the pairs: items of one file, A on the left and B on the right, or of two.
 
     Two folders, two lists, or a ``root`` with folders of A and B (`layouts.find_sides`) are paired by names
     (`partners.match`). In any other ``root``, train/ with test/ or val/ or all pictures below it, A and B lie side by
-    side in pictures about twice as wide as high.
+    side in pictures about twice as wide as high. ``flags`` are the options that named ``a`` and ``b``, for messages.
 
     Raises:
         ConfigError: The folders are given in no way or in two.
@@ -112,8 +130,8 @@ def paired(root: Path | None, a: Path | None, b: Path | None, how: Pairing | Non
     """
     how = how or Pairing()
     if root is None:
-        a, b = _two_folders(a, b)
-        return _named_pairs(a, (a, b), None, how, ("--a", "--b"))
+        a, b = _two_folders(a, b, flags)
+        return _named_pairs(a, (a, b), None, how, flags)
     if not root.is_dir() and not lists.is_list(root):
         raise DataError(_no_folder(root))
     sides = None if lists.is_list(root) else layouts.find_sides(root)
@@ -202,8 +220,8 @@ def unreachable(lost: Sequence[Path]) -> str:
     return " and ".join(parts)
 
 
-def _items(folder: Path, flag: str = "--data") -> tuple[Item, ...]:
-    base, files = pictures_in(folder, flag)
+def _items(folder: Path, flag: str = "--data", advice: str = "") -> tuple[Item, ...]:
+    base, files = pictures_in(folder, flag, advice)
     return tuple(Item(name=file.relative_to(base).as_posix(), files=(file,)) for file in files)
 
 
@@ -211,9 +229,10 @@ def _domain(train: Path, test: Path | None, flag: str = "--data") -> Domain:
     again = _said_twice(train, flag)
     return Domain(
         folder=train,
-        train=_items(train, flag),
-        test=_items(test, flag) if test else (),
+        train=_items(train, flag, "" if flag != "--data" else _ADD),
+        test=_items(test, flag, _ADD_OR_REMOVE) if test else (),
         places=(train, test) if test else (train,),
+        train_places=(train,),
         notes=(again,) if again else (),
     )
 
@@ -230,25 +249,26 @@ def _named_pairs(
     train: tuple[Path, Path],
     test: tuple[Path, Path] | None,
     how: Pairing,
-    flags: tuple[str, str] = ("--data", "--data"),
+    flags: tuple[str, str] | None = None,
 ) -> Domain:
-    """Pairs of two folders or lists by their names."""
-    items, notes = _partners(train, how, flags)
-    kept, more = _partners(test, how, flags) if test else ((), ())
+    """Pairs of two folders or lists by their names; without ``flags`` they are parts of a data set."""
+    items, notes = _partners(train, how, flags or _DATA, "" if flags else _ADD)
+    kept, more = _partners(test, how, _DATA, _ADD_OR_REMOVE) if test else ((), ())
     return Domain(
         folder=place,
         train=items,
         test=kept,
         places=tuple(dict.fromkeys((*train, *(test or ())))),
+        train_places=tuple(dict.fromkeys(train)),
         notes=(*notes, *more),
     )
 
 
 def _partners(
-    folders: tuple[Path, Path], how: Pairing, flags: tuple[str, str]
+    folders: tuple[Path, Path], how: Pairing, flags: tuple[str, str], advice: str
 ) -> tuple[tuple[Item, ...], tuple[str, ...]]:
     a, b = folders
-    found, counts = find_partners(a, b, how, flags)
+    found, counts = find_partners(a, b, how, flags, advice)
     if not (how.skip_unpaired and found.pairs):
         partners.refuse_alone(a, b, found, counts)
     where = str(a) if a == b else f"{a} and {b}"
@@ -268,7 +288,7 @@ def _partners(
 
 
 def find_partners(
-    a: Path, b: Path, how: Pairing, flags: tuple[str, str] = ("--data", "--data")
+    a: Path, b: Path, how: Pairing, flags: tuple[str, str] = _DATA, advice: str = ""
 ) -> tuple[Partners, tuple[int, int]]:
     """Return the pairs of two folders or lists, and how many pictures each has; nothing is refused for its name.
 
@@ -276,7 +296,7 @@ def find_partners(
     """
     sides: list[list[tuple[str, Path]]] = []
     for place, flag in zip((a, b), flags, strict=True):
-        base, files = pictures_in(place, flag)
+        base, files = pictures_in(place, flag, advice)
         sides.append([(file.relative_to(base).as_posix(), file) for file in files])
     found = partners.match(sides[0], sides[1], how.suffixes())
     if how.pair_suffix is None and lists.is_list(a) and lists.is_list(b):
@@ -290,7 +310,8 @@ def find_partners(
 
 def _side_by_side(root: Path, train: Path, test: Path | None, how: Pairing) -> Domain:
     """Pairs of one picture each."""
-    items, kept = _items(train), _items(test) if test else ()
+    items = _items(train, advice="" if train == root else _ADD)
+    kept = _items(test, advice=_ADD_OR_REMOVE) if test else ()
     shapes = halves.look_at([item.files[0] for item in items])
     notes = [f"{len(items)} pairs in {train}, side by side: A is the left half of an image, B the right"]
     if not how.side_by_side and not are_prepared(root):
@@ -310,6 +331,7 @@ def _side_by_side(root: Path, train: Path, test: Path | None, how: Pairing) -> D
         train=items,
         test=kept,
         places=places,
+        train_places=(train,),
         notes=(*notes, *_outside(root, places)),
         side_by_side=shapes.ratios,
     )
@@ -392,7 +414,7 @@ def _refuse_shared(a: Path, b: Path) -> None:
         raise DataError(f"{shared[0]} is both in --a {a} and in --b {b} ({len(shared)} such). Leave it out of one.")
 
 
-def _two_folders(a: Path | None, b: Path | None) -> tuple[Path, Path]:
+def _two_folders(a: Path | None, b: Path | None, flags: tuple[str, str] = ("--a", "--b")) -> tuple[Path, Path]:
     if a is None and b is None:
         raise ConfigError("No pictures were given. Name two folders with --a and --b, or one data set with --data.")
     if a is None or b is None:
@@ -401,5 +423,5 @@ def _two_folders(a: Path | None, b: Path | None) -> tuple[Path, Path]:
     here, there = a.resolve(), b.resolve()
     if here == there or here in there.parents or there in here.parents:
         relation = "are the same folder" if here == there else "lie inside one another"
-        raise ConfigError(f"--a {a} and --b {b} {relation}. Give each domain a folder of its own.")
+        raise ConfigError(f"{flags[0]} {a} and {flags[1]} {b} {relation}. Give each domain a folder of its own.")
     return a, b

@@ -29,6 +29,7 @@ from viceversa.errors import DataError, PictureError
 from viceversa.naming import readable
 
 _IMAGES = re.compile(r"(?P<set>.*)images(?P<dot>[-.])idx3-ubyte(?:\.gz)?")
+_LISTS = (".txt", ".lst", ".list")  # of files, which `viceversa.data.lists` reads
 _PART = re.compile(r"(?<![^-_.])(train|t10k|test)(?=[-_.])")
 _KIND = {1: "labels", 3: "pictures"}  # by their dimensions
 _MAGIC = {dimensions: bytes([0, 0, 8, dimensions]) for dimensions in _KIND}
@@ -46,6 +47,8 @@ def in_idx(root: Path, keeping: Keeping) -> Source | None:
     Raises:
         DataError: A file is damaged, or does not fit the others; the folder holds several sets.
     """
+    if root.is_file() and root.suffix.lower() in _LISTS:
+        return None
     images = root if root.is_file() else _training_images(root)
     if images is None:
         return None

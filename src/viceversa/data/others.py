@@ -4,17 +4,12 @@ from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
-from viceversa.data import layouts
+from viceversa.data import layouts, makeable
 from viceversa.data.cache import Skipped
 from viceversa.data.folders import unreachable, walk
 from viceversa.data.images import SUFFIXES
 
 _NAMED = 3
-_VIDEOS = (
-    ".mp4", ".mkv", ".webm", ".mov", ".avi", ".m4v", ".mpg", ".mpeg", ".ts", ".m2ts", ".mts", ".vob", ".wmv", ".flv",
-    ".ogv", ".3gp",
-)  # fmt: skip
-_ARCHIVES = (".zip", ".tar", ".tgz", ".tbz2", ".txz")
 
 
 def places(root: Path | None, *folders: Path | None) -> list[Path]:
@@ -39,19 +34,15 @@ def passed_over(folders: Iterable[Path]) -> tuple[Skipped, ...]:
             found.append(Skipped(path=folder, reason=f"holds {unreachable(lost)}, passed over"))
         others = Counter({suffix: count for suffix, count in kinds.items() if suffix not in SUFFIXES})
         if others.total() and others.total() < kinds.total():
-            reason = f"holds {counted(others)}, passed over ({named(others)}){_readable(others)}"
+            reason = f"holds {counted(others)}, passed over ({named(others)}){_makeable(others)}"
             found.append(Skipped(path=folder, reason=reason))
     return tuple(found)
 
 
-def _readable(others: Counter[str]) -> str:
+def _makeable(others: Counter[str]) -> str:
     """Which of them the program can read in another way."""
-    found = [
-        f"{count} {word}{'' if count == 1 else 's'}"
-        for word, suffixes in (("video", _VIDEOS), ("archive", _ARCHIVES))
-        if (count := sum(others[suffix] for suffix in suffixes))
-    ]
-    return f"; {' and '.join(found)} among them can be made images by viceversa prepare" if found else ""
+    found = makeable.counted(others)
+    return f"; {found} among them can be made images by viceversa prepare" if found else ""
 
 
 def counted(others: Counter[str]) -> str:

@@ -128,12 +128,16 @@ def refuse_alone(a: Path, b: Path, found: Partners, counts: tuple[int, int]) -> 
     lost = [
         f"{len(alone)} of the {count} images of {here} have no partner in {there} ({some([name for name, _ in alone])})"
         for alone, count, here, there in (
-            (found.alone_a, counts[0], _shown(a), _shown(b)),
-            (found.alone_b, counts[1], _shown(b), _shown(a)),
+            (found.alone_a, counts[0], shown(a), shown(b)),
+            (found.alone_b, counts[1], shown(b), shown(a)),
         )
         if alone
     ]
-    if found.pairs:
+    if len(found.pairs) == 1:
+        way_out = (
+            f"Only one pair is left, {found.pairs[0][0]}, and it takes two or more: add the images that are missing."
+        )
+    elif found.pairs:
         way_out = (
             f"Rename or remove them, or use the {len(found.pairs)} pairs that there are, found by {found.rule}, with "
             "--skip-unpaired."
@@ -154,7 +158,8 @@ def some(names: Sequence[str]) -> str:
     return ", ".join(sorted(names)[:_SHOWN]) + (" ..." if len(names) > _SHOWN else "")
 
 
-def _shown(place: Path) -> str:
+def shown(place: Path) -> str:
+    """Return the name of a folder with a slash behind it, and of a list without, for a message."""
     return f"{place}/" if place.is_dir() else str(place)
 
 

@@ -1,7 +1,7 @@
 """Single pictures and their classes before they are decoded: where they lie, and which class each is of."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -10,6 +10,7 @@ from viceversa.data.cache import PictureSet, Progress
 from viceversa.data.folders import Domain, Item, find_pictures, pictures_in
 from viceversa.data.layouts import TEST_FOLDERS, find_sides
 from viceversa.data.pages import expanded, in_words
+from viceversa.data.partners import shown
 from viceversa.data.recipe import Recipe
 from viceversa.naming import readable
 
@@ -108,7 +109,7 @@ def in_folders(root: Path, keeping: Keeping) -> Source:
     """
     if not root.is_dir():
         base, files = pictures_in(root)  # a list of files, or the error
-        return combined(root.resolve().stem, _part(base, files, keeping), None, 3)
+        return combined(root.resolve().stem, replace(_part(base, files, keeping), place=str(root)), None, 3)
     files = find_pictures(root)
     tops = {_top(file, root) for file in files}
     test: Part | None = None
@@ -141,10 +142,10 @@ def in_domains(a: Domain, b: Domain, keeping: Keeping) -> Source:
         keeping,
     )
     train = Part(
-        place=f"{a.folder}/ and {b.folder}/",
+        place=f"{shown(a.folder)} and {shown(b.folder)}",
         labels={item.name: item.name.partition("/")[0] for item in items},
         unlabelled="",
-        class_place=lambda name: f"{folders[name]}/",
+        class_place=lambda name: shown(folders[name]),
         make=lambda recipe: _decoded(items, recipe, keeping),
         groups=_groups(items),
         pages=in_words(items, others="first"),
@@ -158,7 +159,7 @@ def _part(folder: Path, files: Iterable[Path], keeping: Keeping) -> Part:
     tops = set(labels.values())
     holds = "no sub-folders" if tops == {""} else "loose pictures beside its sub-folders"
     return Part(
-        place=f"{folder}/",
+        place=shown(folder),
         labels={} if "" in tops else labels,
         unlabelled=f"{folder}/ holds {holds}, so its pictures have no labels; put each class into a sub-folder of its "
         "own",

@@ -197,6 +197,11 @@ def _prepared(item: Item, recipe: Recipe, half: int, picture: Picture) -> _Part:
             levels = reading.values.levels(picture.pixels)
             picture = replace(picture, pixels=levels.pixels)
             remarks |= {"missing": levels.missing, "outside": levels.outside}
+        if picture.pixels.shape[2] > 4 and picture.pixels.shape[2] != channels:
+            raise PictureError(
+                f"it has {picture.pixels.shape[2]} channels, and {channels} are asked for; train on all of them "
+                "(--channels-a, --channels-b), or save those that matter."
+            )
         pixels = (eight_bit if recipe.bits == 8 else sixteen_bit)(picture, channels)
     nearest = reading.resample == "nearest"
     if reading.resample is None:

@@ -122,8 +122,9 @@ class SingleData:
         train = source.train.make(self._recipe(self.load_size_px or self.size_px, channels))
         test = source.test.make(self._recipe(self.size_px, channels)) if source.test else None
         if len(train.names) < _FEWEST:
-            lost = f" ({train.skipped[0].path} was skipped: {train.skipped[0].reason})" if train.skipped else ""
-            raise DataError(f"{source.train.place} holds only one picture to train on; it takes two or more{lost}.")
+            first = next(iter(train.skipped), None)
+            lost = f" {len(train.skipped)} skipped, the first is {first.path}: {first.reason}" if first else ""
+            raise DataError(f"{source.train.place} holds only one picture to train on; it takes two or more.{lost}")
         return self._shuffled(source, train, test, seed, torch.device(device))
 
     def _source(self, keeping: Keeping) -> Source:
@@ -286,14 +287,27 @@ def require_classes(pictures: SinglePictures) -> None:
             f"{train.place} holds only one class, {classes[0]}, and it takes two or more to tell them apart. Add "
             "another, or train dcgan, which takes no labels."
         )
-    counts = np.bincount(pictures.labels[pictures.deck.rows], minlength=len(classes))
-    for name, count in zip(classes, counts.tolist(), strict=True):
+    there = np.bincount(pictures.labels, minlength=len(classes))
+    trained = np.bincount(pictures.labels[pictures.deck.rows], minlength=len(classes))
+    for name, total, count in zip(classes, there.tolist(), trained.tolist(), strict=True):
         if count < _FEWEST:
-            words = "only one picture" if count else "no picture"
-            raise DataError(
-                f"{train.class_place(name)}: there is {words} of this class to train on, and it takes two or more. "
-                "Add some, or remove the class."
-            )
+            place = train.class_place(name)
+            raise DataError(f"{place}: {_too_few(Path(place), total, count, pictures.skipped)}")
+
+
+def _too_few(place: Path, total: int, count: int, skipped: tuple[Skipped, ...]) -> str:
+    """Say why a class of ``total`` pictures that can be used, ``count`` of them to train on, is too small."""
+    lost = [one for one in skipped if place in one.path.parents]
+    if total < _FEWEST:
+        words = "only one picture" if total else "no picture"
+        why = f" {len(lost)} skipped, the first is {lost[0].path}: {lost[0].reason}" if lost else ""
+        found = f"there is {words} of this class to train on, and it takes two or more.{why}"
+        return f"{found} {'Mend them' if lost else 'Add some'}, or remove the class."
+    left = "only one is left" if count else "none is left"
+    return (
+        f"{total - count} of its {total} pictures are held out, so {left} to train on, and it takes two or more. Add "
+        "some, or hold out none: --hold-out 0."
+    )
 
 
 def _square(given: str) -> int:

@@ -20,7 +20,7 @@ from viceversa.data.images import Fit, Pixels, is_deep
 from viceversa.data.others import passed_over
 from viceversa.data.pages import expanded
 from viceversa.data.pages import in_words as in_pages
-from viceversa.data.partners import Pairing
+from viceversa.data.partners import Pairing, shown
 from viceversa.data.pictures import Deck, HeldOutKind, PairedPictures, UnpairedPictures, hold_out, place
 from viceversa.data.ragged import Ragged
 from viceversa.data.reading import Pages, Reading, Resample, in_words
@@ -340,13 +340,7 @@ def _decode(data: PictureData, domain: Domain, sides: str, bits: Literal[8, 16],
         domain = replace(domain, train=expanded(domain.train), test=expanded(domain.test))
     train = build(domain.train, data.load_px)
     if len(train.names) < 2:
-        only = ", ".join(train.names)
-        lost = (
-            f" ({len(train.skipped)} skipped: {train.skipped[0].path}: {train.skipped[0].reason})"
-            if train.skipped
-            else ""
-        )
-        raise DataError(f"{domain.folder}/ holds only one picture to train on, {only}; it takes two or more{lost}.")
+        raise DataError(_too_few(domain, train, paired=len(sides) > 1))
     items = {item.name: item for item in domain.train}
     whole: Fit = "crop" if data.fit == "window" else data.fit  # what is measured is always the same part of an image
 
@@ -366,6 +360,21 @@ def _decode(data: PictureData, domain: Domain, sides: str, bits: Literal[8, 16],
         outside=outside.remark(train.sides, data.load_size_px or data.size_px) if data.fit == "crop" else "",
         groups=groups,
         pages=in_pages(domain.train + domain.test),
+    )
+
+
+def _too_few(domain: Domain, train: PictureSet, *, paired: bool) -> str:
+    """Say that one image, or one pair, is no data set, and which file of which side is to be mended."""
+    where, only = " and ".join(map(shown, domain.train_places)), train.names[0]
+    found = (
+        f"There is only one pair to train on in {where}" if paired else f"{where} holds only one picture to train on"
+    )
+    if not train.skipped:
+        return f"{found}, {only}; it takes two or more."
+    first = train.skipped[0]
+    return (
+        f"{found}, {only}; it takes two or more. {len(train.skipped)} skipped, the first for {first.path}: "
+        f"{first.reason}"
     )
 
 

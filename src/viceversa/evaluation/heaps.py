@@ -56,8 +56,8 @@ def heaps_of(pictures: UnpairedPictures | PairedPictures, most: int | None = Non
         train, test = ([np.ascontiguousarray(part) for part in np.split(heap[0], edges, 3)] for heap in (train, test))
     else:
         train[1], test[1] = train[1][..., : edges[0]], test[1][..., : edges[0]]
-    if min(len(heap) for heap in test) < 2:
-        raise DataError("An evaluation needs two or more held-out pictures of each domain; add a test set.")
+    if min(map(len, test)) < 2:
+        raise DataError(_too_few(pictures, [len(heap) for heap in test]))
     return Heaps(
         train=dict(zip("ab", train, strict=True)),
         test=dict(zip("ab", test, strict=True)),
@@ -65,6 +65,21 @@ def heaps_of(pictures: UnpairedPictures | PairedPictures, most: int | None = Non
         kind=pictures.held_out_kind,
         paired=paired,
     )
+
+
+def _too_few(pictures: UnpairedPictures | PairedPictures, counts: list[int]) -> str:
+    """Say of what there is too little, and the first file that was skipped, which may be why."""
+    least = min(counts)
+    number = "is only one" if least else "is none"
+    if isinstance(pictures, PairedPictures):
+        found = f"An evaluation takes two or more held-out pairs, and there {number}."
+    else:
+        name = pictures.domains["ab"[counts.index(least)]]
+        found = f"An evaluation takes two or more held-out pictures of each domain, and of {name} there {number}."
+    lost = [one for one in pictures.skipped if one.path.is_file()]
+    if lost:
+        found += f" {len(lost)} skipped, the first is {lost[0].path}: {lost[0].reason}"
+    return f"{found} Add pictures to the test folders, or so many to the others that a tenth is two."
 
 
 def _halved(deck: Deck) -> Deck:

@@ -232,6 +232,7 @@ def _translate_frames(applied: Applied, job: Job, smooth: float, animation: Anim
 
 
 def _attempt(translate: Callable[[Job], None], job: Job, summary: Summary) -> None:
+    made = [folder for folder in (job.target.parent, *job.target.parent.parents) if not folder.exists()]
     try:
         translate(job)
     except (DataError, ConfigError) as error:  # the latter: there are parts of another translation of this film
@@ -256,6 +257,10 @@ def _attempt(translate: Callable[[Job], None], job: Job, summary: Summary) -> No
         summary.failed.append((job.source, said))
     else:
         summary.done.append(job.target)
+    finally:
+        for folder in made:  # where nothing was written none is left
+            with contextlib.suppress(OSError):
+                folder.rmdir()
 
 
 class _Speed(ProgressColumn):

@@ -14,6 +14,7 @@ from viceversa.errors import ConfigError, DataError
 from viceversa.inference.video.kinds import FILMS, MOVING, WRITTEN, is_film
 
 _LOOKED_FOR = (*formats.SUFFIXES, *FILMS)
+_NAMED = 5  # of what is missing where there is nothing else
 _FILE_SUFFIX = re.compile(r"\.[A-Za-z]\w{1,4}")  # a folder may be called results.v2.1
 
 
@@ -83,8 +84,8 @@ def plan(inputs: Sequence[Path | str], out: Path, suffix: str | None) -> Plan:
             else:
                 found[path, Path(path.name)] = None
     if not found:
-        if missing and not from_folder:
-            raise DataError("".join(f"{shown(path)}: {reason} " for path, reason in missing).strip())
+        if missing:
+            raise DataError(" ".join(f"{shown(path)}: {reason}" for path, reason in missing[:_NAMED]))
         places = ", ".join(shown(Path(text)) for text in inputs)
         lost = "".join(f" {shown(path)}: {reason}" for path, reason in missing[:3])
         raise DataError(

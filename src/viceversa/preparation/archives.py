@@ -20,10 +20,10 @@ from pathlib import Path
 from typing import IO, Any, TypeAlias
 
 from viceversa.data.images import SUFFIXES
+from viceversa.data.makeable import ARCHIVE_SUFFIXES
 from viceversa.errors import DataError
 from viceversa.preparation.xz import open_xz
 
-ARCHIVE_SUFFIXES = (".zip", ".tar", ".tgz", ".tbz2", ".txz", ".tar.gz", ".tar.bz2", ".tar.xz")
 MOST_ENTRIES = 400_000  # each takes about 600 bytes of memory
 LARGEST_ENTRY = 256 * 2**20  # bytes, which are read as a whole
 FREE_RATIO, FREE_BYTES = 100, 64 * 2**20  # more than both at once is a bomb; pictures hardly shrink any further

@@ -17,7 +17,6 @@ from viceversa.preparation import balance, records, sheet
 from viceversa.preparation.choose import Known
 from viceversa.preparation.config import PrepareConfig
 from viceversa.preparation.harvest import places
-from viceversa.preparation.parallel import Team
 from viceversa.preparation.records import Item, Record
 from viceversa.preparation.split import Side, joined, split
 from viceversa.preparation.summary import reasons
@@ -101,8 +100,11 @@ def finish_interrupted(root: Root) -> None:
         _carry_out(root, plan)
 
 
-def place(root: Root, found: Sequence[tuple[str, Record]], team: Team) -> None:
-    """Puts the pictures of sources that are done, each with the name of its work folder, in their place."""
+def place(root: Root, found: Sequence[tuple[str, Record]], like: Sequence[float] | None) -> None:
+    """Puts the pictures of sources that are done, each with the name of its work folder, in their place.
+
+    ``like`` is the brightness of the pictures to resemble, if any.
+    """
     config = root.config
     items = [(name, item) for name, record in found for item in record.items]
     left_out = {name: Counter(record.left_out) for name, record in found}
@@ -123,11 +125,11 @@ def place(root: Root, found: Sequence[tuple[str, Record]], team: Team) -> None:
         known.add(fingerprint)
         owners.append(group)
         kept.append((name, item))
-    kept = _balanced(root, kept, left_out, team)
+    kept = _balanced(like, kept, left_out)
     if len(kept) + len(rows) < 2:
         for name, _ in found:
             shutil.rmtree(root.work / name)
-        raise DataError(_too_few(found, len(kept)))
+        raise DataError(_too_few(found, len(kept), config))
     groups = joined(links)
     decided: dict[str, Side] = {groups.find(group): side for group, side in before.items()}
     sides = split([groups.find(_group(n, i.scene)) for n, i in kept], decided, config.test_share, config.seed)
@@ -169,11 +171,10 @@ def _carry_out(root: Root, plan: dict[str, Any]) -> None:
 
 
 def _balanced(
-    root: Root, kept: list[tuple[str, Item]], left_out: dict[str, Counter[str]], team: Team
+    like: Sequence[float] | None, kept: list[tuple[str, Item]], left_out: dict[str, Counter[str]]
 ) -> list[tuple[str, Item]]:
-    if root.like is None or not kept:
+    if like is None or not kept:
         return kept
-    like = balance.brightness_of(root.like, team)
     gone = balance.thin([item.brightness for _, item in kept], [item.sharpness for _, item in kept], like)
     for place in gone:
         left_out[kept[place][0]]["balance"] += 1
@@ -206,19 +207,25 @@ def _side(row: dict[str, Any]) -> Side:
     return "test" if row["files"][0].startswith("test") else "train"
 
 
-def _too_few(found: Sequence[tuple[str, Record]], kept: int) -> str:
+def _too_few(found: Sequence[tuple[str, Record]], kept: int, config: PrepareConfig) -> str:
     names = ", ".join(record.source for _, record in found[:3]) + (" ..." if len(found) > 3 else "")
+    names += f" and {config.pair_with}" if config.pair_with is not None else ""
+    what = "pair" if config.pair_with is not None else "picture"
     frames = sum(record.frames for _, record in found)
     dropped, left_out = Counter[str](), Counter[str]()
     for _, record in found:
         dropped.update(record.dropped)
         left_out.update(record.left_out)
     if frames == 1 and kept:
-        return f"{names} holds only one picture; a data set takes two or more. Add pictures."
+        holds = "hold" if config.pair_with is not None else "holds"
+        return f"{names} {holds} only one {what}; a data set takes two or more. Add {what}s."
     lost = reasons(dropped + left_out)
     problems = [problem for _, record in found for problem in record.problems]
     first = f"; the first is {problems[0].removesuffix('.')}" if problems else ""
+    way_out = f"Give more {'pairs' if config.pair_with is not None else 'sources'}, or other settings."
+    if set(dropped + left_out) == {"unreadable"}:
+        way_out = "No setting helps: give files that can be read."
     return (
-        f"{names}: of {frames:,} pictures {'none is' if not kept else 'only one is'} left, and a data set takes two "
-        f"or more{f' ({lost})' if lost else ''}{first}. Give more sources, or other settings."
+        f"{names}: of {frames:,} {what}s {'none is' if not kept else 'only one is'} left, and a data set takes two or "
+        f"more{f' ({lost})' if lost else ''}{first}. {way_out}"
     )

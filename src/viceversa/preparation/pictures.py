@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from viceversa import sizes
 from viceversa.data import folders, formats, halves, images, pages
 from viceversa.data.reading import remarks_on
 from viceversa.errors import PictureError
@@ -20,6 +21,10 @@ from viceversa.preparation.seen import Seen, Sides, Tick
 
 class Unfit(PictureError):
     """Two halves of a pair, both of which can be read, that do not fit one another."""
+
+
+class TooSmall(PictureError):
+    """Half of a pair that is smaller than the size."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +76,7 @@ class Pictures:
                 loaded = entry.load()
             except PictureError as error:
                 fault = "unfit" if isinstance(error, Unfit) else "unreadable"
+                fault = "small" if isinstance(error, TooSmall) else fault
                 return Seen(index, entry.group, None, Box(0, 0, 0, 0), entry.name, problem=str(error), fault=fault)
             sides = loaded.sides
             inner = Box(0, 0, sides[0].shape[1], sides[0].shape[0])
@@ -156,6 +162,12 @@ def of_pairs(
     def load(item: folders.Item) -> Loaded:
         both = [_load(file, place) for file, place in zip(item.files, item.pages or (None, None), strict=True)]
         (a,), (b,) = (half.sides for half in both)
+        for file, side in zip(item.files, (a, b), strict=True):
+            if not config.enlarge and not sizes.covers((side.shape[0], side.shape[1]), config.size_px):
+                raise TooSmall(
+                    f"{file}: it is {side.shape[1]} x {side.shape[0]} px, smaller than --size; choose a "
+                    "smaller one, or let it be enlarged with --enlarge."
+                )
         fits = halves.fitting((a.shape[0], a.shape[1]), (b.shape[0], b.shape[1]))
         if fits in ("turned", "unlike"):
             shapes = " and ".join(f"{side.shape[1]} x {side.shape[0]}" for side in (a, b))

@@ -9,10 +9,9 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from viceversa.data.folders import find_pictures
 from viceversa.errors import ConfigError
 from viceversa.extras import need
-from viceversa.preparation import assemble, records
+from viceversa.preparation import assemble, balance, records
 from viceversa.preparation.assemble import Root
 from viceversa.preparation.config import PrepareConfig
 from viceversa.preparation.harvest import harvest
@@ -64,14 +63,14 @@ def prepare(
         assemble.finish_interrupted(root)
         root.check()
         _refuse_other_settings(root, found)
-        if (like := root.like) is not None:
-            find_pictures(like, "--like")
+        # What is wrong with the folder to resemble is said before the work.
+        like = None if root.like is None else balance.brightness_of(root.like, workers)
         try:
             with Progress(*columns, console=console, disable=not progress) as bar:
                 done = _harvested(root, found, workers, bar)
             new = [(name, record) for name, record in done if name not in root.placed()]
             if new:
-                assemble.place(root, new, workers)
+                assemble.place(root, new, like)
         finally:
             _tidy(root)
     return summarise(root.path, config, done, root.placed(), root.rows())

@@ -34,7 +34,7 @@ class Seen:
     """Of a frame: time from the beginning of the film."""
     problem: str = ""
     """Why it cannot be read or used."""
-    fault: Literal["unreadable", "unfit"] = "unreadable"
+    fault: Literal["unreadable", "unfit", "small"] = "unreadable"
     """Where there is a problem: of which kind."""
     nearest: tuple[bool, ...] = ()
     """Of a picture, or of each half of a pair: whether it is resized by nearest neighbor."""

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from viceversa.data import folders, formats, images
 from viceversa.data.images import SUFFIXES
+from viceversa.data.makeable import ARCHIVE_SUFFIXES, VIDEO_SUFFIXES
 from viceversa.data.partners import Pairing
 from viceversa.errors import ConfigError, DataError, PictureError
 from viceversa.preparation import archives, pictures
@@ -15,11 +16,6 @@ from viceversa.preparation.config import PrepareConfig
 from viceversa.preparation.films import Film
 from viceversa.preparation.parallel import Team
 from viceversa.preparation.seen import Source
-
-FILM_SUFFIXES = (
-    ".mp4", ".mkv", ".webm", ".mov", ".avi", ".m4v", ".mpg", ".mpeg", ".ts", ".m2ts", ".mts", ".vob", ".wmv", ".flv",
-    ".ogv", ".3gp",
-)  # fmt: skip
 
 
 def find(paths: Sequence[Path], root: Root, team: Team) -> list[Source]:
@@ -59,6 +55,10 @@ def _sources(path: Path, single: list[Path], team: Team) -> Iterator[Source]:
         raise DataError(f"{path} {what}. Name films, folders or archives that are there.")
     elif archives.is_archive(path):
         yield pictures.of_archive(path, _key(path))
+    elif path.suffix.lower() == ".txt":
+        base, listed = folders.pictures_in(path, "viceversa prepare")
+        files = [(file.relative_to(base).as_posix(), file) for file in listed]
+        yield pictures.of_files(path, _key_of_files(files, team), files)
     elif _is_picture(path):
         single.append(path)
     else:
@@ -72,7 +72,7 @@ def _film(path: Path) -> Film:
     except PictureError:
         raise
     except DataError:
-        if path.name.lower().endswith((*FILM_SUFFIXES, *SUFFIXES)):
+        if path.name.lower().endswith((*VIDEO_SUFFIXES, *SUFFIXES)):
             raise
         raise DataError(
             f"{path} is no film, folder, zip or tar archive, or picture that can be read; unpack or convert it first."
@@ -82,7 +82,7 @@ def _film(path: Path) -> Film:
 def _folder(folder: Path, team: Team) -> Iterator[Source]:
     others = [file for file in _walk(folder) if _is_named_otherwise(file)]
     try:
-        found = [file for file in folders.find_pictures(folder, "the command") if file not in others]
+        found = [file for file in folders.find_pictures(folder, "viceversa prepare") if file not in others]
     except DataError:
         if not others:
             raise
@@ -95,18 +95,35 @@ def _folder(folder: Path, team: Team) -> Iterator[Source]:
 
 
 def _pairs(paths: Sequence[Path], config: PrepareConfig, team: Team) -> Source:
-    if len(paths) != 1 or not paths[0].is_dir() or config.pair_with is None:
+    assert config.pair_with is not None
+    if len(paths) != 1:
         raise ConfigError(
-            "--pair-with takes one folder of pictures to pair with: viceversa prepare A --pair-with B ..."
+            f"--pair-with takes one folder to pair with another, and {len(paths)} were named: viceversa prepare A "
+            "--pair-with B ..."
         )
+    for place in (paths[0], config.pair_with):
+        _refuse_file(place)
     how = Pairing(pair_suffix=config.pair_suffix, skip_unpaired=config.skip_unpaired)
-    pairs = folders.paired(None, paths[0], config.pair_with, how)
+    pairs = folders.paired(None, paths[0], config.pair_with, how, ("viceversa prepare", "--pair-with"))
     items = list(pairs.train)
     files = [(f"{half}/{item.name}", file) for item in items for half, file in zip("ab", item.files, strict=True)]
     notes = pairs.notes
     if unequal := sum(a != b for a, b in (map(_size, item.files) for item in items)):
         notes += (f"{unequal} of them are not equally large: B is resized to the size of A",)
     return pictures.of_pairs(paths[0], _key_of_files(files, team), items, config, notes)
+
+
+def _refuse_file(place: Path) -> None:
+    """A file can be a list of images, but no side of pairs by itself."""
+    name = place.name.lower()
+    if not place.is_file() or not name.endswith((*VIDEO_SUFFIXES, *ARCHIVE_SUFFIXES, *SUFFIXES)):
+        return
+    way_out = "name its folder"
+    if not name.endswith(SUFFIXES):
+        way_out = f"make images of it first: viceversa prepare {place} --crop none --out SET"
+    raise ConfigError(
+        f"--pair-with takes one folder of images, or a list of them, for each side; {place} is none: {way_out}"
+    )
 
 
 def _size(file: Path) -> tuple[int, int] | None:
@@ -129,7 +146,7 @@ def _keep_apart(path: Path, root: Root) -> None:
 def _is_named_otherwise(file: Path) -> bool:
     """Whether a file of a folder is a film or an archive, by its name; a GIF that moves is a film."""
     if file.suffix.lower() != ".gif":
-        return file.name.lower().endswith((*FILM_SUFFIXES, *archives.ARCHIVE_SUFFIXES))
+        return file.name.lower().endswith((*VIDEO_SUFFIXES, *ARCHIVE_SUFFIXES))
     try:
         return not _is_picture(file)
     except PictureError:  # which is told, and passed over, with the other pictures
@@ -138,7 +155,7 @@ def _is_named_otherwise(file: Path) -> bool:
 
 def _is_picture(path: Path) -> bool:
     """Whether it is a still picture."""
-    if path.name.lower().endswith(FILM_SUFFIXES):
+    if path.name.lower().endswith(VIDEO_SUFFIXES):
         return False
     try:
         with images.opened(path) as image:

@@ -14,8 +14,9 @@ from viceversa.data import formats, images
 from viceversa.data.folders import find_pictures
 from viceversa.data.images import Array
 from viceversa.data.pages import are_channels, stacked
+from viceversa.data.partners import shown
 from viceversa.data.values import Values
-from viceversa.errors import CheckpointError, ConfigError, DataError
+from viceversa.errors import CheckpointError, ConfigError, DataError, PictureError
 from viceversa.inference.conversion import levels_of
 from viceversa.inference.folder import (
     FROM_NOISE,
@@ -155,13 +156,26 @@ def _pictures(folder: Path | str | None, size_px: SizePx, network: Any, source: 
         return parity.drawn(size_px, channels)
     files = find_pictures(Path(folder), "--calibrate")
     if len(files) < FEWEST_PICTURES:
+        count = "only one picture" if len(files) == 1 else f"{len(files)} pictures"
         raise DataError(
-            f"{folder}/ holds {len(files)} pictures; --calibrate needs at least {FEWEST_PICTURES}: add some, or take "
+            f"{shown(Path(folder))} holds {count}; --calibrate needs at least {FEWEST_PICTURES}: add some, or take "
             "--dtype fp16, which needs none."
         )
     step = max(len(files) / _MOST_PICTURES, 1.0)
     chosen = [files[int(index * step)] for index in range(min(len(files), _MOST_PICTURES))]
-    return [images.fitted(_read(file, channels, source, max(sizes.sides(size_px))), size_px) for file in chosen]
+    read: list[Array] = []
+    broken: list[PictureError] = []
+    for file in chosen:
+        try:
+            read.append(images.fitted(_read(file, channels, source, max(sizes.sides(size_px))), size_px))
+        except PictureError as error:
+            broken.append(error)
+    if broken:
+        raise DataError(
+            f"{len(broken)} of the {len(chosen)} pictures of {shown(Path(folder))} that --calibrate takes cannot be "
+            f"used; the first is {broken[0]}"
+        )
+    return read
 
 
 def _read(file: Path, channels: int, source: Values | None, at_least_px: int) -> Array:

@@ -7,10 +7,11 @@ from viceversa.data.partners import Pairing
 from viceversa.preparation.doctor import contrast, findings, layout, pairs
 from viceversa.preparation.doctor.duplicates import Group, groups
 from viceversa.preparation.doctor.findings import Finding
-from viceversa.preparation.doctor.layout import Kind
+from viceversa.preparation.doctor.layout import Kind, Split
 from viceversa.preparation.doctor.scan import Inspected, Progress, scan
 
 _ORDER = ("problem", "warning", "note")
+_FEWEST: dict[Split, int] = {"train": 2, "test": 1}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +26,27 @@ class Diagnosis:
 
     findings: tuple[Finding, ...]
     """The worst first."""
+
+
+def unusable(inspected: Inspected) -> str:
+    """Return why training would refuse what was looked at, in a sentence; empty where it would not.
+
+    It takes two images of each domain to train on, and in a folder for testing one that can be read.
+    """
+    for letter, title in inspected.layout.titles.items():
+        for split, least in _FEWEST.items():
+            jobs = [job for job in inspected.layout.jobs if letter in job.domain and job.split == split]
+            readable = len(inspected.of(letter, split))
+            if not jobs or readable >= least:
+                continue
+            lost = [one for one in inspected.broken if letter in one.domain and one.split == split]
+            first = f" {len(lost)} cannot be read, the first is {lost[0].name}: {lost[0].reason}" if lost else ""
+            what, of = ("pair", "") if inspected.kind == "paired" else ("picture", f" of {title}")
+            count = "only one" if readable else "no"
+            takes = "two or more" if least > 1 else "one or more, or no folder for testing"
+            where = f"{inspected.layout.place} to {split} on"
+            return f"There is {count} {what}{of} in {where}; training takes {takes}.{first}"
+    return ""
 
 
 def examine(

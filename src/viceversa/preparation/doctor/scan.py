@@ -80,6 +80,9 @@ class Broken:
     domain: str
     """As `Job.domain`."""
 
+    split: Split
+    """What it would be for."""
+
     reason: str
     """Why not, and what to do."""
 
@@ -123,8 +126,10 @@ def scan(layout: Layout, progress: Progress | None = None) -> Inspected:
     with team(0) as threads:
         results = threads.map(_attempt, layout.jobs)
         for done, (job, result) in enumerate(zip(layout.jobs, results, strict=True), 1):
-            if isinstance(result, str):
-                broken.append(Broken(name=job.name, domain=job.domain, reason=result))
+            if isinstance(result, _Fault):
+                broken.append(
+                    Broken(name=_name(job, result.place), domain=job.domain, split=job.split, reason=result.reason)
+                )
             else:
                 contents, measured = result
                 pictures += _pictures(job, contents, measured)
@@ -146,11 +151,26 @@ def scan(layout: Layout, progress: Progress | None = None) -> Inspected:
         lost = [one for one in broken if one.domain == domain]
         if len(lost) == sum(job.domain == domain for job in layout.jobs):
             of = layout.place if domain == "AB" or len(layout.titles) == 1 else layout.titles[domain]
-            raise DataError(f"None of the {len(lost)} pictures of {of} can be read; {lost[0].name}: {lost[0].reason}")
+            what = "pairs" if domain == "AB" else "pictures"
+            raise DataError(f"None of the {len(lost)} {what} of {of} can be read; {lost[0].name}: {lost[0].reason}")
     return Inspected(layout=layout, pictures=tuple(pictures), pairs=tuple(pairs), broken=tuple(broken))
 
 
-_Result: TypeAlias = tuple[list[bytes], Measurement | PairMeasurement] | str
+@dataclass(frozen=True)
+class _Fault:
+    """Why a job cannot be measured, and which of its files is to blame."""
+
+    reason: str
+    place: int = 0
+
+
+_Result: TypeAlias = tuple[list[bytes], Measurement | PairMeasurement] | _Fault
+
+
+def _name(job: Job, place: int) -> str:
+    """What one of the files of a job is called, as `Job.name` calls the first."""
+    root = str(job.files[0]).removesuffix(job.name)
+    return str(job.files[place]).removeprefix(root) if place else job.name
 
 
 def _attempt(job: Job) -> _Result:
@@ -166,9 +186,13 @@ def _attempt(job: Job) -> _Result:
         return contents, measure_pair(job.files[0], job.files[1], pages[0], pages[1])
     except PictureError as error:
         text = str(error)
-        return next((text.removeprefix(f"{file}: ") for file in job.files if text.startswith(f"{file}: ")), text)
+        for place, file in enumerate(job.files):
+            if text.startswith(f"{file}: "):
+                return _Fault(text.removeprefix(f"{file}: "), place)
+        return _Fault(text)
     except OSError as error:
-        return f"it cannot be opened ({error.strerror})."
+        named = [place for place, file in enumerate(job.files) if str(file) == error.filename]
+        return _Fault(f"it cannot be opened ({error.strerror}).", *named[:1])
 
 
 def _contents(file: Path) -> bytes:
