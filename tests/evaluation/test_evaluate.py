@@ -21,7 +21,7 @@ from viceversa.evaluation import features, translation
 from viceversa.evaluation.compared import pairing_of
 from viceversa.evaluation.evaluate import _settings
 from viceversa.evaluation.frechet import frechet_distance
-from viceversa.evaluation.heaps import Heaps, heaps_of
+from viceversa.evaluation.heaps import Heaps, heaps_of, open_pictures
 from viceversa.evaluation.translation import measure, standard
 from viceversa.outputs import check_output
 
@@ -62,6 +62,7 @@ def root(tmp_path_factory) -> Path:
         (folder / "pairs" / part).mkdir(parents=True)
         for domain, heap in ("A", a), ("B", b):
             (folder / f"{part}{domain}").mkdir()
+            (folder / f"{part}{domain}" / "notes.md").touch()
             for index, picture in enumerate(heap):
                 Image.fromarray(np.ascontiguousarray(picture)).save(folder / f"{part}{domain}" / f"{index:02}.png")
         for index, picture in enumerate(a):
@@ -201,7 +202,8 @@ def test_a_run_knows_its_pictures(run, root, capsys, tmp_path, monkeypatch):
     monkeypatch.setenv("COLUMNS", "100")
     file = tmp_path / "found.json"
     assert main(["evaluate", str(run), "--resamples", "20", "--pictures", "20", "--out", str(file)]) == 0
-    shown = capsys.readouterr().out
+    shown, said = capsys.readouterr()
+    assert f"skipped {root / 'trainA'}: holds 1 file of another kind, passed over (.md)" in said
     for words in ("red → blue", "blue → red", "not the published FID", "The judge names", "20 pictures of the test"):
         assert words in shown
     found = json.loads(file.read_text())
@@ -297,6 +299,20 @@ def test_mistakes_are_sentences(run, root, tmp_path, capsys):
         assert said in shown[-1]
         assert "Traceback" not in "".join(shown)
     assert mine.read_text() == "{}"
+
+
+def test_what_of_the_files_is_not_used_or_changed_is_said_as_before_training(root, tmp_path):
+    for number in range(3):
+        for side in "ab":
+            (tmp_path / side).mkdir(exist_ok=True)
+            with Image.open(root / "trainA" / f"0{number}.png") as picture:
+                picture.putalpha(90)
+                picture.save(tmp_path / side / f"{number}.png")
+    said: list[str] = []
+    settings = UnpairedData(a=tmp_path / "a", b=tmp_path / "b", size_px=SIDE, cache=tmp_path / "cache", enlarge=True)
+    assert open_pictures(settings, 0, said.append).remarks
+    assert said[0] == "Of the pictures (options are those of viceversa train):"
+    assert said[1].startswith("  a: 3 images are partly transparent and laid on white")
 
 
 def test_real_faces(shared_data, tmp_path):

@@ -21,6 +21,7 @@ from viceversa.sizes import SizePx
 
 HeldOutKind: TypeAlias = Literal["test", "held out", "training"]
 
+_NAMED = 5  # skipped files
 _CUDA_SHARE = 0.25  # of the free memory; a data set that takes more stays on the host
 _CUDA_CHUNK, _CUDA_CHUNK_PIXELS = 1024, 2**26  # sent at once: pictures; pixels where pictures lie in one row
 
@@ -336,6 +337,17 @@ def _placed(pictures: Pixels, device: torch.device, at_once: int) -> Pixels | Te
     for start in range(0, len(pictures), at_once):
         there[start : start + at_once] = portable(np.array(pictures[start : start + at_once]))
     return there
+
+
+def told(pictures: Pictures, more: str = "") -> list[str]:
+    """Say what of the files was skipped, not used or changed, a line for each; ``more`` tells where all that is listed.
+
+    Of skipped files five are named.
+    """
+    lines = [f"skipped {lost.path}: {lost.reason}" for lost in pictures.skipped[:_NAMED]]
+    if len(pictures.skipped) > _NAMED:
+        lines.append(f"and {len(pictures.skipped) - _NAMED} more skipped{more}")
+    return [*lines, *pictures.remarks]
 
 
 def hold_out(names: Sequence[str], count: int, groups: Sequence[str] | None = None) -> NDArray[np.bool_]:

@@ -18,7 +18,7 @@ from viceversa.data.sources import PairedData, PictureData, UnpairedData, as_set
 from viceversa.errors import ConfigError
 from viceversa.evaluation import bootstrap, features, unseen
 from viceversa.evaluation.compared import Compared, open_all, pairing_of, places
-from viceversa.evaluation.heaps import Heaps, heaps_of
+from viceversa.evaluation.heaps import Heaps, heaps_of, open_pictures
 from viceversa.evaluation.translation import Evaluation, Translate, measure, standard
 from viceversa.extras import need
 from viceversa.inference.translator import Translator
@@ -112,7 +112,7 @@ def compare(
     names = _directions(opened, to)
     settings = _settings(opened, names, (data, a, b), paired, pairing, size)
     runs = {model.name: model.data for model in opened if model.data and places(model.data) == places(settings)}
-    shown, seen = unseen.by_all(settings.open(seed, "cpu"), settings, runs)
+    shown, seen = unseen.by_all(open_pictures(settings, seed, say), settings, runs)
     heaps = replace(heaps_of(shown), domains=_domains(opened))
     say("The judge of all: trained here, or found in the cache")
     judge = features.judge_of(heaps, seed, str(opened[0].translator.device))

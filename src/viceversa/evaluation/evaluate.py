@@ -15,7 +15,7 @@ from viceversa.data.sources import PairedData, PictureData, UnpairedData, as_set
 from viceversa.errors import ConfigError
 from viceversa.evaluation import bootstrap, features
 from viceversa.evaluation.compared import pairing_of, places
-from viceversa.evaluation.heaps import heaps_of
+from viceversa.evaluation.heaps import heaps_of, open_pictures
 from viceversa.evaluation.translation import Evaluation, Translate, measure, standard
 from viceversa.extras import need
 from viceversa.inference.translator import Translator, load
@@ -75,7 +75,7 @@ def evaluate(
     say = say or (lambda _: None)
     translator = model if isinstance(model, Translator) else load(model, device)
     settings, given = _settings(model, translator, data, a, b, paired, pairing)
-    opened = settings.open(seed, "cpu")
+    opened = open_pictures(settings, seed, say)
     heaps = heaps_of(opened, pictures)
     heaps = dataclasses.replace(heaps, domains=translator.domains)
     published = None if inception is None else features.by_inception(Path(inception), translator.device, quiet=False)
@@ -127,6 +127,8 @@ def _settings(
             "enlarge": True,
             **as_settings(translator.values),
         }
+        if not {known.get("channels_a", 3), known.get("channels_b", 3)} <= {1, 3}:
+            known["pages"] = "channels"  # as translate takes them: a page of so many channels is read as it is, too
     if given:
         there: dict[str, Any] = {"root": root and Path(root), "a": a and Path(a), "b": b and Path(b)}
         known |= there

@@ -1,5 +1,6 @@
 """The pictures that an evaluation needs: of both domains those that were trained on, and those held out."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -9,8 +10,9 @@ from numpy.typing import NDArray
 from viceversa import sizes
 from viceversa.data.colour import eight_bit
 from viceversa.data.images import Array, Pixels, resize
-from viceversa.data.pictures import Deck, HeldOutKind, PairedPictures, UnpairedPictures
+from viceversa.data.pictures import Deck, HeldOutKind, PairedPictures, UnpairedPictures, told
 from viceversa.data.ragged import Ragged
+from viceversa.data.sources import PairedData, UnpairedData
 from viceversa.errors import DataError
 from viceversa.sizes import SizePx
 
@@ -33,6 +35,21 @@ class Heaps:
     """Where the held-out pictures are from."""
     paired: bool
     """Whether the held-out pictures of a and b belong together, one for one."""
+
+
+def open_pictures(
+    settings: UnpairedData | PairedData, seed: int, say: Callable[[str], None]
+) -> UnpairedPictures | PairedPictures:
+    """Opens the pictures of a run or others, and says what of their files is not used or changed, as training does.
+
+    Errors as of `UnpairedData.open`.
+    """
+    pictures = settings.open(seed, "cpu")
+    if lines := told(pictures):
+        say("Of the pictures (options are those of viceversa train):")
+    for line in lines:
+        say(f"  {line}")
+    return pictures
 
 
 def heaps_of(pictures: UnpairedPictures | PairedPictures, most: int | None = None) -> Heaps:

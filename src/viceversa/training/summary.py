@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from viceversa import sizes
-from viceversa.data.pictures import Pictures
+from viceversa.data.pictures import Pictures, told
 from viceversa.training.trainer import Trainer
 from viceversa.training.units import count
 
@@ -18,10 +18,7 @@ def announcement(trainer: Trainer, pictures: Pictures, remarks: Iterable[str] = 
         f"{' of each' if len(pictures.counts) > 1 else ''} to look at ({pictures.held_out_kind}); weights: "
         + ", ".join(f"{count(number)} {group}" for group, number in _weights(trainer).items())
     ]
-    lines += [f"skipped {lost.path}: {lost.reason}" for lost in pictures.skipped[:5]]
-    if len(pictures.skipped) > 5:
-        lines.append(f"and {len(pictures.skipped) - 5} more skipped; the report lists them")
-    lines += pictures.remarks
+    lines += told(pictures, "; the report lists them")
     lines += filter(None, remarks)
     return [*lines, f"{trainer.total_images:,} images to see, {trainer.images_seen:,} seen"]
 
