@@ -180,6 +180,14 @@ def test_a_translator_folder_is_called_so(runs, pictures, capsys):
     assert f"add --from {folder}." in said
 
 
+def test_from_without_a_model_is_no_beginning_with_new_weights(pictures, tmp_path, capsys):
+    options = ["--from", "--data", str(pictures), "--out", str(tmp_path / "new"), "--size", "16"]
+    options += ["--width", "4", "--discriminator-layers", "1", "--images", "1", "--samples", "1", "--device", "cpu"]
+    assert main(["train", "cyclegan", *options, "--cache", str(tmp_path / "cache")]) == 2
+    assert "--from needs a model" in capsys.readouterr().err
+    assert not (tmp_path / "new").exists()
+
+
 def test_options_are_those_of_the_command_line(runs, pictures, tmp_path, capsys):
     recipe = f"train women-men --a {pictures / 'a'} --b {pictures / 'b'} --size 16 --images 4 --device cpu"
     rest = f"--cache {pictures.with_name('cache')} --samples 1 --from {runs['cyclegan']} --out {tmp_path / 'new'}"

@@ -73,7 +73,11 @@ def _of_model(defaults: Any, options: list[str]) -> list[str]:
     from viceversa.training.initial import settings
 
     paths, out = _values(options, "--from"), _values(options, "--out")
-    if not paths or not out or _given(options, "--help") or "-h" in options:
+    if _given(options, "--help") or "-h" in options:
+        return []
+    if _given(options, "--from") and not any(paths):  # as of an empty variable: nobody wants new weights then
+        raise ConfigError("--from needs a model: the folder of a run or of a translator, hf://user/name, .pth files.")
+    if not paths or not out:
         return []
     taken = settings(methods.of(defaults.method).name, [Path(path) for path in paths], Path(out[-1]))
     return as_options(defaults, taken)
