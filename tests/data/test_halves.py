@@ -19,6 +19,9 @@ from viceversa.errors import DataError
         ((64, 64), (256, 256), "multiple"),
         ((512, 1024), (256, 512), "multiple"),
         ((333, 505), (83, 126), "multiple"),  # as x // 4 leaves it
+        ((16, 16), (256, 256), "multiple"),
+        ((1, 1), (32, 32), "alike"),  # what stands for an image that is missing
+        ((2, 3), (301, 450), "alike"),
         ((90, 120), (91, 120), "alike"),
         ((90, 120), (135, 180), "alike"),
         ((120, 90), (90, 120), "turned"),

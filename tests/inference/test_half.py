@@ -96,3 +96,12 @@ def test_lists_of_files_are_translated(run: Path, tmp_path: Path, capfd: pytest.
     made = sorted(file.relative_to(tmp_path / "out").as_posix() for file in (tmp_path / "out").rglob("*.png"))
     assert made == ["x/1.png", "y/0.png"]
     assert "there is no such file (line 4 of " in capfd.readouterr().err
+
+
+def test_a_folder_in_a_list_is_called_one(run: Path, tmp_path: Path):
+    draw(tmp_path / "in", 1)
+    (tmp_path / "list.txt").write_text("in/0.png\nin\n")
+    summary = translate_files(load(run), tmp_path / "list.txt", tmp_path / "out", progress=False)
+    assert [reason for _, reason in summary.failed] == [
+        "it is a folder and no file (line 2 of " + str(tmp_path / "list.txt") + ")."
+    ]

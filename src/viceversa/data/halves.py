@@ -14,6 +14,7 @@ _ABOUT = 0.05  # of twice
 _NEARLY_ALL = 0.9
 _ALIKE = 0.02  # how far the shapes of halves may differ to be cut alike
 _SQUARE = 0.05
+_MOST_TIMES = 16  # beyond any super-resolution: of 1 x 1 px everything is a multiple
 
 Fitting: TypeAlias = Literal["equal", "multiple", "alike", "turned", "unlike"]
 
@@ -45,14 +46,16 @@ def is_twice(height: int, width: int, ratios: tuple[float, float] = (2.0, 2.0)) 
 def fitting(a: tuple[int, int], b: tuple[int, int]) -> Fitting:
     """Return how the sizes of two halves, (height, width) in pixels, fit one another.
 
-    "multiple" is a whole multiple, up to what a division leaves over; "alike" nearly the same shape; "turned" nearly
-    the same shape where one of the two is laid on its side; anything else is "unlike".
+    "multiple" is a whole multiple, at most 16, up to what a division leaves over; "alike" nearly the same shape;
+    "turned" nearly the same shape where one of the two is laid on its side; anything else is "unlike".
     """
     if a == b:
         return "equal"
     small, large = sorted((a, b))
     times = max(large[0] // small[0], large[1] // small[1])
-    if times > 1 and all(0 <= much - times * little < times for much, little in zip(large, small, strict=True)):
+    if 1 < times <= _MOST_TIMES and all(
+        0 <= much - times * little < times for much, little in zip(large, small, strict=True)
+    ):
         return "multiple"
     shape_a, shape_b = a[1] / a[0], b[1] / b[0]
     if abs(shape_a / shape_b - 1) <= _ALIKE:

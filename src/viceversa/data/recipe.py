@@ -141,7 +141,10 @@ def _equally_large(item: Item, parts: list[_Part], fit: Fit) -> list[_Part]:
     if fits == "alike":
         folders = f"{item.files[0].parent} --pair-with {item.files[1].parent}"
         way_out += f", and viceversa prepare {folders} --out SET scales B to A"
-    raise PictureError(f"{found}the halves of a pair must be equally large, or one a multiple of the other; {way_out}.")
+    raise PictureError(
+        f"{found}the halves of a pair must be equally large, or one a multiple of the other (at most 16 times); "
+        f"{way_out}."
+    )
 
 
 def _in_words(size_px: SizePx) -> str:

@@ -136,11 +136,15 @@ def _listed(file: Path) -> tuple[list[tuple[Path, Path]], list[tuple[Path, str]]
     there = [path for _, path in paths if os.path.isfile(path)]
     base = lists.base_of(there) if there else file.parent
     lost = [
-        (Path(path), f"there is no such file (line {number} of {shown(file)}).")
+        (Path(path), f"{_why_lost(path)} (line {number} of {shown(file)}).")
         for number, path in paths
         if not os.path.isfile(path)
     ]
     return [(Path(path), Path(path).relative_to(base)) for path in there], lost
+
+
+def _why_lost(path: str) -> str:
+    return "it is a folder and no file" if os.path.isdir(path) else "there is no such file"
 
 
 def _expand(path: Path) -> list[Path]:
