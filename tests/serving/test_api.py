@@ -253,3 +253,14 @@ def test_a_client_that_goes_away_costs_nothing(client, file):
             break
         client.get("/healthz")
     assert client.service.accepted == 0
+
+
+@pytest.mark.parametrize(("kind", "pages"), [("TIFF", 1), ("TIFF", 3), ("GIF", 3)])
+def test_that_only_the_first_of_several_images_was_translated_is_in_a_header(client, kind, pages):
+    saved = io.BytesIO()
+    first, *others = [Image.new("RGB", (20, 24), (80 * page, 9, 9)) for page in range(pages)]
+    first.save(saved, kind, save_all=True, append_images=others)
+    answer = client.post("/v1/translate", content=saved.getvalue())
+    assert answer.status_code == 200
+    note = answer.headers.get("viceversa-note")
+    assert note == (None if pages == 1 else "the file holds several images, and only the first was translated")

@@ -19,6 +19,7 @@ from viceversa.sizes import SizePx
 
 _CODES = {404: "not_found", 405: "not_allowed"}
 _NOT_KEPT = {"Cache-Control": "no-store"}  # what is made by the headers of one is not for others
+_NOTE = "Viceversa-Note"
 _FILE = {"type": "string", "format": "binary", "description": "The picture's file."}
 
 
@@ -127,7 +128,11 @@ def make_api(service: Service) -> FastAPI:
         summary="Translate a picture",
         response_class=Response,
         responses={
-            200: {"content": {kind: {"schema": _FILE} for kind in MEDIA_TYPES.values()}, "description": "The result."},
+            200: {
+                "content": {kind: {"schema": _FILE} for kind in MEDIA_TYPES.values()},
+                "description": "The result.",
+                "headers": {_NOTE: {"schema": {"type": "string"}, "description": "What of the file was not used."}},
+            },
             **_REFUSED,
         },
         openapi_extra=_BODY,
@@ -139,8 +144,10 @@ def make_api(service: Service) -> FastAPI:
             with service.place():
                 model = service.models.find(options.model)
                 done = await service.translate(model, data, options.to, options.format, options.quality)
-        name = f'inline; filename="translated{SUFFIXES[done.kind]}"'
-        return Response(done.data, media_type=MEDIA_TYPES[done.kind], headers={"Content-Disposition": name})
+        headers = {"Content-Disposition": f'inline; filename="translated{SUFFIXES[done.kind]}"'}
+        if done.note:
+            headers[_NOTE] = done.note
+        return Response(done.data, media_type=MEDIA_TYPES[done.kind], headers=headers)
 
     @api.get(
         "/v1/models",

@@ -155,7 +155,9 @@ class _Page:
         except Problem as problem:
             raise _shown(problem) from None
         height, width = done.after.pixels.shape[:2]
-        text = f"{width} × {height} px, {done.kind}, {len(done.data) / 1e3:,.0f} kB"
+        text = f"{width} × {height} px, {done.kind}, {len(done.data) / 1e3:,.0f} kB" + (
+            f" ({done.note})" if done.note else ""
+        )
         before, after, save = (str(folder / name) for name in files)
         return (before, after), gr.DownloadButton(value=save, interactive=True), text
 

@@ -47,6 +47,11 @@ class Translated:
     data: bytes
     """The file."""
 
+    @property
+    def note(self) -> str:
+        """What of the file that came in was not used; empty where all was."""
+        return "the file holds several images, and only the first was translated" if self.before.about.several else ""
+
 
 class Service:
     """The models, the thread that computes, the threads that decode, and how much of it is in use.
