@@ -259,7 +259,11 @@ def test_what_lies_one_folder_deeper_keeps_its_test_part(tmp_path: Path):
             ["photos/1.png", "maps/1.png"],
             "80 x 80 px.*If maps/ and photos/ are A and B: --a .*maps --b",
         ),
-        ((32, 18), ["1.png", "2.png"], r"32 x 18 px, .*\(2 of 2 images .*Name the folders of A and of B with --a and"),
+        (
+            (32, 18),
+            ["1.png", "2.png"],
+            r"32 x 18 px, .*\(2 of 2 images .*Name the folders of A and of B with --a and --b, or .*--pair-suffix",
+        ),
         ((8, 16), ["x/1.png", "y/1.png", "z/1.png"], r"8 x 16 px.*Found: x/, y/, z/; name"),
         ((8, 8), ["train/1.png", "test/1.png"], "8 x 8 px"),
     ],

@@ -11,7 +11,8 @@ import pytest
 
 from viceversa import train
 from viceversa.config import to_json
-from viceversa.errors import MissingExtra
+from viceversa.errors import ConfigError, MissingExtra
+from viceversa.training import loggers
 
 # In a process of its own: wandb starts another one, and registers what is done when the interpreter ends.
 WORKER = """
@@ -48,6 +49,23 @@ def test_a_resumed_run_is_one_run_of_weights_and_biases(tiny, tmp_path):
         assert list(session.glob("files/media/images/samples_*.png"))
     assert not list(out.glob("events.out.tfevents.*"))
     assert not list(home.iterdir()), "nothing is left outside the run and the cache"
+
+
+def test_a_logger_that_cannot_be_opened_leaves_the_folder_free(tiny, tmp_path, monkeypatch):
+    def refuse(*_):  # as Weights & Biases without a login; that takes seconds
+        raise ConfigError("Weights & Biases cannot be logged to")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(loggers, "opened", refuse)
+        with pytest.raises(ConfigError, match="cannot be logged to"):
+            train(tiny("dcgan", tmp_path / "run", images=2), quiet=True)
+    train(tiny("dcgan", tmp_path / "run", images=2, seed=7, logger="none"), quiet=True)  # no run of other settings
+    assert (tmp_path / "run" / "summary.json").exists()
+    with monkeypatch.context() as patch:
+        patch.setattr(loggers, "opened", refuse)
+        with pytest.raises(ConfigError, match="cannot be logged to"):
+            train(tiny("dcgan", tmp_path / "run", images=2, seed=7, logger="none"), quiet=True)
+    assert (tmp_path / "run" / "config.json").exists(), "what a run has come to stays"
 
 
 @pytest.mark.parametrize("logger", ["tensorboard", "none"])

@@ -359,7 +359,7 @@ def _no_pairs(root: Path, shapes: halves.Shapes) -> str:
         names = ", ".join(f"{folder.name}/" for folder in folders[:6])
         text += f"Found: {names}; name the folders of A and of B with --a and --b. "
     else:
-        text += "Name the folders of A and of B with --a and --b. "
+        text += "Name the folders of A and of B with --a and --b, or the endings of their names with --pair-suffix. "
     return text + "If A is the left half of each image all the same: --side-by-side."
 
 

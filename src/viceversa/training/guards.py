@@ -55,6 +55,20 @@ def check_folder(config: TrainConfig[Any]) -> TrainConfig[Any] | None:
     return None
 
 
+@contextmanager
+def begun(out: Path) -> Generator[None]:
+    """Around the start of a run: remove config.json where an error ends a run that has written nothing else.
+
+    Otherwise the folder would be refused to the next try, if that has other settings.
+    """
+    try:
+        yield
+    except ViceversaError:
+        if all(entry.name in (*_NOTHING, "config.json") for entry in out.iterdir()):
+            (out / "config.json").unlink(missing_ok=True)
+        raise
+
+
 def _refuse_translator(out: Path) -> None:
     """A translator folder has a config.json too, of another kind."""
     if (out / WEIGHTS_FILE).is_file():

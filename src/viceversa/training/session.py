@@ -92,6 +92,7 @@ def train(config: TrainConfig[Any], *, quiet: bool = False) -> Run:
             if main:
                 stack.enter_context(lock.held(config.out))
                 guards.check_folder(config)  # another process may have been here since
+                stack.enter_context(guards.begun(config.out))
                 replace_file(config.out / "config.json", json_bytes(to_json(config)))
             seconds = checkpoint.load_newest(trainer, config.out / "checkpoints") or 0.0
             session = Session(trainer, pictures, seconds, together, stack, quiet=silent)
