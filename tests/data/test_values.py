@@ -123,7 +123,7 @@ def test_files_with_a_range_are_trained_on_and_what_is_lost_is_said(tmp_path: Pa
         "a": tmp_path / "a", "b": tmp_path / "b", "channels_a": 1, "channels_b": 1, "size_px": 20, "load_size_px": 20,
         "mirror": False, "cache": tmp_path / "cache",
     }  # fmt: skip
-    with pytest.raises(DataError, match="None of 3 pictures can be used"):
+    with pytest.raises(DataError, match="None of 3 pairs can be used"):
         PairedData(**settings).open(0, "cpu")
     opened = PairedData(**settings, range_a=(-1000, 1000), nodata_a=-2048, range_b=(0, 10)).open(0, "cpu")
     a, b = opened.held_out()
