@@ -251,7 +251,10 @@ def film(width: int, height: int, kind: str = "mp4") -> bytes:
     with av.open(buffer, "w", format=kind) as made:
         stream = made.add_stream("libx264", rate=1, options={"preset": "ultrafast", "x264-params": "threads=1"})
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
-        made.mux(stream.encode(av.VideoFrame(width, height, "yuv420p")))
+        frame = av.VideoFrame(width, height, "yuv420p")
+        for plane in frame.planes:  # their memory holds what was there before
+            plane.update(bytes(plane.buffer_size))
+        made.mux(stream.encode(frame))
         made.mux(stream.encode(None))
     return buffer.getvalue()
 

@@ -152,6 +152,7 @@ def test_a_picture_is_taken_with_the_webcam(page):
     page.context.grant_permissions(["camera"])
     page.get_by_label("Capture from camera").click()
     page.get_by_text("Click to Access Webcam").click()
+    page.wait_for_function("document.querySelector('video')?.videoWidth > 0")  # before, there is nothing to capture
     page.get_by_label("capture photo").click()
     pixels = shown_before(page)
     assert np.abs(np.median(pixels, axis=(0, 1)) - (0, 136, 0)).max() < 12
