@@ -301,3 +301,14 @@ def test_what_was_trained_on_pages_as_channels_translates_such_files(tmp_path: P
     stack(tmp_path / "3.tif", 3)
     (failed,) = translate_files(load(tmp_path / "run"), tmp_path / "3.tif", tmp_path / "3", progress=False).failed
     assert failed[1].startswith("its 3 pages make 3 channels, and 4 are asked for")
+
+
+def test_three_pages_that_were_trained_as_one_image_are_translated_as_one(tmp_path: Path, tiny: Any) -> None:
+    """A network of three channels would take each page by itself too: the translator's folder says how it was."""
+    tifffile = pytest.importorskip("tifffile")
+    for number in range(3):
+        for side in "ab":
+            stack(tmp_path / side / f"{number}.tif", 3, first=50 * number)
+    train(tiny("pix2pix", tmp_path / "run", a=tmp_path / "a", b=tmp_path / "b", pages="channels"), quiet=True)
+    translate_files(load(tmp_path / "run"), tmp_path / "a", tmp_path / "out", progress=False)
+    assert tifffile.imread(tmp_path / "out" / "0.tif").shape == (SIDE, SIDE, 3), "one image of three channels"

@@ -101,11 +101,14 @@ def unstacked(picture: Picture) -> Animation:
     return Animation(frames=(replace(picture, pixels=channel) for channel in channels), about=picture.about)
 
 
-def are_channels(file: Path, channels: int, *, max_pixels: int | None = None) -> bool:
-    """Whether only the pages together have the ``channels`` of a network, which was trained with --pages channels.
+def are_channels(file: Path, channels: int, *, trained_so: bool = False, max_pixels: int | None = None) -> bool:
+    """Whether the pages are the channels of one image for a network of ``channels``.
 
-    Never with 1 or 3, which a page may have by itself.
+    They are where the network was trained so, with --pages channels. Where that is not known, only if no page has the
+    channels by itself, and never with 1 or 3.
     """
-    if channels in (1, 3) or formats.family(file) != "TIFF" or len(formats.pages(file, max_pixels=max_pixels)) == 1:
+    if formats.family(file) != "TIFF" or len(formats.pages(file, max_pixels=max_pixels)) == 1:
         return False
+    if trained_so or channels in (1, 3):
+        return trained_so
     return formats.read(file, max_pixels=max_pixels, raw=True).pixels.shape[2] != channels

@@ -47,10 +47,15 @@ class Applied:
         tile: int | None,
         source: Values | None = None,
         target: Values | None = None,
+        *,
+        pages_as_channels: bool = False,
     ):
-        """``source`` and ``target`` are the ranges of values that the network was trained on, if they are no usual."""
+        """``source`` and ``target`` are the ranges of values that the network was trained on, if they are no usual.
+
+        ``pages_as_channels`` says that it was trained on files whose pages are the channels of one image.
+        """
         self.network, self.device, self.tile = network, device, tile
-        self.source, self.target = source, target
+        self.source, self.target, self.pages_as_channels = source, target, pages_as_channels
         config: Any = network.config
         self.takes: int = config.in_channels
         self.gives: int = config.out_channels

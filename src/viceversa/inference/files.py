@@ -172,7 +172,7 @@ def _translate(
     try:
         raw = applied.source is not None
         halved = part.side is not None and part.is_taken(*formats.size_of(job.source, max_pixels=max_pixels))
-        channels = are_channels(job.source, applied.takes, max_pixels=max_pixels)
+        channels = are_channels(job.source, applied.takes, trained_so=applied.pages_as_channels, max_pixels=max_pixels)
         if not channels and (animation := formats.read_frames(job.source, max_pixels=max_pixels, raw=raw)) is not None:
             return _translate_frames(applied, job, smooth, animation, part), halved
         if (

@@ -76,6 +76,8 @@ class TranslatorConfig:
     side_by_side: tuple[float, float] | None = None
     """Where it was trained on pairs in one image each, A on the left: the least and the greatest width of these images
     as a multiple of their height."""
+    pages_as_channels: bool = False
+    """Whether it was trained on files whose pages are the channels of one image."""
 
 
 def save_translator(
@@ -90,6 +92,7 @@ def save_translator(
     values: Mapping[str, Values] | None = None,
     begun_with: str = "",
     side_by_side: tuple[float, float] | None = None,
+    pages_as_channels: bool = False,
 ) -> None:
     """Writes a translator folder; one that is there is replaced, each file in one go.
 
@@ -105,6 +108,7 @@ def save_translator(
         values: By "a" or "b": which values are black and white, where they were trained on a range of them.
         begun_with: The model whose weights the training began with.
         side_by_side: See `TranslatorConfig.side_by_side`.
+        pages_as_channels: See `TranslatorConfig.pages_as_channels`.
 
     Raises:
         CheckpointError: The folder cannot be written, for instance because the disk is full.
@@ -125,6 +129,7 @@ def save_translator(
         values=dict(values or {}),
         begun_with=begun_with,
         side_by_side=side_by_side,
+        pages_as_channels=pages_as_channels,
     )
     text = config_to_json(config)
     tensors = {
@@ -227,7 +232,7 @@ def config_to_json(config: TranslatorConfig) -> str:
     del tree["networks"], tree["values"]
     if config.values:
         tree["values"] = {side: [each.low, each.high, each.nodata] for side, each in config.values.items()}
-    for name in ("classes", "begun_with", "side_by_side"):
+    for name in ("classes", "begun_with", "side_by_side", "pages_as_channels"):
         if not tree[name]:
             del tree[name]
     tree["directions"] = {
@@ -280,6 +285,7 @@ def config_from_json(text: str, where: str) -> TranslatorConfig:
         values=_values(tree, where),
         begun_with=_entry({"begun_with": "", **tree}, "begun_with", str, where),
         side_by_side=_side_by_side(tree, where),
+        pages_as_channels=_entry({"pages_as_channels": False, **tree}, "pages_as_channels", bool, where),
     )
 
 

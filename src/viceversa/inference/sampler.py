@@ -15,7 +15,7 @@ from viceversa.errors import CheckpointError, ConfigError, PictureError
 from viceversa.inference import latents as spaces
 from viceversa.inference.folder import FROM_NOISE, TranslatorConfig, read_translator
 from viceversa.inference.latents import How
-from viceversa.inference.translator import Translator, check_engine, choose_device, find_weights
+from viceversa.inference.translator import Translator, check_engine, choose_device, find_weights, made_of
 from viceversa.networks import LatentConfig
 
 __all__ = ["Label", "Sampler", "load", "load_sampler"]
@@ -50,7 +50,7 @@ def load(
     config, networks = read_translator(find_weights(Path(path)))
     if FROM_NOISE in networks:
         return _sampler(config, networks, device)
-    return Translator(networks, domains=config.domains, size_px=config.size_px, device=device, values=config.values)
+    return made_of(config, networks, device)
 
 
 def load_sampler(path: Path | str, device: str | torch.device = "auto") -> "Sampler":

@@ -17,7 +17,7 @@ from viceversa.data.values import Values
 from viceversa.errors import CheckpointError, ConfigError
 from viceversa.inference import hub
 from viceversa.inference.applied import Applied, pad_to_multiple
-from viceversa.inference.folder import FROM_NOISE, WEIGHTS_FILE, read_translator, save_translator
+from viceversa.inference.folder import FROM_NOISE, WEIGHTS_FILE, TranslatorConfig, read_translator, save_translator
 from viceversa.inference.tiling import SMALLEST_TILE_PX
 from viceversa.networks import vgg_file
 from viceversa.sizes import SizePx
@@ -51,6 +51,11 @@ def load(path: Path | str, device: str | torch.device = "auto", engine: str = "a
         raise CheckpointError(
             f"{path} makes pictures from noise and translates none; use: viceversa sample {path} --out grid.png"
         )
+    return made_of(config, networks, device)
+
+
+def made_of(config: TranslatorConfig, networks: Mapping[str, nn.Module], device: str | torch.device) -> "Translator":
+    """Return the translator of ``networks`` with all that its config says of how it was trained."""
     return Translator(
         networks,
         domains=config.domains,
@@ -58,6 +63,7 @@ def load(path: Path | str, device: str | torch.device = "auto", engine: str = "a
         device=device,
         values=config.values,
         side_by_side=config.side_by_side,
+        pages_as_channels=config.pages_as_channels,
     )
 
 
@@ -76,6 +82,7 @@ class Translator:
         device: str | torch.device = "cpu",
         values: Mapping[str, Values] | None = None,
         side_by_side: tuple[float, float] | None = None,
+        pages_as_channels: bool = False,
     ):
         """Takes the networks over: they are moved to the device and set to evaluation mode."""
         self.device = choose_device(device)
@@ -85,6 +92,8 @@ class Translator:
         """By domain, which values are black and white, where it was trained on a range of them."""
         self.side_by_side = side_by_side
         """See `viceversa.inference.folder.TranslatorConfig.side_by_side`."""
+        self.pages_as_channels = pages_as_channels
+        """See `viceversa.inference.folder.TranslatorConfig.pages_as_channels`."""
         self.networks = {
             # Channels-last was measured up to twice as fast as the usual layout on a CPU, and never slower.
             name: network.eval().to(device=self.device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
@@ -259,7 +268,7 @@ class Translator:
         if tile is not None and tile != 0 and tile < SMALLEST_TILE_PX:
             raise ConfigError(f"Tiles must be at least {SMALLEST_TILE_PX} px a side, or 0 for none; got {tile}.")
         source, target = self.values.get(direction[0]), self.values.get(direction[-1])
-        return Applied(network, self.device, tile, source, target)
+        return Applied(network, self.device, tile, source, target, pages_as_channels=self.pages_as_channels)
 
 
 def _with_dropout(network: nn.Module) -> nn.Module | None:

@@ -319,6 +319,7 @@ class Session:
             classes=self.trainer.method.class_names(self.pictures),
             values=values_of(self.config.method.data),
             side_by_side=getattr(self.pictures, "side_by_side", None),
+            pages_as_channels=getattr(self.config.method.data, "pages", None) == "channels",
             begun_with=initial.short_name(self.config),
         )
 

@@ -16,7 +16,7 @@ from viceversa.errors import CheckpointError, ConfigError, MissingExtra
 from viceversa.extras import need
 from viceversa.inference.folder import DIRECTIONS, TranslatorConfig, config_from_json
 from viceversa.inference.onnx.graph import cut
-from viceversa.inference.translator import Translator
+from viceversa.inference.translator import Translator, made_of
 
 Engine: TypeAlias = Literal["auto", "onnxruntime", "openvino"]
 Run: TypeAlias = Callable[[NDArray[Any]], NDArray[Any]]
@@ -94,14 +94,7 @@ def load_onnx(path: Path, device: str | torch.device = "auto", engine: str = "au
             f"--engine {other}, or export it again."
         ) from error
     networks = {direction: OnnxNetwork(network, multiple, run)}
-    return Translator(
-        networks,
-        domains=config.domains,
-        size_px=config.size_px,
-        device="cpu",
-        values=config.values,
-        side_by_side=config.side_by_side,
-    )
+    return made_of(config, networks, "cpu")
 
 
 def _read(path: Path) -> Any:
