@@ -35,6 +35,8 @@ def test_bytes_are_counted_whatever_the_head_says(serve_here, translator, file):
     assert code(client.post("/v1/translate", content=large)) == "413 too_large"
     assert code(client.post("/v1/translate", files={"file": large})) == "413 too_large"
 
+    assert code(client.post("/v1/translate", content=b"x" * 10_000)) == "413 too_large", "it alone is never busy"
+
     def parts(count: int):
         for _ in range(count):
             yield b"x" * 10_000
@@ -265,7 +267,7 @@ def test_bodies_in_memory_are_counted_all_together(serve_here, translator, file)
 
     small = file()
     client = serve_here(translator.networks, max_bytes=len(small))
-    service_most = service._HELD_AT_ONCE * len(small)
+    service_most = service._HELD_AT_ONCE * (len(small) + service.FORM_BYTES)
     client.service.hold(service_most - len(small) + 1)
     answer = client.post("/v1/translate", content=small)
     assert code(answer) == "429 busy"

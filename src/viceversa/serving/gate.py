@@ -11,14 +11,13 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 from viceversa.serving.problems import Problem, too_large
-from viceversa.serving.service import Service
+from viceversa.serving.service import FORM_BYTES, Service
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Message, Receive, Send], Awaitable[None]]
 
-_FORM_BYTES = 2**16  # of a form, around the file
 _DRAIN_SECONDS = 2.0
 _FIRST_SECONDS, _LEAST_RATE = 5.0, 2**14  # a body may take the first, and a second for each so many bytes that came
 _HERE = ("localhost", "127.0.0.1", "[::1]")
@@ -52,7 +51,7 @@ class Gate:
         if root and scope["path"].startswith(f"{root}/"):  # a proxy that passes it on as it came
             scope = {**scope, "path": scope["path"].removeprefix(root)}
         route = scope["path"] if scope["path"] in ROUTES else "page"
-        most = self.service.config.max_bytes + _FORM_BYTES
+        most = self.service.config.max_bytes + FORM_BYTES
         body = _Body(receive, most, dict(scope["headers"]), self.service if route == "/v1/translate" else None)
         answer = _Answer(send, body)
         start = time.perf_counter()
@@ -79,7 +78,7 @@ class Gate:
             scheme = "Bearer" if scope["path"].startswith("/v1/") else 'Basic realm="viceversa: any name, and the key"'
             raise Problem(401, "no_key", "Show the API key: Authorization: Bearer KEY.", {"WWW-Authenticate": scheme})
         length = headers.get(b"content-length", b"")
-        if length.isdigit() and int(length) > self.service.config.max_bytes + _FORM_BYTES:
+        if length.isdigit() and int(length) > self.service.config.max_bytes + FORM_BYTES:
             raise file_too_large(self.service.config.max_bytes)
 
     def _check_host(self, host: str) -> None:
@@ -129,7 +128,7 @@ class _Body:
         self.bytes += count
         self.whole = message["type"] != "http.request" or not message.get("more_body", False)
         if self.bytes > self._most:
-            raise file_too_large(self._most - _FORM_BYTES)
+            raise file_too_large(self._most - FORM_BYTES)
         if self._holder is not None:
             self._holder.hold(count)
             self._held += count

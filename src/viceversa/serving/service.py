@@ -30,6 +30,8 @@ T = TypeVar("T")
 _MOST_SECONDS = 60
 _DECODED_AT_ONCE = 4  # times the largest picture that is taken
 _HELD_AT_ONCE = 8  # times the largest file
+FORM_BYTES = 2**16
+"""Of a form, around the file."""
 _USUAL_BYTES = 3  # of a pixel
 _COMPUTED_BYTES = 24  # of a pixel: what goes into the network and what comes out, three floats each
 
@@ -121,7 +123,7 @@ class Service:
         Raises:
             Problem: 429, it would be too many.
         """
-        if count > 0 and self.held + count > _HELD_AT_ONCE * self.config.max_bytes:
+        if count > 0 and self.held + count > _HELD_AT_ONCE * (self.config.max_bytes + FORM_BYTES):
             raise busy(429, "busy", "The server has no room for another file now.", self.retry_seconds())
         self.held += count
 
