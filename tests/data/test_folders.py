@@ -6,6 +6,7 @@ import pytest
 from PIL import Image
 
 from viceversa.data import folders
+from viceversa.data.avatars import write_dataset
 from viceversa.data.folders import find_pictures
 from viceversa.data.others import passed_over
 from viceversa.data.partners import Pairing
@@ -298,6 +299,15 @@ def test_images_beside_the_parts_of_a_data_set_are_said(tmp_path: Path):
     assert note == f"2 images of {tmp_path} lie beside its parts and are not used (val/3.png, val/4.png)"
     draw(tmp_path / "two", (8, 8), "trainA/1.png", "trainB/1.png", "more/9.png")
     assert "(more/9.png)" in folders.unpaired(tmp_path / "two", None, None)[0].notes[0]
+
+
+def test_the_truth_of_drawn_portraits_is_not_called_unused(tmp_path):
+    write_dataset(tmp_path, count=2, test=1, size_px=16)
+    a, b = folders.unpaired(tmp_path, None, None)
+    assert a.notes == b.notes == ()
+    draw(tmp_path, (16, 16), "truth/mine.png", "truth/yours.png")
+    (note,) = folders.unpaired(tmp_path, None, None)[0].notes
+    assert note.startswith(f"2 images of {tmp_path} lie beside its parts and are not used (truth/mine.png, ")
 
 
 def test_two_folders_that_differ_in_case_alone(tmp_path: Path):

@@ -373,8 +373,15 @@ def _outside(root: Path, places: Sequence[Path]) -> tuple[str, ...]:
         if file.suffix.lower() in SUFFIXES
         and not any(place in file.parents for place in places)
         and not (file.parent == root and file.name.startswith("contact-"))  # `prepare` makes these
+        and not _is_truth(root, file)
     ]
     return (f"{len(lost)} images of {root} lie beside its parts and are not used ({partners.some(lost)})",) * bool(lost)
+
+
+def _is_truth(root: Path, file: Path) -> bool:
+    """Whether a file says what a test image should become, as those of the drawn portraits: measuring reads it."""
+    truth = root / "truth"
+    return truth in file.parents and (root / file.relative_to(truth)).is_file()
 
 
 def _required(root: Path) -> layouts.Sides:
