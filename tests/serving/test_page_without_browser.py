@@ -65,6 +65,7 @@ def test_a_film_that_fails_for_another_reason_is_not_told_of_a_full_disk(service
     # A server that ran here before has its log go its own way.
     monkeypatch.setattr(logging.getLogger("uvicorn.error"), "handlers", [caplog.handler])
     monkeypatch.setattr(logging.getLogger("uvicorn.error"), "disabled", False)
+    caplog.set_level(logging.ERROR, "uvicorn.error")
     av = pytest.importorskip("av")
     from viceversa.serving.films import translate_film
 
