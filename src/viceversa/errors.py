@@ -44,3 +44,15 @@ class TrainingError(ViceversaError):
 
 class MissingExtra(ViceversaError):
     """An optional part is not installed."""
+
+
+def check(condition: object, message: str, kind: type[ViceversaError] = ConfigError) -> None:
+    """Raise ``kind`` with ``message`` unless ``condition`` holds.
+
+    Args:
+        condition: Whatever is true where all is well.
+        message: One sentence for a person: what, where, and what to do.
+        kind: The error.
+    """
+    if not condition:
+        raise kind(message)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from viceversa import seeding
-from viceversa.methods.settings import AdamConfig, ScheduleConfig
+from viceversa.methods.settings import OptimizerConfig, ScheduleConfig
 from viceversa.networks import initialise
 
 Batch = tuple[Tensor, ...]
@@ -66,7 +66,7 @@ class MethodConfig:
     """What every method's settings have."""
 
     data: Any = None
-    optimizer: AdamConfig = field(default_factory=AdamConfig)
+    optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
 
     def fitted(self, pictures: Any) -> Self:
@@ -106,7 +106,10 @@ class Method(nn.Module, ABC):
 
     @abstractmethod
     def groups(self) -> dict[str, list[nn.Module]]:
-        """The networks that are trained together, by the name that updates give."""
+        """Return the networks that are trained together, by the name that updates give.
+
+        A name that begins with "generator", "discriminator" or "critic" says whose learning rate the group takes.
+        """
 
     @abstractmethod
     def step(self, batch: Batch, iteration: Iteration) -> Iterator[Update]:
@@ -140,8 +143,8 @@ class Method(nn.Module, ABC):
         return 1
 
     def make_optimizer(self, group: str, parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
-        """The optimizer of one group."""
-        return self.config.optimizer.make(parameters)
+        """Return the optimizer of one group of networks."""
+        return self.config.optimizer.make(group, parameters)
 
     def initialise(self, seed: int) -> None:
         """Draws the weights of every network of every group, as a function of ``seed``."""

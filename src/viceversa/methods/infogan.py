@@ -26,23 +26,18 @@ from viceversa.methods.noise import (
     noise,
     sheet_of_classes,
 )
-from viceversa.methods.settings import AdamConfig
+from viceversa.methods.settings import OptimizerConfig
 from viceversa.networks import apply_to_each
 
 
 @dataclass(frozen=True, kw_only=True)
-class TwoRatesConfig(AdamConfig):
+class TwoRatesConfig(OptimizerConfig):
     """Adam with a rate of its own for the generator (Sec. C.1)."""
 
     constant: float = 1.0
-    """Share of the run with the full learning rate; after it the rate falls linearly to 0."""
-    generator_learning_rate: float = 1e-3
+    """Share of the run with the full learning rate; after it the rate falls to 0."""
+    generator_learning_rate: float | None = 1e-3
     """The generator's step size; learning_rate is the discriminator's and Q's. 0 leaves the generator as it is."""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.generator_learning_rate < 0:
-            raise ConfigError(f"--generator-learning-rate must not be negative; got {self.generator_learning_rate}.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -177,14 +172,6 @@ class InfoGAN(Method):
             nll = gaussian_nll(codes, means, log_variances)
             terms[f"{name}_continuous"] = c.lambda_continuous * nll
         return terms
-
-    def make_optimizer(self, group: str, parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
-        """The generator learns at a rate of its own."""
-        optimizer = super().make_optimizer(group, parameters)
-        if group == "generator":
-            for part in optimizer.param_groups:
-                part["lr"] = self.config.optimizer.generator_learning_rate
-        return optimizer
 
     def groups(self) -> dict[str, list[nn.Module]]:
         """Q shares the discriminator's trunk and is trained with it."""

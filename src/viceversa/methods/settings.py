@@ -1,7 +1,7 @@
 """The settings that methods share: optimizer, schedule, networks, adversarial objective."""
 
 import math
-from abc import ABC, abstractmethod
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from viceversa import sizes
-from viceversa.errors import ConfigError
+from viceversa.errors import ConfigError, check
 from viceversa.networks import (
     PatchGAN,
     PatchGANConfig,
@@ -34,75 +34,121 @@ def check_at_least(settings: object, **least: int) -> None:
     """
     for name, smallest in least.items():
         value = getattr(settings, name)
-        if value is not None and value < smallest:
-            raise ConfigError(f"--{name.replace('_', '-')} must be at least {smallest}; got {value}.")
+        check(value is None or value >= smallest, f"--{_dashes(name)} must be at least {smallest}; got {value}.")
+
+
+def _dashes(name: str) -> str:
+    return name.replace("_", "-")
 
 
 @dataclass(frozen=True, kw_only=True)
-class OptimizerConfig(ABC):
-    """The learning rate over the run, whichever optimizer it is for."""
+class OptimizerConfig:
+    """The optimizer of each group of networks, and its learning rate over the run."""
 
+    optimizer: Literal["adam", "adamw", "rmsprop"] = "adam"
+    """Adam (Kingma and Ba 2015), AdamW (Loshchilov and Hutter 2019) or RMSprop (Tieleman and Hinton 2012)."""
     learning_rate: float = 2e-4
     """Step size in the first part of the run; 0 leaves networks as they are."""
+    generator_learning_rate: float | None = None
+    """Step size of generators, where it is to be another than --learning-rate."""
+    discriminator_learning_rate: float | None = None
+    """Step size of discriminators or critics, where it is to be another (two time-scales: Heusel et al. 2017)."""
     constant: float = 0.5
-    """Share of the run with the full learning rate; after it the rate falls linearly to 0."""
+    """Share of the run with the full learning rate; after it the rate falls to 0."""
+    learning_rate_decay: Literal["linear", "cosine", "constant"] = "linear"
+    """How the learning rate falls after that share: linearly, as half a cosine, or not at all."""
+    learning_rate_warmup: float = 0.0
+    """Share of the run over which the learning rate first rises from 0."""
+    beta1: float = 0.5
+    """Adam: decay of the gradients' mean."""
+    beta2: float = 0.999
+    """Adam: decay of the gradients' squares."""
+    decay: float = 0.99
+    """RMSprop: decay of the gradients' squares."""
+    weight_decay: float | None = None
+    """Weight decay; left out: 0.01 with adamw, else 0."""
+    clip_norm: float = 0.0
+    """Largest norm of a group's gradients: larger ones are scaled down to it; 0 leaves them as they are."""
 
     def __post_init__(self) -> None:
-        if self.learning_rate < 0:
-            raise ConfigError(f"--learning-rate must not be negative; got {self.learning_rate}.")
-        if not 0 <= self.constant <= 1:
-            raise ConfigError(f"--constant is a share of the run, 0 to 1; got {self.constant}.")
+        for name in ("learning_rate", "generator_learning_rate", "discriminator_learning_rate"):
+            check(
+                (getattr(self, name) or 0) >= 0, f"--{_dashes(name)} must not be negative; got {getattr(self, name)}."
+            )
+        for name in ("weight_decay", "clip_norm"):
+            check(
+                (getattr(self, name) or 0) >= 0, f"--{_dashes(name)} must not be negative; got {getattr(self, name)}."
+            )
+        for name in ("constant", "learning_rate_warmup"):
+            value = getattr(self, name)
+            check(0 <= value <= 1, f"--{_dashes(name)} is a share of the run, 0 to 1; got {value}.")
+        betas = f"got {self.beta1} and {self.beta2}"
+        check(0 <= self.beta1 < 1 and 0 <= self.beta2 < 1, f"--beta1 and --beta2 must be in [0, 1); {betas}.")
+        check(0 <= self.decay < 1, f"--decay must be in [0, 1); got {self.decay}.")
+        check(
+            self.learning_rate_decay != "cosine" or self.constant < 1,
+            "--learning-rate-decay cosine has no part of the run to fall in with --constant 1. Add --constant 0.",
+        )
 
     def factor(self, progress: float) -> float:
-        """What the learning rate is multiplied by at ``progress`` in [0, 1]."""
-        if progress <= self.constant:
-            return 1.0
-        return max(0.0, (1 - progress) / (1 - self.constant))
+        """Return what the learning rate is multiplied by at ``progress``, the share of the run that is over."""
+        warm = min(1.0, progress / self.learning_rate_warmup) if self.learning_rate_warmup else 1.0
+        if progress <= self.constant or self.learning_rate_decay == "constant":
+            return warm
+        left = max(0.0, (1 - progress) / (1 - self.constant))
+        return warm * (left if self.learning_rate_decay == "linear" else (1 - math.cos(math.pi * left)) / 2)
 
-    @abstractmethod
-    def make(self, parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
-        """The optimizer of ``parameters``."""
+    def rate(self, group: str) -> float:
+        """Return the full learning rate of the networks called ``group`` in `Method.groups`.
 
+        Groups whose names begin with "generator" are generators, with "discriminator" or "critic" discriminators.
+        """
+        own = {"generator": self.generator_learning_rate}
+        own |= dict.fromkeys(("discriminator", "critic"), self.discriminator_learning_rate)
+        given = next((rate for role, rate in own.items() if group.startswith(role)), None)
+        return self.learning_rate if given is None else given
 
-@dataclass(frozen=True, kw_only=True)
-class AdamConfig(OptimizerConfig):
-    """Adam (Kingma and Ba 2015, arXiv 1412.6980)."""
-
-    beta1: float = 0.5
-    """Decay of the gradients' mean."""
-    beta2: float = 0.999
-    """Decay of the gradients' squares."""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if not (0 <= self.beta1 < 1 and 0 <= self.beta2 < 1):
-            raise ConfigError(f"--beta1 and --beta2 must be in [0, 1); got {self.beta1} and {self.beta2}.")
-
-    def make(self, parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
-        """Adam, with one pass over memory instead of ten where torch has that."""
+    def make(self, group: str, parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
+        """Return the optimizer of the ``parameters`` of ``group``."""
+        rate, decay = self.rate(group), self.weight_decay
+        if self.optimizer == "rmsprop":
+            return torch.optim.RMSprop(parameters, lr=rate, alpha=self.decay, weight_decay=decay or 0.0, foreach=True)
+        # One pass over memory instead of ten, where torch has that.
         fused = all(parameter.device.type in ("cpu", "cuda") for parameter in parameters)
-        return torch.optim.Adam(parameters, lr=self.learning_rate, betas=(self.beta1, self.beta2), fused=fused)
+        kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[self.optimizer]
+        decay = (0.01 if self.optimizer == "adamw" else 0.0) if decay is None else decay
+        return kind(parameters, lr=rate, betas=(self.beta1, self.beta2), weight_decay=decay, fused=fused)
+
+    def check_groups(self, method: str, groups: Iterable[str]) -> None:
+        """Refuse a rate of its own for a kind of networks that ``method`` does not train.
+
+        Raises:
+            ConfigError: With the flag.
+        """
+        for name, roles in {
+            "generator_learning_rate": ("generator",),
+            "discriminator_learning_rate": ("discriminator", "critic"),
+        }.items():
+            there = any(group.startswith(roles) for group in groups)
+            check(
+                getattr(self, name) is None or there,
+                f"{method} trains no {roles[0]}: leave --{_dashes(name)} out and give --learning-rate.",
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
 class RMSpropConfig(OptimizerConfig):
-    """RMSprop (Tieleman and Hinton 2012, lecture 6.5)."""
+    """The optimizer of each group of networks, and its learning rate over the run; RMSprop by default."""
 
+    optimizer: Literal["adam", "adamw", "rmsprop"] = "rmsprop"
+    """Adam (Kingma and Ba 2015), AdamW (Loshchilov and Hutter 2019) or RMSprop (Tieleman and Hinton 2012)."""
     learning_rate: float = 5e-5
     """Step size in the first part of the run."""
     constant: float = 1.0
-    """Share of the run with the full learning rate; after it the rate falls linearly to 0."""
-    decay: float = 0.99
-    """Decay of the gradients' squares."""
+    """Share of the run with the full learning rate; after it the rate falls to 0."""
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if not 0 <= self.decay < 1:
-            raise ConfigError(f"--decay must be in [0, 1); got {self.decay}.")
 
-    def make(self, parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
-        """RMSprop, all parameters of a kind in one call."""
-        return torch.optim.RMSprop(parameters, lr=self.learning_rate, alpha=self.decay, foreach=True)
+AdamConfig = OptimizerConfig
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -24,7 +24,7 @@ from viceversa.networks import apply_to_each
 class WGANConfig(NoiseConfig):
     """WGAN's settings; the defaults are the paper's (Algorithm 1)."""
 
-    optimizer: RMSpropConfig = field(default_factory=RMSpropConfig)  # pyright: ignore[reportIncompatibleVariableOverride]
+    optimizer: RMSpropConfig = field(default_factory=RMSpropConfig)
     networks: ConvolutionalConfig = field(default_factory=ConvolutionalConfig)
     latents: LatentSettings = field(default_factory=LatentSettings)
     n_critic: int = 5

@@ -49,6 +49,7 @@ class Trainer:
             group: [parameter for network in networks for parameter in network.parameters()]
             for group, networks in method.groups().items()
         }
+        config.method.optimizer.check_groups(method.name, self.parameters)
         self.optimizers = {group: method.make_optimizer(group, params) for group, params in self.parameters.items()}
         self.base_rates = {group: [g["lr"] for g in opt.param_groups] for group, opt in self.optimizers.items()}
         if not any(itertools.chain(*self.base_rates.values())):
@@ -113,6 +114,8 @@ class Trainer:
             if group is None:
                 break
             self._average_over_processes(group)
+            if largest := self.config.method.optimizer.clip_norm:
+                nn.utils.clip_grad_norm_(self.parameters[group], largest)
             self.optimizers[group].step()
             self.optimizers[group].zero_grad(set_to_none=True)
         self._share_buffers()
