@@ -171,7 +171,8 @@ def test_penalties_are_computed_in_float32_under_autocast():
 def added(objective: str, **settings: float) -> tuple[dict[str, torch.Tensor], Linear]:
     critic = Linear((2, 4, 4))
     config = AdversarialConfig(objective=objective, **settings)  # pyright: ignore[reportArgumentType]
-    return penalties("d_a", critic, pictures(1), pictures(2), torch.rand(3), config), critic
+    terms = penalties("d_a", critic, pictures(1), pictures(2), torch.rand(3), config)
+    return {name: term.value for name, term in terms.items()}, critic
 
 
 def test_wgan_gp_really_adds_its_penalty():

@@ -1,4 +1,6 @@
-"""Adversarial objectives and gradient penalties, as pure functions of logits; always in float32 or wider.
+"""Adversarial objectives, distances and gradient penalties, as pure functions; always in float32 or wider.
+
+A loss becomes a term of an update with its kind, which the report goes by: ``distance(10 * l1(x, y))``.
 
 | name       | the discriminator minimises           | the generator minimises | paper                             |
 |------------|---------------------------------------|-------------------------|-----------------------------------|
@@ -12,6 +14,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -21,6 +24,38 @@ from torch import Tensor
 def precise(x: Tensor) -> Tensor:
     """``x`` in float32, or as it is where it is float64: under autocast network outputs are bfloat16."""
     return x if x.dtype == torch.float64 else x.float()
+
+
+Kind = Literal[
+    "adversarial", "discriminator", "critic", "penalty", "distance", "information", "classification", "other"
+]
+"""What a loss term is:
+
+- ``adversarial``: a generator's loss on a discriminator's answers;
+- ``discriminator``: a discriminator's loss on one kind of images; its terms are shown as one sum too;
+- ``critic``: the same of a critic, whose answers have no bounds: minus the sum estimates a distance;
+- ``penalty``: what is added to a discriminator's loss;
+- ``distance``: between images or between features of them: reconstruction, cycle, identity, content;
+- ``information``: how surely codes are read back from images;
+- ``classification``: a classifier's loss;
+- ``other``: anything else.
+"""
+
+
+@dataclass(frozen=True)
+class Term:
+    """A weighted loss, and what kind of loss it is."""
+
+    value: Tensor
+    """A scalar, float32 or float64."""
+    kind: Kind = "other"
+    of: str = ""
+    """The discriminator or critic that a term of these kinds is part of."""
+
+
+def distance(value: Tensor) -> Term:
+    """Return ``value`` as the term of a distance: reconstruction, cycle, identity, content."""
+    return Term(value, "distance")
 
 
 @dataclass(frozen=True)
@@ -33,6 +68,8 @@ class Objective:
     """The discriminator's loss on fakes' logits."""
     generator: Callable[[Tensor], Tensor]
     """The generator's loss on its fakes' logits."""
+    undecided: float | None = 0.0
+    """The logit of a discriminator that cannot tell; None for critics, of which only differences mean something."""
 
 
 def _bce(logits: Tensor, target: float) -> Tensor:
@@ -43,6 +80,7 @@ _WGAN = Objective(
     real=lambda s: -precise(s).mean(),
     fake=lambda s: precise(s).mean(),
     generator=lambda s: -precise(s).mean(),
+    undecided=None,
 )
 
 OBJECTIVES: dict[str, Objective] = {
@@ -60,6 +98,7 @@ OBJECTIVES: dict[str, Objective] = {
         real=lambda s: (precise(s) - 1).square().mean(),
         fake=lambda s: precise(s).square().mean(),
         generator=lambda s: (precise(s) - 1).square().mean(),
+        undecided=0.5,
     ),
     "wgan": _WGAN,
     "wgan-gp": _WGAN,

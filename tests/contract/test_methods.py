@@ -98,8 +98,8 @@ def test_an_update_trains_the_group_that_it_names(variant, precision, tiny_varia
     def watched(batch, iteration):
         for update in step(batch, iteration):
             assert update.group in method.groups()
-            assert update.terms
-            for name, term in update.terms.items():
+            assert update.losses
+            for name, term in update.losses.items():
                 assert (term.shape, term.dtype) == ((), torch.float32), name
                 assert torch.isfinite(term), name
                 assert term.requires_grad, name

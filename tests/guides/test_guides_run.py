@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from viceversa.methods import METHODS
+
 from .pages import NOT_RUN, PAGES, ROOT, RUN, SHOWN, blocks, reason_not_to_run, steps
 from .typist import Typist
 
@@ -20,7 +22,7 @@ def name(page: Path) -> str:
 @pytest.mark.parametrize("page", [page for page in PAGES if steps(page)], ids=name)
 def test_a_page_runs(page, lay_out):
     lay_out(page.read_text())
-    typist = Typist()
+    typist, methods = Typist(), dict(METHODS)
     try:
         for step in steps(page):
             if reason_not_to_run(step) is None:
@@ -28,6 +30,8 @@ def test_a_page_runs(page, lay_out):
                 typist.type(step)
     finally:
         typist.stop()
+        METHODS.clear()  # a page may define one
+        METHODS.update(methods)
 
 
 def test_what_is_not_run_still_stands_in_a_guide():

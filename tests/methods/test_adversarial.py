@@ -13,7 +13,7 @@ def first_updates(trainer) -> tuple[dict[str, torch.Tensor], tuple[torch.Tensor,
     batch, iteration = trainer._load(0)
     terms: dict[str, torch.Tensor] = {}
     for update in trainer.method.step(batch, iteration):
-        terms |= update.terms
+        terms |= update.losses
     return terms, batch, iteration
 
 

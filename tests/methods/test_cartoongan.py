@@ -55,7 +55,7 @@ def test_the_losses_are_those_of_the_paper(tiny, tmp_path, make_trainer):
         sure = {name: torch.sigmoid(method.d_b(x)) for name, x in (("r", cartoon), ("s", smoothed), ("f", fake))}
         content = (method.vgg(fake) - method.vgg(photo)).abs().mean()
     steps = method.step((photo, cartoon, smoothed), Iteration(0, positions, 3, 3, 3))
-    terms = {name: value.item() for update in steps for name, value in update.terms.items()}
+    terms = {name: value.item() for update in steps for name, value in update.losses.items()}
     expected = {
         "d_real": -sure["r"].log().mean(), "d_smoothed": -(1 - sure["s"]).log().mean(),
         "d_fake": -(1 - sure["f"]).log().mean(), "gan": -sure["f"].log().mean(), "content": 10 * content,

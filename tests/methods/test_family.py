@@ -95,9 +95,9 @@ def test_a_conditional_discriminator_sees_the_class(tiny, tmp_path, make_trainer
     method = make_trainer(tiny("cgan", tmp_path)).method.eval()
     assert method.classes == 2, "the two sub-folders"
     pictures = torch.zeros(2, 3, 16, 16)
-    as_0, as_1 = (method.d(method._with_class(pictures, torch.full((2,), label))) for label in (0, 1))
+    as_0, as_1 = (method.d(method.shown(pictures, torch.full((2,), label))) for label in (0, 1))
     assert not torch.equal(as_0, as_1)
-    planes = method._with_class(pictures, torch.tensor([0, 1]))[:, 3:]
+    planes = method.shown(pictures, torch.tensor([0, 1]))[:, 3:]
     assert planes[0, 0].min() == planes[1, 1].min() == 1
     assert planes[0, 1].max() == planes[1, 0].max() == 0
 

@@ -198,7 +198,7 @@ def poisoned() -> Iterator[type[Method]]:
             for update in super().step(batch, iteration):
                 poison = torch.where(iteration.positions[0] == self.config.at, torch.nan, 0.0)
                 if update.group == "generator":
-                    update = Update("generator", {**update.terms, "poison": poison * update.terms["l1"]})
+                    update = Update("generator", {**update.terms, "poison": poison * update.losses["l1"]})
                 yield update
 
     yield Poisoned

@@ -1,14 +1,15 @@
 """What a method is: it yields updates, and the trainer takes the steps."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, make_dataclass
 from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor, nn
 
 from viceversa import seeding
+from viceversa.losses import Kind, Term
 from viceversa.methods.settings import OptimizerConfig, ScheduleConfig
 from viceversa.networks import initialise
 
@@ -23,8 +24,28 @@ class Update:
 
     group: str
     """Which networks it trains: a key of :meth:`Method.groups`."""
-    terms: dict[str, Tensor]
-    """Weighted scalar losses, float32; their sum is minimised."""
+    terms: Mapping[str, Term | Tensor]
+    """Weighted scalar losses, float32, by name; their sum is minimised. A plain tensor is a term of no special kind."""
+    log: Mapping[str, Tensor | float] = field(default_factory=dict[str, Tensor | float])
+    """What is logged besides: scalars by name, of which the log holds the mean since its last line."""
+    images: Mapping[str, Tensor] = field(default_factory=dict[str, Tensor])
+    """What is shown besides: ``(N, C, H, W)`` in [-1, 1] by name, with 1, 3 or 4 channels.
+
+    They are kept only where a sample sheet is due, so that they cost nothing otherwise; names become names of files.
+    A mask in [0, 1] is shown by ``2 * mask - 1``.
+    """
+
+    @property
+    def losses(self) -> dict[str, Tensor]:
+        """The values of the terms, by name."""
+        return {name: term.value if isinstance(term, Term) else term for name, term in self.terms.items()}
+
+    @property
+    def kinds(self) -> dict[str, tuple[Kind, str]]:
+        """The kind of each term, and the discriminator that it is part of, or ""."""
+        return {
+            name: (term.kind, term.of) if isinstance(term, Term) else ("other", "") for name, term in self.terms.items()
+        }
 
 
 @dataclass(frozen=True)
@@ -95,6 +116,8 @@ class Method(nn.Module, ABC):
 
     def __init_subclass__(cls, *, shared: bool = False) -> None:
         super().__init_subclass__()
+        if "Config" not in vars(cls) and hasattr(cls, "Config"):  # settings tell which method they are of
+            cls.Config = make_dataclass(f"{cls.__name__}Config", (), bases=(cls.Config,), frozen=True, kw_only=True)
         if not shared:  # what several methods have in common is none itself
             METHODS[cls.name] = cls
 

@@ -15,16 +15,16 @@ from torch import Tensor, nn
 from viceversa import sizes
 from viceversa.data.cartoons import CartoonData
 from viceversa.errors import ConfigError
-from viceversa.losses import OBJECTIVES, l1
+from viceversa.losses import Term, distance, l1
+from viceversa.methods.adversary import Adversary
 from viceversa.methods.base import Batch, Iteration, Method, MethodConfig, Preview, Update
 from viceversa.methods.noise import Objective
-from viceversa.methods.settings import AdamConfig, check_at_least
+from viceversa.methods.settings import AdamConfig, AdversarialConfig, check_at_least
 from viceversa.networks import (
     CartoonConfig,
     CartoonDiscriminator,
     CartoonDiscriminatorConfig,
     CartoonGenerator,
-    apply_to_each,
     vgg_file,
 )
 from viceversa.networks.layers import Initialisation, Norm
@@ -130,31 +130,33 @@ class CartoonGAN(Method):
         data, networks = config.data, config.networks
         self.a2b = networks.make_generator(data.channels_a, data.channels_b, data.size_px)
         self.d_b = networks.make_discriminator(data.channels_b)
+        self.against = Adversary("d", AdversarialConfig(objective=config.objective, discriminator_weight=1.0))
         self.vgg = vgg_file.read_content(vgg_file.find(config.vgg))
 
     def step(self, batch: Batch, iteration: Iteration) -> Iterator[Update]:
         """At first the content alone; then the discriminator, and the generator on the same fakes."""
-        photo, cartoon, smoothed = batch
-        c, objective = self.config, OBJECTIVES[self.config.objective]
-        fake = self.a2b(photo)
-        if iteration.images < (c.init_images or 0):
-            yield Update("generator", {"content": c.lambda_content * self._content(fake, photo)})  # Sec. 3.3
+        fake = self.a2b(batch[0])
+        if iteration.images < (self.config.init_images or 0):
+            yield Update("generator", {"content": self.content(batch, fake)})  # Sec. 3.3
             return
-        on_cartoon, on_smoothed, on_fake = apply_to_each(self.d_b, cartoon, smoothed, fake.detach())
-        yield Update("discriminator", {
-            "d_real": objective.real(on_cartoon),  # Eq. 2
-            "d_smoothed": objective.fake(on_smoothed),
-            "d_fake": objective.fake(on_fake),
-        })  # fmt: skip
-        yield Update("generator", {
-            "gan": objective.generator(self.d_b(fake)),
-            "content": c.lambda_content * self._content(fake, photo),  # Eq. 3
-        })  # fmt: skip
+        yield Update("discriminator", self.discriminator_terms(batch, fake, iteration))
+        yield Update("generator", self.generator_terms(batch, fake, iteration))
 
-    def _content(self, fake: Tensor, photo: Tensor) -> Tensor:
+    def discriminator_terms(self, batch: Batch, fake: Tensor, iteration: Iteration) -> dict[str, Term | Tensor]:
+        """What the discriminator minimises, by name (Eq. 2)."""
+        _, cartoon, smoothed = batch
+        shown = {"real": cartoon, "smoothed": smoothed, "fake": fake.detach()}
+        return {**self.against.discriminator(self.d_b, iteration, **shown)}
+
+    def generator_terms(self, batch: Batch, fake: Tensor, iteration: Iteration) -> dict[str, Term | Tensor]:
+        """What the generator minimises after the first phase, by name."""
+        return {"gan": self.against.generator(self.d_b, fake), "content": self.content(batch, fake)}
+
+    def content(self, batch: Batch, fake: Tensor) -> Term:
+        """Whether the photograph's content is still there (Eq. 3)."""
         with torch.no_grad():
-            wanted = self.vgg(photo)
-        return l1(self.vgg(fake), wanted)
+            wanted = self.vgg(batch[0])
+        return distance(self.config.lambda_content * l1(self.vgg(fake), wanted))
 
     def groups(self) -> dict[str, list[nn.Module]]:
         """One network a group; the VGG is in none."""

@@ -4,7 +4,6 @@ Mirza and Osindero: Conditional Generative Adversarial Nets. 2014, arXiv 1411.17
 """
 
 import dataclasses
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -13,11 +12,11 @@ from torch import Tensor, nn
 
 from viceversa.data.single import require_classes
 from viceversa.errors import ConfigError
-from viceversa.losses import OBJECTIVES
-from viceversa.methods.base import Batch, Iteration, Preview, Update
+from viceversa.methods.base import Batch, Iteration, Preview
 from viceversa.methods.noise import (
     ConvolutionalConfig,
     LatentSettings,
+    Made,
     NoiseConfig,
     NoiseMethod,
     Objective,
@@ -25,7 +24,6 @@ from viceversa.methods.noise import (
     noise,
     sheet_of_classes,
 )
-from viceversa.networks import apply_to_each
 from viceversa.networks.latent import one_hot
 
 
@@ -55,34 +53,25 @@ class ConditionalGAN(NoiseMethod):
     name = "cgan"
     paper = "Mirza and Osindero 2014, arXiv 1411.1784"
     Config = ConditionalGANConfig
-    layout_on_cpu = torch.channels_last  # a tenth faster with batch norm
 
-    def __init__(self, config: ConditionalGANConfig):
-        super().__init__(config)
-        channels, size_px = config.data.channels or 3, config.data.size_px
-        self.classes = config.classes or 10
-        self.g = config.networks.make_generator(config.latents, channels, size_px, classes=self.classes)
-        self.d = config.networks.make_discriminator(channels + self.classes, size_px)
+    def make_networks(self, channels: int, size_px: int) -> None:
+        """DCGAN's networks, with the class among their inputs."""
+        networks, self.classes = self.config.networks, self.config.classes or 10
+        self.g = networks.make_generator(self.config.latents, channels, size_px, classes=self.classes)
+        self.d = networks.make_discriminator(channels + self.classes, size_px)
 
-    def step(self, batch: Batch, iteration: Iteration) -> Iterator[Update]:
-        """The discriminator first, then the generator (Eq. 2)."""
-        real, labels = batch
-        objective = OBJECTIVES[self.config.objective]
+    def make(self, batch: Batch, iteration: Iteration) -> Made:
+        """Images of classes that are drawn, all equally likely (Eq. 2)."""
         wanted = draw_labels(iteration, self.classes)
-        fake = self.g(self.g.config.join(noise(self.g.config, iteration, real), wanted))
-        on_real, on_fake = apply_to_each(
-            self.d, self._with_class(real, labels), self._with_class(fake.detach(), wanted)
-        )
-        yield Update("discriminator", {"d_real": objective.real(on_real), "d_fake": objective.fake(on_fake)})
-        yield Update("generator", {"gan": objective.generator(self.d(self._with_class(fake, wanted)))})
+        return Made(self.g(self.g.config.join(noise(self.g.config, iteration, batch[0]), wanted)), wanted)
 
-    def _with_class(self, pictures: Tensor, labels: Tensor) -> Tensor:
-        """``(N, C + classes, S, S)``: a plane a class, all 1 or all 0.
+    def shown(self, images: Tensor, labels: Tensor) -> Tensor:
+        """``(N, C + classes, S, S)``: the images, and a plane a class, all 1 or all 0.
 
         The first convolution's weights for these planes are the discriminator's embedding of the classes.
         """
-        planes = one_hot(labels, self.classes).to(pictures.dtype)[:, :, None, None]
-        return torch.cat([pictures, planes.expand(-1, -1, *pictures.shape[2:])], dim=1)
+        planes = one_hot(labels, self.classes).to(images.dtype)[:, :, None, None]
+        return torch.cat([images, planes.expand(-1, -1, *images.shape[2:])], dim=1)
 
     def class_names(self, pictures: Any) -> tuple[str, ...]:
         """Those of the data."""

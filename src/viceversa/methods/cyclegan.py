@@ -7,16 +7,30 @@ ICCV 2017, arXiv 1703.10593.
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from torch import nn
+from torch import Tensor, nn
 
 from viceversa.data.sources import UnpairedData
 from viceversa.errors import ConfigError
-from viceversa.losses import OBJECTIVES, l1
+from viceversa.losses import Term, distance, l1
+from viceversa.methods.adversary import Adversary
 from viceversa.methods.base import Batch, Iteration, Method, MethodConfig, Preview, Update
-from viceversa.methods.penalties import penalties
 from viceversa.methods.pool import ImagePool
 from viceversa.methods.settings import AdversarialConfig, NetworksConfig
 from viceversa.networks import apply_to_each
+
+
+@dataclass(frozen=True)
+class Translated:
+    """What the generators make of a batch: images ``(N, C, H, W)``."""
+
+    fake_b: Tensor
+    fake_a: Tensor
+    again_a: Tensor
+    """a, translated and back again."""
+    again_b: Tensor
+    same_a: Tensor | None = None
+    """What the generator to a makes of a; None without the identity loss."""
+    same_b: Tensor | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,43 +76,48 @@ class CycleGAN(Method):
         self.b2a = networks.make_generator(b, a, size_px)
         self.d_a = networks.make_discriminator(a, size_px)
         self.d_b = networks.make_discriminator(b, size_px)
+        self.against_a, self.against_b = Adversary("d_a", config.adversarial), Adversary("d_b", config.adversarial)
         self.pool_a = ImagePool(config.pool, a, size_px)
         self.pool_b = ImagePool(config.pool, b, size_px)
 
     def step(self, batch: Batch, iteration: Iteration) -> Iterator[Update]:
-        """Generators first, then discriminators on pictures from the pools (Sec. 4)."""
+        """Generators first, then discriminators on images from the pools (Sec. 4)."""
+        out = self.translate(batch)
+        yield Update("generators", self.generator_terms(batch, out, iteration))
+        yield Update("discriminators", self.discriminator_terms(batch, out, iteration))
+
+    def translate(self, batch: Batch) -> Translated:
+        """What the generators make of a batch."""
         a, b = batch
-        c: CycleGANConfig = self.config
-        objective, half = OBJECTIVES[c.adversarial.objective], c.adversarial.discriminator_weight  # Sec. 7.1
+        if not self.config.lambda_identity:
+            return Translated(fake_b := self.a2b(a), fake_a := self.b2a(b), self.b2a(fake_b), self.a2b(fake_a))
+        fake_b, same_b = apply_to_each(self.a2b, a, b)
+        fake_a, same_a = apply_to_each(self.b2a, b, a)
+        return Translated(fake_b, fake_a, self.b2a(fake_b), self.a2b(fake_a), same_a, same_b)
 
-        if c.lambda_identity:
-            fake_b, same_b = apply_to_each(self.a2b, a, b)
-            fake_a, same_a = apply_to_each(self.b2a, b, a)
-            identity = {"identity_a": c.lambda_identity * c.lambda_cycle * l1(same_a, a),  # Sec. 5.2
-                        "identity_b": c.lambda_identity * c.lambda_cycle * l1(same_b, b)}  # fmt: skip
-        else:
-            fake_b, fake_a, identity = self.a2b(a), self.b2a(b), {}
-        yield Update("generators", {
-            "gan_a2b": objective.generator(self.d_b(fake_b)),
-            "gan_b2a": objective.generator(self.d_a(fake_a)),
-            "cycle_a": c.lambda_cycle * l1(self.b2a(fake_b), a),  # Eq. 2
-            "cycle_b": c.lambda_cycle * l1(self.a2b(fake_a), b),
-            **identity,
-        })  # fmt: skip
+    def generator_terms(self, batch: Batch, out: Translated, iteration: Iteration) -> dict[str, Term | Tensor]:
+        """What both generators minimise, by name."""
+        (a, b), c = batch, self.config
+        terms: dict[str, Term | Tensor] = {
+            "gan_a2b": self.against_b.generator(self.d_b, out.fake_b),
+            "gan_b2a": self.against_a.generator(self.d_a, out.fake_a),
+            "cycle_a": distance(c.lambda_cycle * l1(out.again_a, a)),  # Eq. 2
+            "cycle_b": distance(c.lambda_cycle * l1(out.again_b, b)),
+        }
+        if out.same_a is not None and out.same_b is not None:
+            terms["identity_a"] = distance(c.lambda_identity * c.lambda_cycle * l1(out.same_a, a))  # Sec. 5.2
+            terms["identity_b"] = distance(c.lambda_identity * c.lambda_cycle * l1(out.same_b, b))
+        return terms
 
-        fake_a = self.pool_a.exchange(fake_a, iteration.uniform("pool_a", (2,)))
-        fake_b = self.pool_b.exchange(fake_b, iteration.uniform("pool_b", (2,)))
-        on_a, on_fake_a = apply_to_each(self.d_a, a, fake_a)
-        on_b, on_fake_b = apply_to_each(self.d_b, b, fake_b)
-        mixing_a, mixing_b = iteration.uniform("mixing_a"), iteration.uniform("mixing_b")
-        yield Update("discriminators", {
-            "d_a_real": half * objective.real(on_a),
-            "d_a_fake": half * objective.fake(on_fake_a),
-            **penalties("d_a", self.d_a, a, fake_a, mixing_a, c.adversarial),
-            "d_b_real": half * objective.real(on_b),
-            "d_b_fake": half * objective.fake(on_fake_b),
-            **penalties("d_b", self.d_b, b, fake_b, mixing_b, c.adversarial),
-        })  # fmt: skip
+    def discriminator_terms(self, batch: Batch, out: Translated, iteration: Iteration) -> dict[str, Term | Tensor]:
+        """What both discriminators minimise, by name."""
+        a, b = batch
+        fake_a = self.pool_a.exchange(out.fake_a, iteration.uniform("pool_a", (2,)))
+        fake_b = self.pool_b.exchange(out.fake_b, iteration.uniform("pool_b", (2,)))
+        return {
+            **self.against_a.discriminator(self.d_a, iteration, real=a, fake=fake_a),
+            **self.against_b.discriminator(self.d_b, iteration, real=b, fake=fake_b),
+        }
 
     def groups(self) -> dict[str, list[nn.Module]]:
         """Both generators take one step together, and so do both discriminators."""

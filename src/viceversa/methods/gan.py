@@ -3,14 +3,13 @@
 Goodfellow et al.: Generative Adversarial Nets. NeurIPS 2014, arXiv 1406.2661.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from viceversa.losses import OBJECTIVES
-from viceversa.methods.base import Batch, Iteration, Update
-from viceversa.methods.noise import LatentSettings, NoiseConfig, NoiseMethod, Objective, noise
+import torch
+
+from viceversa.methods.noise import LatentSettings, NoiseConfig, NoiseMethod, Objective
 from viceversa.methods.settings import check_at_least
-from viceversa.networks import MaxoutConfig, MaxoutDiscriminator, MLPGenerator, MLPGeneratorConfig, apply_to_each
+from viceversa.networks import MaxoutConfig, MaxoutDiscriminator, MLPGenerator, MLPGeneratorConfig
 from viceversa.networks.layers import Initialisation
 
 
@@ -48,20 +47,20 @@ class GANConfig(NoiseConfig):
 
 
 class GAN(NoiseMethod):
-    """A generator and a discriminator of fully connected layers."""
+    """A generator and a discriminator of fully connected layers, which take turns (Algorithm 1 with k = 1)."""
 
     name = "gan"
     paper = "Goodfellow et al. 2014, arXiv 1406.2661"
     Config = GANConfig
+    layout_on_cpu = torch.contiguous_format
 
-    def __init__(self, config: GANConfig):
-        super().__init__(config)
-        c, data = config.networks, config.data
-        channels, size_px = data.channels or 1, data.size_px
+    def make_networks(self, channels: int, size_px: int) -> None:
+        """Generator and discriminator of fully connected layers."""
+        c, latents = self.config.networks, self.config.latents
         self.g = MLPGenerator(
             MLPGeneratorConfig(
-                latent=config.latents.latent,
-                prior=config.latents.prior,
+                latent=latents.latent,
+                prior=latents.prior,
                 out_channels=channels,
                 size_px=size_px,
                 width=c.width,
@@ -78,12 +77,3 @@ class GAN(NoiseMethod):
                 dropout=c.dropout,
             )
         )
-
-    def step(self, batch: Batch, iteration: Iteration) -> Iterator[Update]:
-        """The discriminator first, then the generator (Algorithm 1 with k = 1)."""
-        real, _ = batch
-        objective = OBJECTIVES[self.config.objective]
-        fake = self.g(noise(self.g.config, iteration, real))
-        on_real, on_fake = apply_to_each(self.d, real, fake.detach())
-        yield Update("discriminator", {"d_real": objective.real(on_real), "d_fake": objective.fake(on_fake)})
-        yield Update("generator", {"gan": objective.generator(self.d(fake))})

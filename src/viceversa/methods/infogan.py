@@ -5,7 +5,6 @@ NeurIPS 2016, arXiv 1606.03657.
 """
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,12 +13,14 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from viceversa.errors import ConfigError
-from viceversa.losses import OBJECTIVES, gaussian_nll, precise
-from viceversa.methods.base import Batch, Iteration, Method, Preview, Update
+from viceversa.losses import Term, gaussian_nll, precise
+from viceversa.methods.base import Batch, Iteration, Preview
 from viceversa.methods.noise import (
     ConvolutionalConfig,
     LatentSettings,
+    Made,
     NoiseConfig,
+    NoiseMethod,
     Objective,
     draw_codes,
     draw_labels,
@@ -113,17 +114,16 @@ def _sampled(pictures: Tensor, places: Tensor) -> Tensor:
     return found.view_as(pictures)
 
 
-class InfoGAN(Method):
+class InfoGAN(NoiseMethod):
     """A generator, a discriminator, and Q, which reads the codes from the discriminator's trunk (Sec. 6)."""
 
     name = "infogan"
     paper = "Chen et al. 2016, arXiv 1606.03657"
     Config = InfoGANConfig
-    layout_on_cpu = torch.channels_last  # a tenth faster with batch norm
 
-    def __init__(self, config: InfoGANConfig):
-        super().__init__(config)
-        c, channels, size_px = config, config.data.channels or 3, config.data.size_px
+    def make_networks(self, channels: int, size_px: int) -> None:
+        """DCGAN's networks, with the codes among the generator's inputs, and Q."""
+        c = self.config
         self.g = c.networks.make_generator(c.latents, channels, size_px, classes=c.categories, codes=c.codes)
         self.d = c.networks.make_discriminator(channels, size_px)
         batch_norm = [nn.BatchNorm1d(c.q_width)] if c.networks.discriminator_norm == "batch" else []
@@ -134,32 +134,30 @@ class InfoGAN(Method):
             nn.Linear(c.q_width, c.categories + 2 * c.codes),  # logits, then means and log variances
         )
 
-    def step(self, batch: Batch, iteration: Iteration) -> Iterator[Update]:
-        """The discriminator with Q first, then the generator: both are to raise the information (Eq. 6)."""
-        real, _ = batch
-        c: InfoGANConfig = self.config
-        objective, space = OBJECTIVES[c.objective], self.g.config
-        labels, codes = draw_labels(iteration, c.categories), draw_codes(iteration, c.codes, real)
-        fake = self.g(space.join(noise(space, iteration, real), labels, codes))
+    def make(self, batch: Batch, iteration: Iteration) -> Made:
+        """Images of codes that are drawn."""
+        c, space = self.config, self.g.config
+        labels, codes = draw_labels(iteration, c.categories), draw_codes(iteration, c.codes, batch[0])
+        return Made(self.g(space.join(noise(space, iteration, batch[0]), labels, codes)), labels, codes)
 
-        of_real, of_fake, *of_askew = apply_to_each(self.d.trunk, real, *self._views(fake.detach(), iteration))
-        yield Update("discriminator", {
-            "d_real": objective.real(self.d.head(of_real)),
-            "d_fake": objective.fake(self.d.head(of_fake)),
-            **self._information("q", of_fake, *of_askew, labels=labels, codes=codes),
-        })  # fmt: skip
+    def discriminator_terms(self, batch: Batch, made: Made, iteration: Iteration) -> dict[str, Term | Tensor]:
+        """What the discriminator and Q minimise, by name: both sides are to raise the information (Eq. 6)."""
+        views = self._views(made.fake.detach(), iteration)
+        of_real, of_fake, *of_askew = apply_to_each(self.d.trunk, batch[0], *views)
+        answers = self.against.losses(self.d.head(of_real), fake=self.d.head(of_fake))
+        return {**answers, **self._information("q", made, of_fake, *of_askew)}
 
-        of_fake, *of_askew = apply_to_each(self.d.trunk, *self._views(fake, iteration))
-        yield Update("generator", {
-            "gan": objective.generator(self.d.head(of_fake)),
-            **self._information("g", of_fake, *of_askew, labels=labels, codes=codes),
-        })  # fmt: skip
+    def generator_terms(self, batch: Batch, made: Made, iteration: Iteration) -> dict[str, Term | Tensor]:
+        """What the generator minimises, by name."""
+        of_fake, *of_askew = apply_to_each(self.d.trunk, *self._views(made.fake, iteration))
+        gan = self.against.generator(self.d.head, of_fake)
+        return {"gan": gan, **self._information("g", made, of_fake, *of_askew)}
 
     def _views(self, fake: Tensor, iteration: Iteration) -> tuple[Tensor, ...]:
         """What Q looks at: the pictures, and if asked for the same askew."""
         return (fake, askew(fake, iteration.uniform("askew", (6,)))) if self.config.augment_q else (fake,)
 
-    def _information(self, name: str, *features: Tensor, labels: Tensor, codes: Tensor) -> dict[str, Tensor]:
+    def _information(self, name: str, made: Made, *features: Tensor) -> dict[str, Term]:
         """The negative of the bound on the mutual information, without its constant entropy (Eq. 4).
 
         The continuous codes are read from the first of the views, the categorical one from the last.
@@ -167,19 +165,14 @@ class InfoGAN(Method):
         c: InfoGANConfig = self.config
         parts = [precise(self.q(of_view)).split([c.categories, c.codes, c.codes], dim=1) for of_view in features]
         (_, means, log_variances), (logits, _, _) = parts[0], parts[-1]
-        terms = {f"{name}_categorical": c.lambda_categorical * F.cross_entropy(logits, labels)}
+        values = {"categorical": c.lambda_categorical * F.cross_entropy(logits, made.labels)}
         if c.codes:
-            nll = gaussian_nll(codes, means, log_variances)
-            terms[f"{name}_continuous"] = c.lambda_continuous * nll
-        return terms
+            values["continuous"] = c.lambda_continuous * gaussian_nll(made.codes, means, log_variances)
+        return {f"{name}_{code}": Term(value, "information") for code, value in values.items()}
 
     def groups(self) -> dict[str, list[nn.Module]]:
         """Q shares the discriminator's trunk and is trained with it."""
         return {"discriminator": [self.d, self.q], "generator": [self.g]}
-
-    def generators(self) -> dict[str, nn.Module]:
-        """From noise and codes to the one domain that there is."""
-        return {"z2a": self.g}
 
     def class_names(self, pictures: Any) -> tuple[str, ...]:
         """The values of the categorical code, which nobody has named."""

@@ -1,8 +1,8 @@
-"""The penalties on a discriminator's slope that the translation methods can be asked for; neither paper has one."""
+"""What is added to a discriminator's loss to keep it stable: the penalties on its slope, for every method."""
 
 from torch import Tensor, nn
 
-from viceversa.losses import gradient_penalty, r1_penalty
+from viceversa.losses import Term, gradient_penalty, r1_penalty
 from viceversa.methods.settings import AdversarialConfig
 
 
@@ -13,7 +13,7 @@ def penalties(
     fake: Tensor,
     mixing: Tensor,
     settings: AdversarialConfig,
-) -> dict[str, Tensor]:
+) -> dict[str, Term]:
     """What ``settings`` add to a discriminator's loss, as terms called after ``name``; nothing by default.
 
     Args:
@@ -24,10 +24,11 @@ def penalties(
         mixing: ``(N,)`` in [0, 1], for the gradient penalty.
         settings: Which penalties, and their weights.
     """
-    weight, terms = settings.discriminator_weight, dict[str, Tensor]()
+    weight, terms = settings.discriminator_weight, dict[str, Term]()
     if settings.objective == "wgan-gp":
         penalty = gradient_penalty(discriminator, real, fake, mixing)
-        terms[f"{name}_penalty"] = weight * settings.lambda_gradient_penalty * penalty
+        terms[f"{name}_penalty"] = Term(weight * settings.lambda_gradient_penalty * penalty, "penalty", name)
     if settings.r1_gamma:
-        terms[f"{name}_r1"] = weight * settings.r1_gamma * r1_penalty(discriminator, real)
+        value = weight * settings.r1_gamma * r1_penalty(discriminator, real)
+        terms[f"{name}_r1"] = Term(value, "penalty", name)
     return terms

@@ -10,15 +10,14 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from viceversa.data.sources import PairedData
 from viceversa.errors import ConfigError
-from viceversa.losses import OBJECTIVES, l1
+from viceversa.losses import Term, distance, l1
+from viceversa.methods.adversary import Adversary
 from viceversa.methods.base import Batch, Iteration, Method, MethodConfig, Preview, Update
-from viceversa.methods.penalties import penalties
 from viceversa.methods.settings import AdversarialConfig, NetworksConfig
-from viceversa.networks import apply_to_each
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,27 +63,27 @@ class Pix2Pix(Method):
         channels_in, channels_out = data.channels
         self.g = networks.make_generator(channels_in, channels_out, data.size_px)
         self.d = networks.make_discriminator(channels_in + channels_out, data.size_px)
+        self.against = Adversary("d", config.adversarial)
 
     def step(self, batch: Batch, iteration: Iteration) -> Iterator[Update]:
         """The discriminator first, then the generator (Sec. 3.3)."""
+        fake = self.g(batch[0])
+        yield Update("discriminator", self.discriminator_terms(batch, fake, iteration))
+        yield Update("generator", self.generator_terms(batch, fake, iteration))
+
+    def discriminator_terms(self, batch: Batch, fake: Tensor, iteration: Iteration) -> dict[str, Term | Tensor]:
+        """What the discriminator minimises, by name; it sees input and output together (Eq. 1)."""
         x, y = batch
-        c: Pix2PixConfig = self.config
-        objective, half = OBJECTIVES[c.adversarial.objective], c.adversarial.discriminator_weight  # Sec. 3.3
+        real, fake = torch.cat([x, y], 1), torch.cat([x, fake.detach()], 1)
+        return {**self.against.discriminator(self.d, iteration, real=real, fake=fake)}
 
-        fake = self.g(x)
-        real_pair, fake_pair = torch.cat([x, y], 1), torch.cat([x, fake], 1)  # D is conditional: Eq. 1
-        on_real, on_fake = apply_to_each(self.d, real_pair, fake_pair.detach())
-        mixing = iteration.uniform("mixing")
-        yield Update("discriminator", {
-            "d_real": half * objective.real(on_real),
-            "d_fake": half * objective.fake(on_fake),
-            **penalties("d", self.d, real_pair, fake_pair.detach(), mixing, c.adversarial),
-        })  # fmt: skip
-
-        yield Update("generator", {
-            "gan": objective.generator(self.d(fake_pair)),
-            "l1": c.lambda_l1 * l1(fake, y),  # Eq. 3
-        })  # fmt: skip
+    def generator_terms(self, batch: Batch, fake: Tensor, iteration: Iteration) -> dict[str, Term | Tensor]:
+        """What the generator minimises, by name."""
+        x, y = batch
+        return {
+            "gan": self.against.generator(self.d, torch.cat([x, fake], 1)),
+            "l1": distance(self.config.lambda_l1 * l1(fake, y)),  # Eq. 3
+        }
 
     def groups(self) -> dict[str, list[nn.Module]]:
         """One network a group."""

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from viceversa.data.labelled import LabelledData
 from viceversa.data.single import require_classes
-from viceversa.losses import precise
+from viceversa.losses import Term, precise
 from viceversa.methods.base import Batch, Iteration, Method, MethodConfig, Preview, Update
 from viceversa.methods.settings import AdamConfig, ScheduleConfig, check_at_least
 from viceversa.networks import vgg_file
@@ -84,7 +84,7 @@ class VGG(Method):
             pictures = pictures[torch.arange(len(turns), device=turns.device), turns]
             labels = labels.clamp(max=self.classes - 1) * self.turns + turns
         logits = precise(self.network(pictures))
-        yield Update("network", {"cross_entropy": F.cross_entropy(logits, labels)})
+        yield Update("network", {"cross_entropy": Term(F.cross_entropy(logits, labels), "classification")})
 
     def groups(self) -> dict[str, list[nn.Module]]:
         """One network, one group."""

@@ -2,11 +2,10 @@
 
 import math
 import re
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import Any
 
-from viceversa.training import terms as kinds
-from viceversa.training.record import KEPT_BY, RunRecord, mapping, number, series
+from viceversa.training.record import KEPT_BY, Curves, Losses, RunRecord, mapping, number, series
 
 _NO_CHART = ("judge_accuracy",)  # always the same
 _METRIC_TITLES = {
@@ -26,59 +25,53 @@ _DIRECTION = re.compile(r"_(a2b|b2a)$")
 _OWN_RATE = re.compile(r"^(\w+)_learning_rate$")
 _MOST_POINTS = 1000
 
-_Curves = dict[str, list[float | None]]
-
 
 def charts(record: RunRecord) -> list[dict[str, Any]]:
     """The charts of a run, for the script of the page: title, images seen, curves; at most 1000 points a curve."""
-    images, terms = series(record.lines, "losses")
-    seen, metrics = series(record.lines, "metrics")
-    title, game, dashed = _game(terms)
+    terms = record.losses
+    game_title, game, dashed = _game(terms)
     parts_title, parts = _parts(terms)
+    of_losses = {
+        "Distances between pictures": terms.of("distance"),
+        "Information in the codes: how surely they are read back (lower: surer)": terms.of("information"),
+        "Cross-entropy of the classes (lower is better)": terms.of("classification"),
+        "Other losses": terms.of("other"),
+        parts_title: parts,
+    }
     made = [
-        _chart(title, images, game, dashed=dashed),
-        _chart("Distances between pictures", images, _of(terms, kinds.is_distance)),
-        _chart(
-            "Information in the codes: how surely they are read back (lower: surer)",
-            images,
-            _of(terms, kinds.is_information),
-        ),
-        _chart("Cross-entropy of the classes (lower is better)", images, _of(terms, kinds.is_cross_entropy)),
-        _chart(parts_title, images, parts),
+        _chart(game_title, terms.images, game, dashed=dashed),
+        *(_chart(title, terms.images, curves) for title, curves in of_losses.items()),
+        *_charts_of_each("Logged", *series(record.lines, "scalars")),
         _chart("Learning rate", *_learning_rates(record), smooth=False),
         _chart("Images per second", *_curve(record.timing, "images_per_second", "images/s")),
-        *_metric_charts(seen, metrics),
+        *_charts_of_each("Metric", *series(record.lines, "metrics")),
     ]
     return [chart for chart in made if chart["curves"] and len(chart["images"]) > 1]
 
 
-def _of(terms: _Curves, kind: Callable[[str], bool]) -> _Curves:
-    return {name: values for name, values in terms.items() if kind(name)}
-
-
-def _game(terms: _Curves) -> tuple[str, _Curves, Container[str]]:
-    """Title, curves and dashed ones of the chart on top: who wins, or how far a critic says the two heaps are apart."""
-    if critics := kinds.critics(terms):
-        owned = kinds.owners(terms)
-        estimates: _Curves = {
-            f"-({' + '.join(owned[owner])})": [None if value is None else -value for value in values]
-            for owner, values in critics.items()
+def _game(terms: Losses) -> tuple[str, Curves, Container[str]]:
+    """Title, curves and dashed ones of the chart on top: who wins, or how far a critic says both sides are apart."""
+    if parts := terms.parts("critic"):
+        estimates: Curves = {
+            f"-({' + '.join(parts[critic])})": [None if value is None else -value for value in values]
+            for critic, values in terms.sums("critic").items()
         }
         return "The critic's estimate of the distance from real pictures (to fall)", estimates, ()
-    whole = kinds.discriminators(terms)
-    return "Generators against discriminators", {**_of(terms, kinds.is_generator), **whole}, whole
+    sums = terms.sums("discriminator")
+    return "Generators against discriminators", {**terms.of("adversarial"), **sums}, sums
 
 
-def _parts(terms: _Curves) -> tuple[str, _Curves]:
+def _parts(terms: Losses) -> tuple[str, Curves]:
     """Title and curves of the chart of single terms."""
-    if kinds.critics(terms):  # whose level means nothing, so the generator's share, which has the same, is among them
-        both = _of(terms, lambda name: kinds.is_generator(name) or kinds.is_discriminator(name))
+    if terms.of("critic"):  # whose level means nothing, so the generator's share, which has the same, is among them
+        both = terms.of("adversarial", "critic", "discriminator", "penalty")
         return "Critic and generator, term by term (levels mean nothing)", both
-    whole = kinds.discriminators(terms)
-    return "Discriminators, term by term", _of(terms, lambda name: kinds.is_discriminator(name) and name not in whole)
+    sums = terms.sums("discriminator")
+    parts = terms.of("discriminator", "penalty")
+    return "Discriminators, term by term", {name: values for name, values in parts.items() if name not in sums}
 
 
-def _learning_rates(record: RunRecord) -> tuple[list[float], _Curves]:
+def _learning_rates(record: RunRecord) -> tuple[list[float], Curves]:
     """The logged rate, and those that a group has for itself."""
     rated = [line for line in record.lines if "learning_rate" in line]
     images, curves = _curve(rated, "learning_rate", "learning rate")
@@ -103,23 +96,22 @@ def _shares_of_the_rate(record: RunRecord) -> dict[str, float]:
     return {group: own / base for group, own in given.items() if own is not None and base}
 
 
-def _metric_charts(images: list[float], metrics: Mapping[str, Sequence[float | None]]) -> list[dict[str, Any]]:
-    """One for each metric, with a curve for each direction."""
-    grouped: dict[str, dict[str, Sequence[float | None]]] = {}
-    for name, values in metrics.items():
+def _charts_of_each(what: str, images: list[float], curves: Curves) -> list[dict[str, Any]]:
+    """A chart for each name, with a curve for each direction."""
+    grouped: dict[str, Curves] = {}
+    for name, values in curves.items():
         if name not in _NO_CHART:
             grouped.setdefault(_DIRECTION.sub("", name), {})[name] = values
     made: list[dict[str, Any]] = []
-    for stem, curves in grouped.items():
-        rows = [row for row in range(len(images)) if any(values[row] is not None for values in curves.values())]
-        there = {name: [values[row] for row in rows] for name, values in curves.items()}
-        made.append(
-            _chart(_METRIC_TITLES.get(stem, f"Metric: {stem}"), [images[row] for row in rows], there, smooth=False)
-        )
+    for stem, group in grouped.items():
+        rows = [row for row in range(len(images)) if any(values[row] is not None for values in group.values())]
+        there = {name: [values[row] for row in rows] for name, values in group.items()}
+        title = _METRIC_TITLES.get(stem, f"{what}: {stem}")
+        made.append(_chart(title, [images[row] for row in rows], there, smooth=what == "Logged"))
     return made
 
 
-def _curve(lines: Iterable[Mapping[str, Any]], key: str, name: str) -> tuple[list[float], _Curves]:
+def _curve(lines: Iterable[Mapping[str, Any]], key: str, name: str) -> tuple[list[float], Curves]:
     lines = list(lines)
     return [float(line["images"]) for line in lines], {name: [number(line.get(key)) for line in lines]}
 

@@ -3,8 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from viceversa.training import terms as kinds
-from viceversa.training.record import mapping, number, series
+from viceversa.training.record import losses, mapping, number, series
 
 _TROUBLE_LINES = 10
 _NEAR_ZERO = 0.02
@@ -13,17 +12,20 @@ _COLLAPSED = 0.3  # of the distance that pictures should have
 _EARLY_IMAGES = 10_000  # until then outputs may well be alike still
 
 
-def findings(lines: Sequence[Mapping[str, Any]], total_images: int = 0) -> list[str]:
+def findings(
+    lines: Sequence[Mapping[str, Any]], total_images: int = 0, kinds: Mapping[str, Any] | None = None
+) -> list[str]:
     """Trouble that the lines of metrics.jsonl show, each in words with a remedy.
 
     Args:
         lines: The log.
         total_images: How many images are to be seen; 0 where nobody said.
+        kinds: The kinds of loss terms, as summary.json has them.
     """
     logged = [line for line in lines if mapping(line.get("losses"))]
-    _, terms = series(logged, "losses")
+    terms = losses(logged, kinds or {})
     found: list[str] = []
-    for name in terms:
+    for name in terms.curves:
         broken = next(
             (line for line in logged if name in line["losses"] and number(line["losses"][name]) is None), None
         )
@@ -35,17 +37,16 @@ def findings(lines: Sequence[Mapping[str, Any]], total_images: int = 0) -> list[
     found += _alike(lines, total_images)
     if len(logged) < _TROUBLE_LINES:
         return found
-    critics = kinds.critics(terms)
-    for name, values in kinds.discriminators(terms).items():
+    for name, values in terms.sums("discriminator").items():
         last = _last_fifth(values)
-        if last and name not in critics and all(0 <= value < _NEAR_ZERO for value in last):
+        if last and all(0 <= value < _NEAR_ZERO for value in last):
             found.append(
                 f"The discriminator wins: {name} stayed below {_NEAR_ZERO} in the last fifth of the log, so the "
                 "generator has little left to learn from. Use more pictures, or a discriminator of fewer layers or "
                 "less width."
             )
-    for name, values in terms.items():
-        if (kinds.is_distance(name) or kinds.is_cross_entropy(name)) and (times := _growth(values)) > _GROWN:
+    for name, values in terms.of("distance", "classification").items():
+        if (times := _growth(values)) > _GROWN:
             found.append(
                 f"Training drifts apart: {name} is now {times:.1f} times its lowest level. Take an earlier checkpoint, "
                 "and train with a lower learning rate."

@@ -36,15 +36,18 @@ class MetricsLog:
         learning_rate: float,
         losses: Mapping[str, float],
         learning_rates: Mapping[str, float] | None = None,
+        scalars: Mapping[str, float] | None = None,
     ) -> None:
         """Log the means of the loss terms since the line before; only numbers that a resumed run repeats exactly.
 
-        ``learning_rates`` are those of all groups, where they are not all ``learning_rate``.
+        ``learning_rates`` are those of all groups, where they are not all ``learning_rate``; ``scalars`` is what the
+        method logs besides losses.
         """
         line: dict[str, Any] = {"images": int(images), "epoch": epoch, "learning_rate": learning_rate}
         if learning_rates:
             line["learning_rates"] = dict(learning_rates)
-        _append(self._metrics, {**line, "losses": dict(losses)})
+        more = {"scalars": dict(scalars)} if scalars else {}
+        _append(self._metrics, {**line, "losses": dict(losses), **more})
 
     def metrics(self, images: int, metrics: Mapping[str, float]) -> None:
         """Log what an evaluation measured."""

@@ -53,10 +53,10 @@ class Loggers:
         for logger in self._loggers:
             logger.scalars(images, values)
 
-    def picture(self, images: int, picture: NDArray[np.uint8]) -> None:
+    def picture(self, images: int, picture: NDArray[np.uint8], name: str = "samples") -> None:
         """A sample sheet, uint8 ``(H, W, C)``."""
         for logger in self._loggers:
-            logger.picture(images, picture)
+            logger.picture(images, picture, name)
 
 
 class WeightsAndBiases:

@@ -2,17 +2,59 @@
 
 import json
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar, get_args
 
+from viceversa.losses import Kind
 from viceversa.training.log import METRICS_FILE, TIMING_FILE
 
 T = TypeVar("T")
+Curves: TypeAlias = dict[str, list[float | None]]
 
 KEPT_BY = "evaluation_error"
 """The metric by which the best translator of a run is chosen: the lowest."""
+
+
+_FORMERLY: dict[str, Kind] = {
+    r"()gan(_a2b|_b2a)?": "adversarial",
+    r"(d(?:_[ab])?)(_real|_fake|_smoothed)?": "discriminator",
+    r"(d(?:_[ab])?)(_penalty|_r1)": "penalty",
+    r"()[qg]_(categorical|continuous)": "information",
+    r"()cross_entropy": "classification",
+    r"().*": "distance",
+}
+"""The kinds of loss terms of runs from before kinds were written down, by their names; first what they are part of."""
+
+
+@dataclass(frozen=True)
+class Losses:
+    """The curves of a run's loss terms, with the kinds of the terms."""
+
+    images: list[float]
+    curves: Curves
+    kinds: dict[str, tuple[str, str]]
+
+    def of(self, *kinds: Kind) -> Curves:
+        """The terms of some kinds, in order."""
+        return {name: values for name, values in self.curves.items() if self.kinds[name][0] in kinds}
+
+    def parts(self, kind: Kind) -> dict[str, list[str]]:
+        """The terms of each discriminator, or of each critic: ``{"d_a": ["d_a_real", "d_a_fake"]}``."""
+        found: dict[str, list[str]] = {}
+        for name in self.of(kind):
+            found.setdefault(self.kinds[name][1] or name, []).append(name)
+        return found
+
+    def sums(self, kind: Kind) -> Curves:
+        """What each discriminator, or each critic, loses in all, without penalties."""
+        found: Curves = {}
+        for owner, names in self.parts(kind).items():
+            rows = zip(*(self.curves[name] for name in names), strict=True)
+            found[owner] = [None if None in row else sum(value or 0 for value in row) for row in rows]
+        return found
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +87,11 @@ class RunRecord:
     def finished(self) -> bool:
         """Whether all images have been seen, or --patience has ended it."""
         return 0 < self.total_images <= self.images or bool(self.summary.get("ended_early"))
+
+    @property
+    def losses(self) -> Losses:
+        """The loss terms, by the kinds that the run wrote down."""
+        return losses(self.lines, mapping(self.summary.get("terms")))
 
     @property
     def rest_seconds(self) -> float | None:
@@ -96,12 +143,30 @@ def items(value: Any) -> list[Any]:
     return value if isinstance(value, list) else []
 
 
-def series(lines: Iterable[Mapping[str, Any]], key: str) -> tuple[list[float], dict[str, list[float | None]]]:
+def series(lines: Iterable[Mapping[str, Any]], key: str) -> tuple[list[float], Curves]:
     """Images seen, and the values of each name in the object under ``key``; None where a name has no number."""
     chosen = [line for line in lines if mapping(line.get(key))]
     names = dict.fromkeys(name for line in chosen for name in line[key])
     images = [float(line["images"]) for line in chosen]
     return images, {name: [number(line[key].get(name)) for line in chosen] for name in names}
+
+
+def losses(lines: Iterable[Mapping[str, Any]], told: Mapping[str, Any]) -> Losses:
+    """The loss terms in the lines of a log, by the kinds that are told; by their names where none are."""
+    images, curves = series(lines, "losses")
+    kinds = {name: _kind(mapping(told.get(name)), name) for name in curves}
+    # Formerly nobody told critics: no discriminator's loss is below 0, and a critic's soon is.
+    critics = {kinds[name][1] for name in curves if any(value is not None and value < 0 for value in curves[name])}
+    for name, (kind, of) in kinds.items():
+        if kind == "discriminator" and name not in told and of in critics:
+            kinds[name] = "critic", of
+    return Losses(images, curves, kinds)
+
+
+def _kind(told: Mapping[str, Any], name: str) -> tuple[str, str]:
+    if told.get("kind") in get_args(Kind):
+        return told["kind"], str(told.get("of", ""))
+    return next((kind, match[1]) for form, kind in _FORMERLY.items() if (match := re.fullmatch(form, name, re.S)))
 
 
 def thin_evenly(items: Sequence[T], most: int) -> list[T]:

@@ -51,6 +51,7 @@ def write_report(run: Path) -> Path:
         "samples": pictures,
         "renewSeconds": _RENEW_SECONDS if live else 0,
     }
+    found = findings(record.lines, record.total_images, mapping(record.summary.get("terms")))
     style, script = _asset("report.css"), _asset("report.js")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     parts = {
@@ -63,7 +64,7 @@ def write_report(run: Path) -> Path:
         "script": script,
         "data": _json_for_html(data),
         "header": _header(record, live),
-        "findings": "".join(f"<li>{escape(text)}</li>" for text in findings(record.lines, record.total_images)),
+        "findings": "".join(f"<li>{escape(text)}</li>" for text in found),
         "samples_of": escape(_samples_of(record)),
         "samples_hidden": "" if pictures else "hidden",
         "charts_hidden": "" if data["charts"] else "hidden",

@@ -3,7 +3,9 @@
 import dataclasses
 import functools
 import json
+import re
 import time
+from collections.abc import Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +21,7 @@ from viceversa.data.sources import values_of
 from viceversa.errors import ViceversaError
 from viceversa.evaluation.diversity import diversity
 from viceversa.inference.folder import save_translator
+from viceversa.losses import Kind
 from viceversa.naming import json_bytes
 from viceversa.training import checkpoint, guards, initial, lock, loggers, machine, summary
 from viceversa.training.bar import ProgressBar
@@ -26,7 +29,7 @@ from viceversa.training.evaluating import Evaluator, without_improvement
 from viceversa.training.log import MetricsLog, replace_file
 from viceversa.training.opening import open_pictures
 from viceversa.training.report import write_report
-from viceversa.training.trainer import Trainer
+from viceversa.training.trainer import SCALARS, Trainer
 from viceversa.training.units import duration, peak_memory_bytes, size
 
 _REPORT_SECONDS = 60
@@ -135,6 +138,7 @@ class Session:
         # Closer together at the start, where pictures change fastest.
         self.sample_points = [max(1, round(total * (k / config.samples) ** 2)) for k in range(1, config.samples + 1)]
         self.seconds_before, self.started, self.first_image = seconds, time.monotonic(), seen
+        trainer.shows = self._sheet_is_due
         self.warm: tuple[float, int] | None = None
         """When the first iteration, which is slower than the others, was over, and the images seen by then."""
         self.foretold = self.ended_early = False
@@ -202,12 +206,12 @@ class Session:
             self._foretell(last=last)
         if not self.quiet and trainer.fabric.device.type == "cpu":
             self.bar.update(now, {name: float(v) for name, v in _latest(trainer).items()})
-        losses = trainer.take_means() if log_due else {}
+        means = trainer.take_means() if log_due else {}
         every = self.config.evaluate_every
         evaluate = every is not None and (last or now // every > before // every)
         with self.together.kept():
             if self.main:
-                self._write(losses, samples=any(before < point <= now for point in self.sample_points))
+                self._write(means, samples=self._sheet_is_due(now))
                 if evaluate:
                     self._evaluate()
         minutes = (time.monotonic() - self.saved_at) / 60
@@ -232,26 +236,34 @@ class Session:
         words = f" and {size(memory)} of memory" if memory else ""
         self._say(f"about {duration(seconds)} to go{words} (measured over the first {now - self.started:.0f} s)")
 
-    def _write(self, losses: dict[str, float], *, samples: bool) -> None:
+    def _sheet_is_due(self, images: int) -> bool:
+        """Whether a sample sheet is due after the iteration by which so many images have been seen."""
+        return any(images - self.trainer.images_per_step < point <= images for point in self.sample_points)
+
+    def _write(self, means: dict[str, float], *, samples: bool) -> None:
         """What the first process writes while training goes on."""
-        if losses:
-            self._write_log(losses)
+        if means:
+            self._write_log(means)
         if samples:
             self._write_samples()
         if samples or time.monotonic() - self.reported_at > _REPORT_SECONDS:
             self._report()
 
-    def _write_log(self, losses: dict[str, float]) -> None:
+    def _write_log(self, means: dict[str, float]) -> None:
         trainer = self.trainer
+        scalars = {name: value for name, value in means.items() if name.startswith(SCALARS)}
+        losses = {name: value for name, value in means.items() if name not in scalars}
+        self._remember(trainer.kinds)
         images = trainer.images_seen
         epoch, rates = images / self.pictures.epoch_images, trainer.learning_rates
         rate = next(iter(rates.values()))
         differing = rates if len(set(rates.values())) > 1 else {}
-        self.log.losses(images, epoch=epoch, learning_rate=rate, learning_rates=differing, losses=losses)
+        own = {name.removeprefix(SCALARS): value for name, value in scalars.items()}
+        self.log.losses(images, epoch=epoch, learning_rate=rate, learning_rates=differing, losses=losses, scalars=own)
         speed = (images - self.first_image) / max(time.monotonic() - self.started, 1e-9)
         memory = peak_memory_bytes(trainer.fabric.device.type)
         self.log.timing(images, seconds=self.seconds, images_per_second=speed, memory_bytes=memory)
-        scalars = {f"losses/{name}": value for name, value in losses.items()}
+        scalars |= {f"losses/{name}": value for name, value in losses.items()}
         scalars |= {f"learning_rates/{group}": value for group, value in differing.items()}
         self.loggers.scalars(images, {**scalars, "learning_rate": rate, "images_per_second": speed})
         self.bar.update(images, losses)
@@ -271,9 +283,21 @@ class Session:
         folder.mkdir(exist_ok=True)
         save(sheet, folder / f"{trainer.images_seen:08d}.jpg")
         self.loggers.picture(trainer.images_seen, sheet)
+        for name, shown in trainer.images.items():
+            shown_sheet = grid([list(to_uint8(shown))])
+            name = re.sub(r"[^\w.-]", "_", name)
+            save(shown_sheet, folder / f"{trainer.images_seen:08d}-{name}.jpg")
+            self.loggers.picture(trainer.images_seen, shown_sheet, name)
         self.loggers.scalars(trainer.images_seen, {"metrics/diversity": varied})
         if not self.summary["sample_columns"]:
             self.summary["sample_columns"] = list(preview.columns)
+            self._write_summary()
+
+    def _remember(self, kinds: Mapping[str, tuple[Kind, str]]) -> None:
+        """Write the kinds of loss terms to the summary as they come up: the report goes by them."""
+        known = self.summary["terms"]
+        if new := {name: {"kind": kind, "of": of} for name, (kind, of) in kinds.items() if name not in known}:
+            known |= new
             self._write_summary()
 
     def _evaluate(self) -> None:
@@ -344,4 +368,4 @@ class Session:
 
 
 def _latest(trainer: Trainer) -> dict[str, torch.Tensor]:
-    return {name: value / count for name, (value, count) in trainer.sums.items()}
+    return {name: value / count for name, (value, count) in trainer.sums.items() if not name.startswith(SCALARS)}

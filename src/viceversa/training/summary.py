@@ -5,6 +5,7 @@ from typing import Any
 
 from viceversa import sizes
 from viceversa.data.pictures import Pictures, told
+from viceversa.training.record import mapping
 from viceversa.training.trainer import Trainer
 from viceversa.training.units import count
 
@@ -40,6 +41,7 @@ def begun(trainer: Trainer, pictures: Pictures, where: str, former: dict[str, An
         "remarks": list(pictures.remarks),
         "skipped": [{"path": str(lost.path), "reason": lost.reason} for lost in pictures.skipped],
         "sample_columns": former.get("sample_columns", []),
+        "terms": mapping(former.get("terms")),
     }
 
 

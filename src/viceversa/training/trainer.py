@@ -14,8 +14,12 @@ from torch import Tensor, nn
 from viceversa import seeding
 from viceversa.config import TrainConfig
 from viceversa.errors import TrainingError
-from viceversa.methods import Batch, Iteration, Method
+from viceversa.losses import Kind, precise
+from viceversa.methods import Batch, Iteration, Method, Update
 from viceversa.training.ema import AveragedGenerators
+
+SCALARS = "scalars/"
+"""What the names of logged scalars begin with among the means; loss terms have their names alone."""
 
 
 class Pictures(Protocol):
@@ -60,7 +64,13 @@ class Trainer:
         self.batch_images = config.method.schedule.batch
         self.images_seen = 0
         self.sums: dict[str, Tensor] = {}
-        """``(2,)`` of each loss term since the last line of the log: its sum, and how many iterations had it."""
+        """``(2,)`` of each loss term and logged scalar since the last line of the log: its sum, and of how many."""
+        self.kinds: dict[str, tuple[Kind, str]] = {}
+        """Each loss term's kind, and what it is part of."""
+        self.shows: Callable[[int], bool] = lambda images: False
+        """Whether a sample sheet is due when so many images have been seen: what updates show is kept then alone."""
+        self.images: dict[str, Tensor] = {}
+        """What the last updates showed."""
 
     @property
     def images_per_step(self) -> int:
@@ -90,6 +100,7 @@ class Trainer:
         step, then all go on to the second.
         """
         runs = [(self.method.step(batch, iteration), iteration) for batch, iteration in batches]
+        self.images, shown = {}, self.shows(self.images_seen + self.images_per_step)
         for turn in itertools.count():
             groups = list[str | None]()
             for run, iteration in runs:
@@ -100,10 +111,12 @@ class Trainer:
                 groups.append(update and update.group)
                 if update is None:
                     continue
-                loss = torch.stack(list(update.terms.values())).sum() / len(runs)
+                loss = torch.stack(list(update.losses.values())).sum() / len(runs)
                 # Only the group's own weights get gradients: the others cost nothing.
                 self.fabric.backward(loss, inputs=self.parameters[update.group])
-                self._log(update.terms, len(runs))
+                self._log(update, len(runs))
+                if shown:
+                    self.images |= {name: image.detach() for name, image in update.images.items()}
             if len(set(groups)) > 1:
                 raise RuntimeError(
                     f"The parts of one iteration must yield the same updates in the same order; as update {turn + 1} "
@@ -138,18 +151,18 @@ class Trainer:
         Raises:
             TrainingError: With the term's name and what ``last_good`` says of the checkpoint to go back to.
         """
-        sums = [sums[0].float() for sums in self.sums.values()]
-        fine = not sums or bool(torch.isfinite(torch.stack(sums)).all())
+        losses = {name: sums[0].float() for name, sums in self.sums.items() if not name.startswith(SCALARS)}
+        fine = not losses or bool(torch.isfinite(torch.stack(list(losses.values()))).all())
         if not self.agree(not fine):  # all processes stop together
             return
-        bad = ", ".join(name for name, sums in self.sums.items() if not torch.isfinite(sums[0])) or "of another process"
+        bad = ", ".join(name for name, value in losses.items() if not torch.isfinite(value)) or "of another process"
         raise TrainingError(
             f"The loss {bad} is no longer a finite number after {self.images_seen} images; {last_good()}. "
             "Start anew with a smaller --learning-rate or --precision 32-true, in another --out."
         )
 
     def take_means(self) -> dict[str, float]:
-        """Each loss term's mean since the last call, over all processes; starts anew.
+        """Each loss term's and logged scalar's mean since the last call, over all processes; starts anew.
 
         Empty where no update was yielded: in all processes alike.
         """
@@ -185,11 +198,21 @@ class Trainer:
         place = Iteration(self.config.seed, positions.to(self.fabric.device), first, number, self.images_seen)
         return batch, place
 
-    def _log(self, terms: dict[str, Tensor], parts: int) -> None:
-        for name, value in terms.items():
+    def _log(self, update: Update, parts: int) -> None:
+        self.kinds |= update.kinds
+        for name, value in {**update.losses, **self._scalars(update)}.items():
             value = value.detach() / parts
             part = torch.stack([value, torch.full_like(value, 1 / parts)])
             self.sums[name] = self.sums[name] + part if name in self.sums else part
+
+    def _scalars(self, update: Update) -> dict[str, Tensor]:
+        """What an update logs besides losses, as scalars on the device; numbers do not wait for it."""
+        return {
+            SCALARS + name: precise(value).reshape(())
+            if isinstance(value, Tensor)
+            else torch.full((), float(value), device=self.fabric.device)
+            for name, value in update.log.items()
+        }
 
     def _mean(self, values: Tensor) -> Tensor:
         """The mean of ``values`` over all processes."""
