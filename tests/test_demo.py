@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from viceversa import demo, load
+from viceversa import load
 from viceversa.cli import main
 from viceversa.data import avatars
 from viceversa.evaluation.truth import measure
@@ -39,7 +39,7 @@ def test_the_demo_trains_measures_and_says_what_next(tmp_path, capsys, monkeypat
         check_result(np.asarray(Image.open(out / "result.png")), name, truth, outputs)
 
     before = (out / "metrics.jsonl").read_bytes()
-    assert main([*command, "3"]) == 0  # finished: measured again, not trained again, however long there is
+    assert main([*command, "0.02"]) == 0  # finished: measured again, not trained again
     assert (out / "metrics.jsonl").read_bytes() == before
     assert "what must change is" in capsys.readouterr().out
 
@@ -74,17 +74,3 @@ def test_portraits_of_another_seed_are_refused_with_both_ways_out(tmp_path, caps
     assert f"{tmp_path / 'demo-avatars'} holds something else than the portraits of --seed 1" in said
     assert said.endswith("Give that seed to go on with it, or another folder with --out.\n")
     assert not (tmp_path / "demo").exists()
-
-
-def test_a_demo_that_a_busy_machine_cut_short_says_so(tmp_path, capsys, monkeypatch):
-    """As if the machine had been so busy when it was measured that eight images were all that it seemed to afford.
-
-    One that takes its time does not say so: tests/test_privacy.py.
-    """
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setattr(demo, "_affordable", lambda config, seconds: 8)
-    assert main(["demo", "--out", str(tmp_path / "demo"), "--minutes", "5"]) == 0
-    shown = capsys.readouterr().out
-    assert "it saw only 8 images and had time left" in shown
-    assert f"demo --out {tmp_path / 'demo-again'}" in shown
-    assert f"translate {tmp_path / 'demo'} {tmp_path / 'demo-avatars' / 'testA'} --to b" in shown

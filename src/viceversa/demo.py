@@ -1,40 +1,31 @@
 """The demo: the main job on built-in portraits, small enough for a laptop, and measured against the truth."""
 
-import itertools
 import json
 import math
 import os
 import shlex
 import shutil
 import sys
-import time
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import torch
 
-from viceversa import methods
-from viceversa.config import TrainConfig, configure, read_config
+from viceversa.config import TrainConfig, configure
 from viceversa.data import avatars
 from viceversa.data.images import grid, save
-from viceversa.errors import ConfigError, DataError
+from viceversa.errors import ConfigError, DataError, check
 from viceversa.evaluation.truth import TruthReport, measure
 from viceversa.inference.translator import load
-from viceversa.training import machine
 from viceversa.training.log import replace_file
 from viceversa.training.report import write_report
 from viceversa.training.session import train
-from viceversa.training.trainer import Trainer
 
 SIZE_PX = 64
-_FEWEST, _MOST = 50, 8000
-_WARM = 3  # iterations that are not counted
-_HURRIED = 0.6  # of the time that was given
 _SIDES: tuple[tuple[Literal["A", "B"], Literal["a", "b"]], ...] = (("A", "b"), ("B", "a"))
 
 
-def recipe(out: Path, data: Path, *, images: int, seed: int) -> TrainConfig[Any]:
+def recipe(out: Path, data: Path, *, minutes: float, seed: int) -> TrainConfig[Any]:
     """Women <-> men at 64 px in minutes: small networks, U-Nets, since their skips keep what stays from the start."""
     return configure(
         "cyclegan",
@@ -44,7 +35,7 @@ def recipe(out: Path, data: Path, *, images: int, seed: int) -> TrainConfig[Any]
         name_b="men",
         size_px=SIZE_PX,
         load_size_px=SIZE_PX + 4,
-        images=images,
+        minutes=minutes,
         batch=2,
         generator="unet",
         levels=5,
@@ -60,7 +51,7 @@ def recipe(out: Path, data: Path, *, images: int, seed: int) -> TrainConfig[Any]
 
 
 def run_demo(out: Path, *, minutes: float, seed: int) -> int:
-    """Trains for about ``minutes``, measures against the truth, and says what came out and what to type next.
+    """Train for ``minutes``, measure against the truth, and say what came out and what to type next.
 
     Returns:
         The exit code: 0.
@@ -71,8 +62,7 @@ def run_demo(out: Path, *, minutes: float, seed: int) -> int:
     """
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         raise ConfigError("The demo runs in one process. Start it without torchrun.")
-    if not 0 < minutes < math.inf:
-        raise ConfigError(f"--minutes must be above 0; got {minutes}.")
+    check(0 < minutes < math.inf, f"--minutes must be above 0; got {minutes}.")
     data = out.with_name(f"{out.name}-avatars")
     print(f"Drawing portraits of women and men into {data} ...", flush=True)
     try:
@@ -82,47 +72,14 @@ def run_demo(out: Path, *, minutes: float, seed: int) -> int:
             f"{data} holds something else than the portraits of --seed {seed}: an earlier demo's of another seed, "
             "perhaps. Give that seed to go on with it, or another folder with --out."
         ) from None
-    former = out / "config.json"
-    fresh, started = not former.exists(), time.monotonic()
-    if not fresh:  # going on: as many images as were planned then
-        images = read_config(former, out).method.schedule.images or _FEWEST
-    else:
-        images = _affordable(recipe(out, data, images=_MOST, seed=seed), seconds=60 * minutes)
-    run = train(recipe(out, data, images=images, seed=seed))
+    run = train(recipe(out, data, minutes=minutes, seed=seed))
     if not run.finished:
         print("Stopped. The same command goes on.")
         return 0
-    hurried = fresh and images < _MOST and time.monotonic() - started < 60 * minutes * _HURRIED
     reports = _measure(out, data)
     print(_words(reports))
-    if hurried:
-        print(
-            f"\nThe machine was busy when its speed was measured, so it saw only {images:,} images and had time left. "
-            f"Once more, for a better one: {_program()} demo --out {out.with_name(f'{out.name}-again')}"
-        )
     print(_next_steps(out, data))
     return 0
-
-
-def _affordable(config: TrainConfig[Any], seconds: float) -> int:
-    """How many images can be trained on in ``seconds`` here: some iterations are tried on a throw-away copy."""
-    device = machine.choose_device(config.device)
-    fabric = machine.make_fabric(device, machine.choose_precision(config.precision, device))
-    pictures = config.method.data.open(config.seed, fabric.device)
-    trial = Trainer(config, methods.make(config.method, pictures, config.seed), pictures, fabric)
-    moments: list[float] = []
-
-    def after(trainer: Trainer) -> bool:
-        if device == "cuda":
-            torch.cuda.synchronize()
-        moments.append(time.monotonic())
-        return len(moments) > _WARM + 6 and moments[-1] - moments[_WARM] > min(3.0, seconds / 20)
-
-    trial.run(after)
-    taken = sorted(later - earlier for earlier, later in itertools.pairwise(moments[_WARM:]))
-    speed = trial.images_per_step / taken[len(taken) // 4]  # other work that comes and goes only makes steps longer
-    images = int(min(max(0.9 * seconds * speed, _FEWEST), _MOST))  # a tenth for samples, checkpoint and report
-    return images - images % config.method.schedule.batch
 
 
 def _measure(out: Path, data: Path) -> dict[str, TruthReport]:

@@ -8,7 +8,8 @@ from typing import Any
 from viceversa import methods
 from viceversa.errors import ConfigError
 
-_LENGTH = ("epochs", "images")
+LENGTH = ("epochs", "images", "minutes")
+"""The settings that say how long a run is."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,8 +25,8 @@ class Recipe:
     def combined(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """The recipe's settings under those ``given``; the length of training is replaced as a whole."""
         own = dict(self.settings)
-        if not given.keys().isdisjoint(_LENGTH):
-            own = {name: value for name, value in own.items() if name not in _LENGTH}
+        if not given.keys().isdisjoint(LENGTH):
+            own = {name: value for name, value in own.items() if name not in LENGTH}
         return {**own, **given}
 
 

@@ -19,7 +19,7 @@ def demo(arguments: list[str]) -> int:
 
         Args:
             out: Folder of the run. The same command goes on with a run that was stopped.
-            minutes: About how long to train.
+            minutes: How long to train; with more than before, a finished demo goes on.
             seed: Of the portraits and of the training.
         """
         from viceversa.allocator import keep_freed_memory

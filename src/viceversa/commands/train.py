@@ -29,7 +29,7 @@ _METHOD_USAGE = """Trains by {method.name} ({method.paper}){recipe}, or goes on 
 
 It needs --out and the pictures ({pictures}).
 
-Set first, if anything: --size, --images or --epochs, --batch."""
+Set first, if anything: --size, --minutes, --images or --epochs, --batch."""
 
 
 def train(arguments: list[str]) -> int:
@@ -52,7 +52,7 @@ def _train(arguments: list[str]) -> int:
     pictures = "--a and --b, or --data" if hasattr(method.Config().data, "a") else "--data, or --builtin"
     with_recipe = f" by the recipe {name}" if name in recipes.RECIPES else ""
     about = _METHOD_USAGE.format(method=method, pictures=pictures, recipe=with_recipe)
-    length = {option: None for option in ("epochs", "images") if _given(options, f"--{option}")}
+    length = {option: None for option in recipes.LENGTH if _given(options, f"--{option}")}
     own = {key: value for key, value in recipe.combined(length).items() if key not in length}
     defaults = configure(method.name, out="RUN", **own)
     parsed = call(f"train {name}", _flattened(defaults), [*_of_model(defaults, options), *options], about)

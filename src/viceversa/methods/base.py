@@ -61,6 +61,8 @@ class Iteration:
     """Iterations before this one: the same in all processes, for what is done every so many of them."""
     images: int = 0
     """Images seen before this iteration: the same in all processes, for phases of the training."""
+    progress: float = 0.0
+    """Share of the run before this iteration, 0 to 1: the same in all processes."""
 
     def uniform(self, stream: str, shape: tuple[int, ...] = ()) -> Tensor:
         """``(N, *shape)`` in [0, 1), the same numbers for the same sample in every run."""

@@ -90,7 +90,8 @@ class CartoonGANConfig(MethodConfig):
     lambda_content: float = 10.0
     """Weight of the content loss (Eq. 1)."""
     init_epochs: float = 10.0
-    """Passes over the data at the start in which the content loss alone is trained on (Sec. 3.3)."""
+    """Passes over the data at the start in which the content loss alone is trained on (Sec. 3.3); with --minutes at
+    most half of the time."""
     init_images: int | None = None
     """The same in pictures seen, instead of epochs."""
 
@@ -110,7 +111,7 @@ class CartoonGANConfig(MethodConfig):
         epoch = pictures.epoch_images
         images = self.init_images if self.init_images is not None else round(self.init_epochs * epoch)
         total = self.schedule.total_images(epoch)
-        if images >= total:
+        if self.schedule.minutes is None and images >= total:
             raise ConfigError(
                 f"The initialisation takes {images:,} images (an epoch has {epoch:,}) and the whole run is to see "
                 f"{total:,}: nothing but photographs would come out. Ask for fewer --init-epochs or more --images."
@@ -136,7 +137,8 @@ class CartoonGAN(Method):
     def step(self, batch: Batch, iteration: Iteration) -> Iterator[Update]:
         """At first the content alone; then the discriminator, and the generator on the same fakes."""
         fake = self.a2b(batch[0])
-        if iteration.images < (self.config.init_images or 0):
+        half = self.config.schedule.minutes is not None and iteration.progress >= 0.5
+        if iteration.images < (self.config.init_images or 0) and not half:
             yield Update("generator", {"content": self.content(batch, fake)})  # Sec. 3.3
             return
         yield Update("discriminator", self.discriminator_terms(batch, fake, iteration))

@@ -161,17 +161,20 @@ class ScheduleConfig:
     """Passes over the data set (its larger side)."""
     images: int | None = field(default=None, metadata=_MAY_DIFFER)
     """Pictures seen in all, instead of epochs."""
+    minutes: float | None = field(default=None, metadata=_MAY_DIFFER)
+    """Minutes of training in all, instead of epochs; on a CPU those of its own work, so other work does not count."""
 
     def __post_init__(self) -> None:
-        if self.batch < 1:
-            raise ConfigError(f"--batch must be at least 1; got {self.batch}.")
-        if self.images is not None and self.images < 1:
-            raise ConfigError(f"--images must be at least 1; got {self.images}.")
-        if self.epochs <= 0:
-            raise ConfigError(f"--epochs must be above 0; got {self.epochs}.")
+        check_at_least(self, batch=1, images=1)
+        check(self.epochs > 0, f"--epochs must be above 0; got {self.epochs}.")
+        check(self.minutes is None or self.minutes > 0, f"--minutes must be above 0; got {self.minutes}.")
+        check(
+            self.minutes is None or self.images is None,
+            "--minutes and --images both say how long the run is; give one of them.",
+        )
 
     def total_images(self, epoch_images: int) -> int:
-        """Pictures seen in the whole run."""
+        """Return how many images are seen in the whole run, where its length is not one of time."""
         return self.images if self.images is not None else max(1, round(self.epochs * epoch_images))
 
 

@@ -42,8 +42,11 @@ class WGANConfig(NoiseConfig):
 
     def fitted(self, pictures: Any) -> Self:
         """With the length of the run in images, of which the warm-up takes at most a tenth."""
+        fitted = super().fitted(pictures)
+        if self.schedule.minutes is not None:
+            return fitted
         images = self.schedule.total_images(pictures.epoch_images)
-        return dataclasses.replace(super().fitted(pictures), schedule=dataclasses.replace(self.schedule, images=images))
+        return dataclasses.replace(fitted, schedule=dataclasses.replace(self.schedule, images=images))
 
     def is_warm(self, iteration: Iteration) -> bool:
         """Whether the critic has had its steps before the generator's first.
@@ -52,7 +55,7 @@ class WGANConfig(NoiseConfig):
         """
         batch, images = self.schedule.batch, self.schedule.images
         share = math.inf if images is None else images // (10 * batch) * batch
-        return iteration.number >= self.warm_up or iteration.images >= share
+        return iteration.number >= self.warm_up or iteration.images >= share or iteration.progress >= 0.1
 
 
 class WGAN(CriticMethod):

@@ -65,9 +65,10 @@ class ProgressBar:
         # Nothing is drawn any more, but what is said now, how the run ended, is printed as a plain line.
         self._display, self._due = None, math.inf
 
-    def update(self, images: int, losses: Mapping[str, float]) -> None:
-        """Tell how many ``images`` have been seen in all, and the newest value of each loss term."""
+    def update(self, images: int, losses: Mapping[str, float], total: int | None = None) -> None:
+        """Tell how many ``images`` have been seen, the newest value of each loss term, and the total if it is new."""
         self._done, self._losses = images, losses
+        self._total = self._total if total is None else total
         now = time.monotonic()
         if now >= self._due:
             with self._unbreakable():
@@ -111,7 +112,7 @@ class ProgressBar:
             return
         self._due = now + _DRAW_EVERY_SECONDS
         self._display.second_line = "  ".join(part for part in (rest, compact(self._losses)) if part)
-        self._display.update(self._task, completed=self._shown, done=self._numbers())
+        self._display.update(self._task, completed=self._shown, total=self._total, done=self._numbers())
         self._display.refresh()
 
     def _speed_and_rest(self, now: float) -> str:

@@ -79,10 +79,18 @@ def complete(folder: Path) -> list[str]:
     return sorted((entry.name for entry in folder.iterdir() if entry.name.isdecimal() and entry.is_dir()), key=int)
 
 
-def images_in(folder: Path) -> int:
-    """Images seen by the newest checkpoint in ``folder``; 0 where there is none."""
+def reached(folder: Path) -> tuple[int, float]:
+    """Return the images seen by the newest checkpoint in ``folder`` and its seconds of training; 0 where none is."""
     names = complete(folder)
-    return int(names[-1]) if names else 0
+    if not names:
+        return 0, 0.0
+    progress = _verified(folder / names[-1], names[-2] if len(names) > 1 else None)
+    return progress["images"], _trained(progress)
+
+
+def _trained(progress: dict[str, Any]) -> float:
+    """The seconds of training; where an earlier version has written it, those of the clock."""
+    return float(progress.get("trained_seconds", progress["seconds"]))
 
 
 def load_newest(trainer: Trainer, folder: Path) -> float | None:
@@ -115,7 +123,7 @@ def load_newest(trainer: Trainer, folder: Path) -> float | None:
         _restore(trainer, shared, local, optimizers)
     except (SafetensorError, KeyError, ValueError, RuntimeError, OSError) as error:
         raise CheckpointError(f"{newest} does not hold what this run needs: {error}") from None
-    trainer.images_seen = progress["images"]
+    trainer.images_seen, trainer.seconds = progress["images"], _trained(progress)
     return progress["seconds"]
 
 
@@ -197,6 +205,7 @@ def _seal(folder: Path, trainer: Trainer, seconds: float) -> None:
         "images": trainer.images_seen,
         "processes": trainer.fabric.world_size,
         "seconds": seconds,
+        "trained_seconds": trainer.seconds,
         "files": files,
     }
     path = folder / "progress.json"

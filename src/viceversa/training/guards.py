@@ -126,19 +126,31 @@ def check_precision(fabric: Fabric, precision: PrecisionName) -> None:
 
 def check_length(former: TrainConfig[Any], config: TrainConfig[Any], epoch_images: int) -> str:
     """Refuses a plan that ends before where the run stands; where it is a new one, what follows from that, in words."""
-    before, now = (each.method.schedule.total_images(epoch_images) for each in (former, config))
-    seen = checkpoint.images_in(config.out / "checkpoints")
-    if now == before or not seen:
+    before, now = (_length(each, epoch_images) for each in (former, config))
+    if now == before or not checkpoint.complete(config.out / "checkpoints"):
         return ""
-    if now < before and now < seen:
+    images, seconds = checkpoint.reached(config.out / "checkpoints")
+    (amount, unit), alike = now, now[1] == before[1]
+    if not (alike and now > before) and amount < (images if unit == "images" else seconds / 60):
+        done = f"seen {images:,} images" if unit == "images" else f"trained for {seconds / 60:.3g} minutes"
+        flags = "--images or --epochs" if unit == "images" else "--minutes"
         raise ConfigError(
-            f"{config.out} has seen {seen:,} images already, and --images or --epochs asks for {now:,} in all. Ask for "
-            "no fewer than it has seen, or start anew with another --out."
+            f"{config.out} has {done} already, and {flags} asks for {amount:,} in all. Ask for no fewer, or start anew "
+            "with another --out."
         )
+    plan = "new" if not alike else "longer" if now > before else "shorter"
+    were = f"{before[0]:,}" if alike else f"{before[0]:,} {before[1]}"
     return (
-        f"{now:,} images in all, {before:,} were planned before: the learning rate follows the "
-        f"{'longer' if now > before else 'shorter'} plan from here on"
+        f"{amount:,} {unit} in all, {were} were planned before: the learning rate follows the {plan} plan from here on"
     )
+
+
+def _length(config: TrainConfig[Any], epoch_images: int) -> tuple[float, str]:
+    """How long a run is planned to be, and in which unit."""
+    schedule = config.method.schedule
+    if schedule.minutes is not None:
+        return schedule.minutes, "minutes"
+    return schedule.total_images(epoch_images), "images"
 
 
 def former_summary(out: Path) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import json
+import math
 import re
 import time
 from collections.abc import Mapping
@@ -33,6 +34,7 @@ from viceversa.training.trainer import SCALARS, Trainer
 from viceversa.training.units import duration, peak_memory_bytes, size
 
 _REPORT_SECONDS = 60
+_LOG_LINES = 2000  # about, where nobody said how many
 _FORETELL_SECONDS = 5  # of training, after which it is said how long the rest will take
 
 
@@ -43,13 +45,11 @@ class Run:
     folder: Path
     images_seen: int
     total_images: int
+    """Of the whole run; foretold where it is to take so many minutes, and 0 if nothing has been seen."""
+    finished: bool
+    """Whether all is trained, or it was ended early; else the same command goes on."""
     ended_early: bool = False
     """Whether ``patience`` has ended it."""
-
-    @property
-    def finished(self) -> bool:
-        """Whether all images have been seen, or it was ended early; else the same command goes on."""
-        return self.images_seen >= self.total_images or self.ended_early
 
 
 def train(config: TrainConfig[Any], *, quiet: bool = False) -> Run:
@@ -104,7 +104,8 @@ def train(config: TrainConfig[Any], *, quiet: bool = False) -> Run:
 
         session = together.each(prepare)
         session.run()
-    return Run(config.out, session.trainer.images_seen, session.trainer.total_images, session.ended_early)
+    trainer = session.trainer
+    return Run(config.out, trainer.images_seen, trainer.total_images, session.done, session.ended_early)
 
 
 class Session:
@@ -134,7 +135,12 @@ class Session:
         self.bar = ProgressBar(total, done=seen, title=trainer.method.name, quiet=quiet)
         self.signalled = stack.enter_context(guards.signals())
         self.evaluator = Evaluator(trainer, pictures) if config.evaluate_every else None
-        self.log_every = config.log_every or max(trainer.images_per_step, total // 2000)
+        self.log_every = config.log_every
+        if self.log_every is None and config.method.schedule.minutes is None:
+            self.log_every = max(trainer.images_per_step, total // _LOG_LINES)
+        self.progress = trainer.progress
+        """Before the newest iteration."""
+        self.sheets = self._sheets_by(self.progress) if seen else 0
         # Closer together at the start, where pictures change fastest.
         self.sample_points = [max(1, round(total * (k / config.samples) ** 2)) for k in range(1, config.samples + 1)]
         self.seconds_before, self.started, self.first_image = seconds, time.monotonic(), seen
@@ -143,6 +149,11 @@ class Session:
         """When the first iteration, which is slower than the others, was over, and the images seen by then."""
         self.foretold = self.ended_early = False
         self.saved_at = self.reported_at = self.started
+
+    @property
+    def done(self) -> bool:
+        """Whether nothing is left to train."""
+        return self.trainer.progress >= 1 or self.ended_early
 
     @property
     def seconds(self) -> float:
@@ -164,8 +175,7 @@ class Session:
 
     def run(self) -> None:
         """The loop, and what must be there after it."""
-        whole = self.trainer.images_seen >= self.trainer.total_images
-        self.ended_early = self.together.meet(not whole and self._patience_is_over())[0]
+        self.ended_early = self.together.meet(not self.done and self._patience_is_over())[0]
         try:
             with self.bar:
                 if not self.ended_early:
@@ -174,7 +184,7 @@ class Session:
             with suppress(ViceversaError, OSError):  # whatever stopped the run may stop this too
                 self._close("stopped")
             raise
-        done = self.trainer.images_seen >= self.trainer.total_images or self.ended_early
+        done = self.done
         if self.trainer.images_seen > self.first_image:
             self._save()
         with self.together.kept():
@@ -198,22 +208,31 @@ class Session:
     def after_each(self, trainer: Trainer) -> bool:
         """Everything that is due after an iteration; True to stop."""
         now, before = trainer.images_seen, trainer.images_seen - trainer.images_per_step
-        last = now >= trainer.total_images
-        log_due = last or now // self.log_every > before // self.log_every
-        if trainer.fabric.device.type == "cpu" or log_due:
+        progress, last = trainer.progress, trainer.progress >= 1
+
+        def passed(every: int | None) -> bool:
+            return every is not None and (last or now // every > before // every)
+
+        log_due = (
+            passed(self.log_every) if self.log_every else int(self.progress * _LOG_LINES) < int(progress * _LOG_LINES)
+        )
+        evaluate = passed(self.config.evaluate_every)
+        meets = trainer.meets or last or evaluate
+        if log_due or (meets and trainer.fabric.device.type == "cpu"):
             trainer.check_finite(self._last_good)
         if not self.foretold:
             self._foretell(last=last)
         if not self.quiet and trainer.fabric.device.type == "cpu":
-            self.bar.update(now, {name: float(v) for name, v in _latest(trainer).items()})
+            self.bar.update(now, {name: float(v) for name, v in _latest(trainer).items()}, trainer.total_images)
         means = trainer.take_means() if log_due else {}
-        every = self.config.evaluate_every
-        evaluate = every is not None and (last or now // every > before // every)
         with self.together.kept():
             if self.main:
-                self._write(means, samples=self._sheet_is_due(now))
+                self._write(means, samples=self._sheet_is_due(now) or last)
                 if evaluate:
                     self._evaluate()
+        self.progress = progress
+        if not meets:
+            return False
         minutes = (time.monotonic() - self.saved_at) / 60
         over = evaluate and not last and self._patience_is_over()
         stop, save_due, self.ended_early = self.together.meet(
@@ -238,7 +257,12 @@ class Session:
 
     def _sheet_is_due(self, images: int) -> bool:
         """Whether a sample sheet is due after the iteration by which so many images have been seen."""
-        return any(images - self.trainer.images_per_step < point <= images for point in self.sample_points)
+        if self.config.method.schedule.minutes is None:
+            return any(images - self.trainer.images_per_step < point <= images for point in self.sample_points)
+        return self.sheets < self._sheets_by(self.progress)
+
+    def _sheets_by(self, progress: float) -> int:
+        return 1 + int((self.config.samples - 1) * math.sqrt(progress) + 1e-9)
 
     def _write(self, means: dict[str, float], *, samples: bool) -> None:
         """What the first process writes while training goes on."""
@@ -266,7 +290,7 @@ class Session:
         scalars |= {f"losses/{name}": value for name, value in losses.items()}
         scalars |= {f"learning_rates/{group}": value for group, value in differing.items()}
         self.loggers.scalars(images, {**scalars, "learning_rate": rate, "images_per_second": speed})
-        self.bar.update(images, losses)
+        self.bar.update(images, losses, trainer.total_images)
 
     def _write_samples(self) -> None:
         trainer = self.trainer
@@ -281,6 +305,7 @@ class Session:
         sheet = grid(rows)
         folder = self.out / "samples"
         folder.mkdir(exist_ok=True)
+        self.sheets = self._sheets_by(self.progress)
         save(sheet, folder / f"{trainer.images_seen:08d}.jpg")
         self.loggers.picture(trainer.images_seen, sheet)
         for name, shown in trainer.images.items():
@@ -349,6 +374,7 @@ class Session:
 
     def _write_summary(self) -> None:
         if self.main:
+            self.summary["total_images"] = self.trainer.total_images
             text = json.dumps(self.summary, indent=2, ensure_ascii=False) + "\n"
             replace_file(self.out / "summary.json", json_bytes(text))
 
@@ -359,6 +385,8 @@ class Session:
 
     def _report(self) -> None:
         if self.main:
+            if self.config.method.schedule.minutes is not None:
+                self._write_summary()  # it tells how many images there will be
             write_report(self.out)
             self.reported_at = time.monotonic()
 

@@ -4,6 +4,7 @@ From a batch to an optimizer's step in one screen: :meth:`Trainer.step`.
 """
 
 import itertools
+import time
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
@@ -22,6 +23,9 @@ SCALARS = "scalars/"
 """What the names of logged scalars begin with among the means; loss terms have their names alone."""
 
 
+_SELDOM = 50  # iterations between two meetings of several processes, at most
+
+
 class Pictures(Protocol):
     """What training needs of a data set: a sample is a pure function of its position."""
 
@@ -38,8 +42,8 @@ class Pictures(Protocol):
 class Trainer:
     """Takes the steps that a method yields, and counts them.
 
-    Everything that a run's future depends on is in ``method``, ``averaged``, ``optimizers``, ``sums`` and
-    ``images_seen``; a checkpoint of these is the run.
+    Everything that a run's future depends on is in ``method``, ``averaged``, ``optimizers``, ``sums``, ``images_seen``
+    and ``seconds``; a checkpoint of these is the run.
     """
 
     def __init__(self, config: TrainConfig[Any], method: Method, pictures: Pictures, fabric: Fabric):
@@ -60,9 +64,20 @@ class Trainer:
             for module in method.modules():
                 if isinstance(module, nn.modules.batchnorm._BatchNorm):  # pyright: ignore[reportPrivateUsage]
                     module.momentum = 0.0  # at a rate of 0 networks stay as they are, batch norm's statistics too
-        self.total_images = config.method.schedule.total_images(pictures.epoch_images)
-        self.batch_images = config.method.schedule.batch
+        schedule = config.method.schedule
+        self._planned_images = schedule.total_images(pictures.epoch_images)
+        self._planned_seconds = schedule.minutes and 60 * schedule.minutes
+        self.batch_images = schedule.batch
         self.images_seen = 0
+        self.seconds = 0.0
+        """Time that the run has taken, by `_clock`; the same in all processes."""
+        # On a CPU the work of the thread that computes, since waiting for a busy machine is none. A GPU's work is not
+        # seen by the process that asks for it: there it is the clock on the wall.
+        self._clock = time.thread_time if fabric.device.type == "cpu" else time.monotonic
+        self.meets = True
+        """Whether the processes talk after this iteration: all answer alike. One alone need not wait for any."""
+        self._met = 0.0, 0.0, 0
+        """When they last met, by `_clock` and by the clock on the wall, and iterations since."""
         self.sums: dict[str, Tensor] = {}
         """``(2,)`` of each loss term and logged scalar since the last line of the log: its sum, and of how many."""
         self.kinds: dict[str, tuple[Kind, str]] = {}
@@ -77,6 +92,20 @@ class Trainer:
         """Samples that one iteration takes, over all processes."""
         return self.batch_images * self.config.accumulate * self.fabric.world_size
 
+    @property
+    def progress(self) -> float:
+        """Share of the run that is over, 0 to 1: of its images, or of its minutes; the same in all processes."""
+        done = self.images_seen / self._planned_images
+        return min(1.0, self.seconds / self._planned_seconds if self._planned_seconds else done)
+
+    @property
+    def total_images(self) -> int:
+        """Images of the whole run; where it has a length in time, as many as its speed foretells, 0 at the start."""
+        if not self._planned_seconds:
+            return self._planned_images
+        progress = self.progress
+        return round(self.images_seen / progress) + (progress < 1) if progress else 0
+
     def run(self, after_each: Callable[["Trainer"], bool]) -> None:
         """Trains to the end, or until ``after_each``, called after each iteration, returns True."""
         self.method.train()
@@ -85,11 +114,16 @@ class Trainer:
                 generator.compile()
         # Steps seed torch's generators; whoever calls this finds them as they were.
         with torch.random.fork_rng([self.fabric.device] if self.fabric.device.type == "cuda" else []):
-            while self.images_seen < self.total_images:
+            self._met, interval = (self._clock(), time.monotonic(), 0), 1
+            while self.progress < 1:
                 self.set_learning_rate()
                 self.step([self._load(index) for index in range(self.config.accumulate)])
                 self.images_seen += self.images_per_step
                 self.averaged.update(self.method.generators(), self.images_per_step, self.images_seen)
+                self._met = *self._met[:2], self._met[2] + 1
+                self.meets = self._met[2] >= interval
+                if self.meets:
+                    interval = self._meet()
                 if after_each(self):
                     return
 
@@ -133,9 +167,20 @@ class Trainer:
             self.optimizers[group].zero_grad(set_to_none=True)
         self._share_buffers()
 
+    def _meet(self) -> int:
+        """Count the time since the last meeting, as the first process has it; return the iterations till the next."""
+        clock, wall, iterations = self._met
+        self._met = self._clock(), time.monotonic(), 0
+        seconds, interval = self.seconds + self._met[0] - clock, 1
+        if self.fabric.world_size > 1:  # about once a second
+            interval = int(min(_SELDOM, max(1.0, iterations / max(self._met[1] - wall, 1e-9))))
+            seconds, interval = self.fabric.broadcast((seconds, interval))
+        self.seconds = seconds
+        return interval
+
     def set_learning_rate(self) -> None:
-        """Sets every optimizer's rate for the images seen so far."""
-        factor = self.config.method.optimizer.factor(self.images_seen / self.total_images)
+        """Sets every optimizer's rate for where the run stands."""
+        factor = self.config.method.optimizer.factor(self.progress)
         for group, optimizer in self.optimizers.items():
             for base, parameters in zip(self.base_rates[group], optimizer.param_groups, strict=True):
                 parameters["lr"] = base * factor
@@ -195,8 +240,8 @@ class Trainer:
         positions = torch.arange(first, first + self.batch_images)
         batch = tuple(self.cast(side) for side in self.pictures.batch(positions))
         number = self.images_seen // self.images_per_step
-        place = Iteration(self.config.seed, positions.to(self.fabric.device), first, number, self.images_seen)
-        return batch, place
+        where = positions.to(self.fabric.device)
+        return batch, Iteration(self.config.seed, where, first, number, self.images_seen, self.progress)
 
     def _log(self, update: Update, parts: int) -> None:
         self.kinds |= update.kinds
