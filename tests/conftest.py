@@ -140,6 +140,25 @@ def stop_at_line(_audited: None) -> Iterator[Callable[..., None]]:
     _SIGNAL_AT.clear()
 
 
+@pytest.fixture
+def own_code() -> Iterator[None]:
+    """What a test imports of code of its own is forgotten after it: methods, networks, modules."""
+    from viceversa import plugins
+
+    before = {kind: dict(registry) for kind, registry in plugins._registries().items()}
+    modules, path = set(sys.modules), list(sys.path)
+    yield
+    for kind, registry in plugins._registries().items():
+        registry.clear()
+        registry |= before[kind]
+    plugins._FILES.clear()
+    plugins._PACKAGES.clear()
+    for name in set(sys.modules) - modules:
+        if not name.startswith(("viceversa", "torch", "numpy", "PIL", "sklearn", "scipy")):
+            del sys.modules[name]
+    sys.path[:] = path
+
+
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """The folder of real pictures beside the repository; they are not ours to give away, so not everybody has them."""

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from viceversa.evaluation.evaluate import evaluate
     from viceversa.inference.sampler import Sampler, load
     from viceversa.inference.translator import Translator
+    from viceversa.plugins import import_code
     from viceversa.training.session import Run, train
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "compare",
     "configure",
     "evaluate",
+    "import_code",
     "load",
     "train",
 ]
@@ -39,6 +41,7 @@ _HOMES = {
     "compare": "evaluation.comparison",
     "configure": "config",
     "evaluate": "evaluation.evaluate",
+    "import_code": "plugins",
     "load": "inference.sampler",
     "train": "training.session",
 }

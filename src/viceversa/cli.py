@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 
-from viceversa import privacy, stopping
+from viceversa import plugins, privacy, stopping
 from viceversa.commands.cache import cache
 from viceversa.commands.compare import compare
 from viceversa.commands.demo import demo
@@ -64,6 +64,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt as stopped:
         stopping.last_words("interrupted")
         return stopping.exit_code(stopped)
+    except Exception as error:
+        if not (sentence := plugins.explain(error)):
+            raise
+        stopping.last_words(sentence)
+        return 2
 
 
 def _run(arguments: list[str]) -> int:

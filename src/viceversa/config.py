@@ -16,7 +16,7 @@ import cattrs.preconf.json
 import tyro
 from cattrs.errors import BaseValidationError, ForbiddenExtraKeysError
 
-from viceversa import methods, recipes, sizes
+from viceversa import methods, plugins, recipes, sizes
 from viceversa.errors import ConfigError
 from viceversa.methods import MethodConfig
 
@@ -92,6 +92,8 @@ def to_json(config: TrainConfig[Any]) -> str:
     tree = _converter().unstructure(config)
     del tree["out"]
     tree["method"] = {"name": methods.of(config.method).name, **tree["method"]}
+    if imports := plugins.needed(methods.of(config.method), config):
+        tree["imports"] = imports
     return json.dumps({"format": FORMAT, **tree}, indent=2, ensure_ascii=False) + "\n"
 
 
@@ -109,6 +111,8 @@ def from_json(text: str, out: Path, *, source: str = "config.json") -> TrainConf
             raise ValueError(f"it is of the kind {version!r}")
         if version != FORMAT:
             raise ConfigError(f"{source} was written by another version of viceversa; install that to read it.")
+        if advice := plugins.missing(tree.pop("imports", None)):
+            raise ConfigError(f"{source.removesuffix('/config.json')} {advice}")
         method = methods.find(tree["method"].pop("name"))
         if isinstance(data := tree["method"].get("data"), dict):
             formerly = {part.name: part.metadata.get("formerly") for part in dataclasses.fields(method.Config().data)}
@@ -127,15 +131,24 @@ def read_config(path: Path, out: Path) -> TrainConfig[Any]:
     Raises:
         ConfigError: It is no such config, or cannot be read.
     """
+    return from_json(_read(path), out, source=str(path))
+
+
+def _read(path: Path) -> str:
     try:
         if path.stat().st_size > _MOST_BYTES:
             raise ConfigError(f"{path} is no training config: it is larger than {_MOST_BYTES:,} bytes.")
-        text = path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8")
     except UnicodeDecodeError:
         raise ConfigError(f"{path} is no training config: it is no text in UTF-8.") from None
     except OSError as error:
         raise ConfigError(f"{path} cannot be read ({error.strerror or error}); mend that, and try again.") from None
-    return from_json(text, out, source=str(path))
+
+
+def changed_code(path: Path, config: TrainConfig[Any]) -> list[str]:
+    """Phrases for the imported code of ``config`` that is no longer what the config in the file ``path`` says."""
+    now = plugins.needed(methods.of(config.method), config)
+    return plugins.changed(json.loads(_read(path)).get("imports"), now) if now else []
 
 
 def difference(old: TrainConfig[Any], new: TrainConfig[Any]) -> list[str]:
@@ -268,7 +281,8 @@ def _explain(error: BaseException) -> str:
 def configure(method: str, *, out: Path | str, **settings: Any) -> TrainConfig[Any]:
     """A config from flat names: ``configure("cyclegan", out="runs/x", a="women", b="men", size_px=64)``.
 
-    Instead of a method's name that of a recipe can be given; ``settings`` go before the recipe's. With ``initial``,
+    Instead of a method's name that of a recipe can be given, whose settings come after ``settings``; or a file of
+    Python that defines a method: ``my_method.py``, or ``my_method.py:Name`` if it defines several. With ``initial``,
     what the networks are made of is the model's, unless ``settings`` say it.
 
     Raises:
@@ -288,7 +302,7 @@ def configure(method: str, *, out: Path | str, **settings: Any) -> TrainConfig[A
         for key, value in branch.items():
             if isinstance(value, dict):
                 fill(value)
-            elif key not in ("format", "name"):  # these two are of the file, not settings
+            elif key not in ("format", "name", "imports"):  # these are of the file, not settings
                 names.append(key)
                 branch[key] = left.pop(key, value)
 

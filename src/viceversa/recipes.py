@@ -1,11 +1,12 @@
 """Recipes: settings that were found to work for a task, under a name that stands in place of a method's."""
 
 import difflib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from viceversa import methods
+from viceversa import methods, plugins
 from viceversa.errors import ConfigError
 
 LENGTH = ("epochs", "images", "minutes")
@@ -89,14 +90,16 @@ RECIPES: dict[str, Recipe] = {
 
 
 def find(name: str) -> Recipe:
-    """The recipe called ``name``; a method's name is that of its defaults.
+    """The recipe called ``name``; a method's name, or the file that defines one, is that of its defaults.
 
     Raises:
         ConfigError: There is neither; the message says which there are, and the nearest.
     """
     if name in RECIPES:
         return RECIPES[name]
-    if name in methods.METHODS:
+    if re.search(r"\.py(:\w[\w-]*)?$", name):
+        return Recipe(method=methods.of_code(name).name, about="")
+    if name in methods.METHODS or plugins.find("method", name):
         return Recipe(method=name, about="")
     near = difflib.get_close_matches(name, [*methods.METHODS, *RECIPES], 1)
     hint = f" Perhaps you meant {near[0]}." if near else ""

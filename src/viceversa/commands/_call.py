@@ -1,7 +1,9 @@
 """Hands a function to tyro, with the settings that all commands share."""
 
+import functools
+import inspect
 from collections.abc import Callable
-from typing import Any, TypeVar, get_args
+from typing import Annotated, Any, TypeVar, get_args
 
 import tyro
 from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec, PrimitiveTypeInfo
@@ -9,10 +11,34 @@ from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec, Pri
 from viceversa import sizes
 
 T = TypeVar("T")
+Imports = Annotated[
+    tuple[str, ...],
+    tyro.conf.arg(
+        name="import",
+        metavar="FILE",
+        help="Import a file of Python (my_networks.py), or a module, with networks or methods of your own; can be "
+        "repeated.",
+        help_behavior_hint="(default: none)",
+    ),
+    tyro.conf.UseAppendAction,
+]
+"""The option --import: code of the user's own."""
 
 
-def call(prog: str, function: Callable[..., T], arguments: list[str], description: str | None = None) -> T:
-    """Parses ``arguments`` as the parameters of ``function`` and calls it."""
+def call(
+    prog: str,
+    function: Callable[..., T],
+    arguments: list[str],
+    description: str | None = None,
+    *,
+    imports: bool = False,
+) -> T:
+    """Parse ``arguments`` as the parameters of ``function`` and call it.
+
+    With ``imports`` the command has the option --import too, and the code that it names is imported first.
+    """
+    if imports:
+        function = _importing(function)
     registry = ConstructorRegistry()
     registry.primitive_rule(_unset)
     registry.primitive_rule(_size)
@@ -30,6 +56,26 @@ def call(prog: str, function: Callable[..., T], arguments: list[str], descriptio
                 tyro.conf.PositionalMetavarFromFieldName,
             ),
         )
+
+
+def _importing(function: Callable[..., T]) -> Callable[..., T]:
+    """The same function with one more parameter: what to import before."""
+
+    @functools.wraps(function)
+    def run(*values: Any, imports: tuple[str, ...] = (), **named: Any) -> T:
+        from viceversa.plugins import import_code
+
+        for code in imports:
+            import_code(code)
+        return function(*values, **named)
+
+    signature = inspect.signature(function)
+    option = inspect.Parameter("imports", inspect.Parameter.KEYWORD_ONLY, default=(), annotation=Imports)
+    changed: Any = run
+    del changed.__wrapped__
+    changed.__signature__ = signature.replace(parameters=[*signature.parameters.values(), option])
+    changed.__annotations__ = {**function.__annotations__, "imports": Imports}
+    return run
 
 
 def _unset(info: PrimitiveTypeInfo) -> PrimitiveConstructorSpec[None] | None:

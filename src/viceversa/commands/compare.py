@@ -68,4 +68,4 @@ def compare(arguments: list[str]) -> int:
         print(f"Written to {out}", file=sys.stderr)
         return 0
 
-    return call("compare", run, arguments)
+    return call("compare", run, arguments, imports=True)

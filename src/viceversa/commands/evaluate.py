@@ -60,7 +60,7 @@ def evaluate(arguments: list[str]) -> int:
             resamples=resamples, seed=seed, device=device,
         )  # fmt: skip
 
-    return call("evaluate", run, arguments)
+    return call("evaluate", run, arguments, imports=True)
 
 
 def _report(model: Path, out: Path | None, **settings: object) -> int:

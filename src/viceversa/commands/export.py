@@ -50,4 +50,4 @@ def export(arguments: list[str]) -> int:
             print(f"{page}: open it in a browser; it takes {done.file.name} from beside itself, or asks for it")
         return 0
 
-    return call("export", run, arguments)
+    return call("export", run, arguments, imports=True)

@@ -42,4 +42,4 @@ def import_(arguments: list[str]) -> int:
         print(f"Written to {out}; use it with: viceversa translate {out} PICTURE --out FOLDER")
         return 0
 
-    return call("import", run, arguments)
+    return call("import", run, arguments, imports=True)

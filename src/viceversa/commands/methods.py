@@ -19,13 +19,15 @@ def methods(arguments: list[str]) -> int:
         print(f"{table_of_methods()}\n\nDefaults:\n\n{table_of_defaults()}\n\nRecipes:\n\n{table_of_recipes()}")
         return 0
 
-    return call("methods", run, arguments)
+    return call("methods", run, arguments, imports=True)
 
 
 def table_of_methods() -> str:
     """Each method's name, the kind of data that it takes, what it is, and its paper, as wide as the terminal."""
-    from viceversa import methods
+    from viceversa import methods, plugins
 
+    for failed in plugins.find_all("method"):
+        print(f"viceversa: {failed}", file=sys.stderr)
     lines: list[str] = []
     for method in methods.METHODS.values():
         data = type(method.Config().data).__name__.removesuffix("Data").lower()

@@ -60,4 +60,4 @@ def push(arguments: list[str]) -> int:
         print(f'Whoever may read it has it by: viceversa.load("{address}"), or {address} as MODEL of any command')
         return 0
 
-    return call("push", run, arguments)
+    return call("push", run, arguments, imports=True)

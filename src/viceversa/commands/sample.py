@@ -74,4 +74,4 @@ def sample(arguments: list[str]) -> int:
         print(sample_files(load_sampler(model, device), out, wanted, overwrite=overwrite), file=sys.stderr)
         return 0
 
-    return call("sample", run, arguments)
+    return call("sample", run, arguments, imports=True)

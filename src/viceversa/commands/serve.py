@@ -32,4 +32,4 @@ def serve(arguments: list[str]) -> int:
 
         return serve(models, config)
 
-    return call("serve", run, arguments)
+    return call("serve", run, arguments, imports=True)

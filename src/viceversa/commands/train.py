@@ -1,20 +1,23 @@
 """viceversa train."""
 
 import dataclasses
+import itertools
 from pathlib import Path
 from typing import Annotated, Any
 
 import tyro
 
-from viceversa.commands._call import call
+from viceversa.commands._call import Imports, call
 from viceversa.commands.methods import table_of_methods, table_of_recipes
 from viceversa.errors import ConfigError
 from viceversa.stopping import resumable
 
-_TRAIN_USAGE = """usage: viceversa train METHOD|RECIPE --a FOLDER --b FOLDER --out RUN [OPTIONS]
-       viceversa train METHOD|RECIPE --data ROOT --out RUN [OPTIONS]
+_TRAIN_USAGE = """usage: viceversa train METHOD|RECIPE|FILE.py --a FOLDER --b FOLDER --out RUN [OPTIONS]
+       viceversa train METHOD|RECIPE|FILE.py --data ROOT --out RUN [OPTIONS]
 
 Trains a translator, or what makes pictures from noise; or goes on where RUN stopped: give the same command again.
+
+FILE.py is a file of Python that defines a method of your own.
 
 The methods:
 
@@ -38,13 +41,15 @@ def train(arguments: list[str]) -> int:
 
 
 def _train(arguments: list[str]) -> int:
-    from viceversa import methods, recipes
+    from viceversa import methods, plugins, recipes
     from viceversa.config import TrainConfig, configure
 
     if not arguments or arguments[0] in ("-h", "--help"):
         print(_TRAIN_USAGE.format(methods=table_of_methods(), recipes=table_of_recipes()))
         return 0 if arguments else 2
     name, *options = arguments
+    for code in filter(None, _values(options, "--import")):
+        plugins.import_code(code[0])
     if name.startswith("-"):
         raise ConfigError(f"Name the method first: viceversa train {'|'.join(methods.METHODS)} {name} ...")
     recipe = recipes.find(name)
@@ -72,7 +77,7 @@ def _of_model(defaults: Any, options: list[str]) -> list[str]:
     from viceversa.config import as_options
     from viceversa.training.initial import settings
 
-    paths, out = _values(options, "--from"), _values(options, "--out")
+    paths, out = (next(reversed(_values(options, name)), []) for name in ("--from", "--out"))
     if _given(options, "--help") or "-h" in options:
         return []
     if _given(options, "--from") and not any(paths):  # as of an empty variable: nobody wants new weights then
@@ -83,15 +88,14 @@ def _of_model(defaults: Any, options: list[str]) -> list[str]:
     return as_options(defaults, taken)
 
 
-def _values(arguments: list[str], option: str) -> list[str]:
-    """What stands after the last ``option``, up to the next one."""
-    found: list[str] = []
+def _values(arguments: list[str], option: str) -> list[list[str]]:
+    """What stands after each ``option``, up to the next one."""
+    found: list[list[str]] = []
     for place, argument in enumerate(arguments):
         name, equals, value = argument.partition("=")
         if name == option:
-            rest = arguments[place + 1 :]
-            end = next((index for index, word in enumerate(rest) if word.startswith("--")), len(rest))
-            found = [*([value] if equals else []), *rest[:end]]
+            rest = itertools.takewhile(lambda word: not word.startswith("--"), arguments[place + 1 :])
+            found.append([*([value] if equals else []), *rest])
     return found
 
 
@@ -105,4 +109,7 @@ def _flattened(defaults: Any) -> type[Any]:
 
     kind = type(defaults.method)
     method = ("method", Annotated[kind, tyro.conf.arg(name="")], dataclasses.field(default=defaults.method))
-    return dataclasses.make_dataclass("Arguments", [method], bases=(TrainConfig[kind],), frozen=True, kw_only=True)
+    imports = ("imports", Imports, dataclasses.field(default=()))  # they are imported before the options are read
+    return dataclasses.make_dataclass(
+        "Arguments", [method, imports], bases=(TrainConfig[kind],), frozen=True, kw_only=True
+    )

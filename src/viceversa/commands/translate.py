@@ -75,4 +75,4 @@ def translate(arguments: list[str]) -> int:
         print(f"{translator.domains[way[0]]} to {translator.domains[way[-1]]}: {summary}", file=sys.stderr)
         return summary.exit_code
 
-    return call("translate", run, arguments)
+    return call("translate", run, arguments, imports=True)

@@ -25,7 +25,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 from torch.nn.modules.module import register_module_parameter_registration_hook
 
-from viceversa import sizes
+from viceversa import plugins, sizes
 from viceversa.data.values import Values
 from viceversa.errors import CheckpointError, ConfigError
 from viceversa.inference.card import model_card
@@ -238,6 +238,8 @@ def config_to_json(config: TranslatorConfig) -> str:
     tree["directions"] = {
         direction: {"network": _kind_of(network), **_said(network)} for direction, network in config.networks.items()
     }
+    if imports := plugins.needed(None, config.networks):
+        tree["imports"] = imports
     tree["viceversa"] = importlib.metadata.version("viceversa")
     return json.dumps(tree, indent=2, ensure_ascii=False) + "\n"
 
@@ -264,6 +266,8 @@ def config_from_json(text: str, where: str) -> TranslatorConfig:
         raise CheckpointError(
             f"{where} was written by a newer viceversa (format {version}; this one reads up to {VERSION}): upgrade it."
         )
+    if advice := plugins.missing(tree.get("imports")):
+        raise CheckpointError(f"{where.removesuffix(f'/{WEIGHTS_FILE}')} {advice}")
     directions = _entry(tree, "directions", dict, where)
     if not directions or not (set(directions) <= set(DIRECTIONS) or set(directions) == {FROM_NOISE}):
         raise CheckpointError(

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from viceversa import seeding
+from viceversa import plugins, seeding
 from viceversa.errors import ConfigError
 from viceversa.methods.base import METHODS, Batch, Iteration, Method, MethodConfig, Preview, Update
 
@@ -23,16 +23,37 @@ for _name in sorted(METHODS, key=lambda name: _FIRST.index(name) if name in _FIR
 
 
 def find(name: str) -> type[Method]:
-    """The method called ``name``.
+    """The method called ``name``, here or in an installed package.
 
     Raises:
         ConfigError: There is none; the message says which there are, and the nearest.
     """
-    if name in METHODS:
+    if name in METHODS or (plugins.find("method", name) and name in METHODS):
         return METHODS[name]
     near = difflib.get_close_matches(name, METHODS, 1)
     hint = f" Perhaps you meant {near[0]}." if near else ""
     raise ConfigError(f"There is no method {name!r}; there are {', '.join(METHODS)}.{hint}")
+
+
+def of_code(code: str) -> type[Method]:
+    """The method in a file of Python: ``my_method.py``, or ``my_method.py:Name`` if it defines several.
+
+    Raises:
+        ConfigError: It cannot be imported, or defines no method, or several and none is named.
+    """
+    file, _, wanted = code.partition(".py:")
+    module = plugins.import_code(f"{file}.py" if wanted else code)
+    there = [method for method in METHODS.values() if method.__module__ == module.__name__]
+    found = [method for method in there if not wanted or wanted in (method.__name__, method.name)]
+    if len(found) == 1:
+        return found[0]
+    if not there:
+        raise ConfigError(
+            f"{code} defines no method, which is a subclass of viceversa.methods.Method with a name. Networks and the "
+            f"like are used with a method that there is: viceversa train METHOD --import {code}"
+        )
+    names = " or ".join(f"{file.removesuffix('.py')}.py:{method.__name__}" for method in there)
+    raise ConfigError(f"{code} defines {'no such method' if wanted else f'{len(there)} methods'}; name one: {names}.")
 
 
 def of(config: MethodConfig) -> type[Method]:
@@ -51,4 +72,16 @@ def make(config: MethodConfig, pictures: Any, seed: int) -> Method:
     return method
 
 
-__all__ = ["METHODS", "Batch", "Iteration", "Method", "MethodConfig", "Preview", "Update", "find", "make", "of"]
+__all__ = [
+    "METHODS",
+    "Batch",
+    "Iteration",
+    "Method",
+    "MethodConfig",
+    "Preview",
+    "Update",
+    "find",
+    "make",
+    "of",
+    "of_code",
+]

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from viceversa import seeding
+from viceversa.errors import check
 from viceversa.losses import Kind, Term
 from viceversa.methods.settings import OptimizerConfig, ScheduleConfig
 from viceversa.networks import initialise
@@ -120,8 +121,15 @@ class Method(nn.Module, ABC):
         super().__init_subclass__()
         if "Config" not in vars(cls) and hasattr(cls, "Config"):  # settings tell which method they are of
             cls.Config = make_dataclass(f"{cls.__name__}Config", (), bases=(cls.Config,), frozen=True, kw_only=True)
-        if not shared:  # what several methods have in common is none itself
-            METHODS[cls.name] = cls
+        if shared:  # what several methods have in common is none itself
+            return
+        check(vars(cls).get("name"), f'The class {cls.__name__} needs a name of its own: name = "...".')
+        there = METHODS.get(cls.name, cls)
+        check(
+            there.__module__ == cls.__module__,
+            f"There is a method {cls.name} already, in {there.__module__}; name yours differently.",
+        )
+        METHODS[cls.name] = cls
 
     def __init__(self, config: Any):
         super().__init__()

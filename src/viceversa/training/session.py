@@ -15,7 +15,7 @@ from typing import Any
 import torch
 
 from viceversa import methods
-from viceversa.config import TrainConfig, to_json
+from viceversa.config import TrainConfig, changed_code, to_json
 from viceversa.data.images import grid, save, to_uint8
 from viceversa.data.pictures import Pictures
 from viceversa.data.sources import values_of
@@ -67,9 +67,9 @@ def train(config: TrainConfig[Any], *, quiet: bool = False) -> Run:
     device = machine.choose_device(config.device)
     initial.check_place(config)
     loggers.check(config)
-    former, defaults = guards.check_folder(config), ""
+    former, remarks = guards.check_folder(config), list[str]()
     if former:
-        defaults = guards.former_defaults(former, config)
+        remarks = [guards.former_defaults(former, config), *changed_code(config.out / "config.json", config)]
         config = guards.as_before(former, config)
     config = dataclasses.replace(config, precision=machine.choose_precision(config.precision, device))
     fabric = machine.make_fabric(device, config.precision)
@@ -99,7 +99,7 @@ def train(config: TrainConfig[Any], *, quiet: bool = False) -> Run:
                 replace_file(config.out / "config.json", json_bytes(to_json(config)))
             seconds = checkpoint.load_newest(trainer, config.out / "checkpoints") or 0.0
             session = Session(trainer, pictures, seconds, together, stack, quiet=silent)
-            session.announce(where, begun, defaults, plan)
+            session.announce(where, begun, *remarks, plan)
             return session
 
         session = together.each(prepare)
