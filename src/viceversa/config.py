@@ -231,7 +231,8 @@ def _converter() -> cattrs.Converter:
         lambda kind: set(get_args(sizes.SizePx)) <= set(get_args(kind)),
         lambda value, kind: None if value is None and type(None) in get_args(kind) else sizes.from_plain(value),
     )
-    converter.register_structure_hook_func(lambda kind: kind == tuple[Path, ...], _paths)
+    converter.register_structure_hook_func(lambda kind: kind == tuple[Path, ...], _several(Path))
+    converter.register_structure_hook_func(lambda kind: kind == tuple[str, ...], _several(str))
     return converter
 
 
@@ -244,9 +245,13 @@ def _exactly(kind: Any) -> Any:
     return hook
 
 
-def _paths(value: Any, _: Any) -> tuple[Path, ...]:
-    """One path, or a list of them."""
-    return tuple(Path(_exactly(str)(path, Path)) for path in (value if isinstance(value, list) else [value]))
+def _several(kind: type[Any]) -> Any:
+    """One path or word, or a list of them."""
+
+    def hook(value: Any, _: Any) -> tuple[Any, ...]:
+        return tuple(kind(_exactly(str)(one, kind)) for one in (value if isinstance(value, list) else [value]))
+
+    return hook
 
 
 def _one_of(value: Any, kind: Any) -> Any:

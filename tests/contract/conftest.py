@@ -18,13 +18,14 @@ SETTINGS: dict[str, dict[str, dict[str, Any]]] = {
         "unet": {"generator": "unet", "r1_gamma": 1.0},
         "no identity": {"lambda_identity": 0.0, "channels_b": 1, "pool": 0, "upsample": "resize"},
     },
+    "cgan": {"augmented": {"augment_d": ("color", "translation"), "augment_d_adaptive": True, "augment_d_images": 8}},
     "gan": {"minimax": {"objective": "minimax"}},
     "dcgan": {"28 px": {"size_px": 28, "objective": "hinge"}},
     "infogan": {"one code": {"codes": 0, "hidden": 0}, "askew": {"augment_q": True}},
     "pix2pix": {
         "dropout": {"size_px": 64, "width": 1, "discriminator_width": 1},  # deep enough for a U-Net to have dropout
         "resnet": {"generator": "resnet", "direction": "b2a", "norm": "instance", "channels_b": 1},
-        "wgan-gp": {"objective": "wgan-gp", "discriminator_norm": "instance"},
+        "wgan-gp": {"objective": "wgan-gp", "discriminator_norm": "instance", "augment_d": ("translation", "cutout")},
         "upright": {"size_px": (32, 16), "fit": "window"},
     },
     "cartoongan": {"wide": {"size_px": (16, 32), "fit": "window"}},

@@ -49,6 +49,20 @@ def test_resume_to_the_bit_in_bfloat16(method, tiny, tmp_path, make_trainer, ass
     resumes(tiny(method, tmp_path, images=6 * batch, precision="bf16-mixed"), tmp_path, make_trainer, assert_same_run)
 
 
+@pytest.mark.parametrize("augment", ["color", "translation", "cutout", "adaptive"])
+@pytest.mark.parametrize("method", [name for name in METHODS if hasattr(METHODS[name].Config(), "augmented")])
+def test_resume_to_the_bit_where_what_discriminators_see_is_changed(
+    method, augment, tiny, tmp_path, make_trainer, assert_same_run
+):
+    settings = {"augment_d": augment, "augment_d_probability": 0.5, "precision": "bf16-mixed"}
+    if augment == "adaptive":
+        settings = {"augment_d": ("color", "translation", "cutout")}
+        if hasattr(METHODS[method].Config().augmented, "augment_d_adaptive"):
+            settings |= {"augment_d_adaptive": True, "augment_d_images": 16}
+    batch = tiny(method, tmp_path).method.schedule.batch
+    resumes(tiny(method, tmp_path, images=6 * batch, **settings), tmp_path, make_trainer, assert_same_run)
+
+
 def resumes(config, folder: Path, make_trainer, assert_same_run) -> None:
     """As above without the files around a run, which are the same for all settings."""
     batch = config.method.schedule.batch

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from viceversa.methods import METHODS
+from viceversa.methods.augmented import CHANGES
 
 from .pages import NOT_RUN, PAGES, ROOT, RUN, SHOWN, blocks, reason_not_to_run, steps
 from .typist import Typist
@@ -22,7 +23,7 @@ def name(page: Path) -> str:
 @pytest.mark.parametrize("page", [page for page in PAGES if steps(page)], ids=name)
 def test_a_page_runs(page, lay_out):
     lay_out(page.read_text())
-    typist, methods = Typist(), dict(METHODS)
+    typist, registers = Typist(), [(register, dict(register)) for register in (METHODS, CHANGES)]
     try:
         for step in steps(page):
             if reason_not_to_run(step) is None:
@@ -30,8 +31,9 @@ def test_a_page_runs(page, lay_out):
                 typist.type(step)
     finally:
         typist.stop()
-        METHODS.clear()  # a page may define one
-        METHODS.update(methods)
+        for register, before in registers:  # a page may define a method or a change of its own
+            register.clear()
+            register.update(before)
 
 
 def test_what_is_not_run_still_stands_in_a_guide():

@@ -1,10 +1,12 @@
-"""The game against one discriminator, the same for every method: what both sides minimise, and what is added to it."""
+"""The game against one discriminator, the same for every method: what it sees, what both sides minimize, penalties."""
 
 from collections.abc import Callable
 
+import torch
 from torch import Tensor, nn
 
-from viceversa.losses import OBJECTIVES, Term
+from viceversa.losses import OBJECTIVES, Term, precise
+from viceversa.methods.augmented import Augmented, FixedAugmentedConfig
 from viceversa.methods.base import Iteration
 from viceversa.methods.penalties import penalties
 from viceversa.methods.settings import AdversarialConfig
@@ -14,11 +16,24 @@ from viceversa.networks import apply_to_each
 class Adversary(nn.Module):
     """Asks a discriminator, and makes terms of its answers. The discriminator itself stays the method's."""
 
-    def __init__(self, name: str, settings: AdversarialConfig):
-        """``name`` is what its terms begin with, such as "d_a"."""
+    def __init__(
+        self, name: str, settings: AdversarialConfig, augmented: FixedAugmentedConfig, channels: tuple[int, ...] = ()
+    ):
+        """Make the game of a discriminator.
+
+        Args:
+            name: What its terms begin with, such as "d_a".
+            settings: The objective and the penalties.
+            augmented: How the images that it sees are changed.
+            channels: Those of each image, where it sees several, or an image and something else: all images are changed
+                alike, and the rest stays.
+        """
         super().__init__()
-        self.name, self.settings = name, settings
+        self.name, self.settings, self.channels = name, settings, channels
         self.objective = OBJECTIVES[settings.objective]
+        self.augmented = Augmented(augmented, self.objective.undecided)
+        self.log: dict[str, Tensor] = {}
+        """What the last answers are to be logged as."""
 
     def discriminator(self, d: nn.Module, iteration: Iteration, *, real: Tensor, **fakes: Tensor) -> dict[str, Term]:
         """Return the discriminator's terms: a loss for each kind of images, then penalties.
@@ -29,6 +44,9 @@ class Adversary(nn.Module):
             real: ``(N, C, H, W)``.
             fakes: The same shape, detached, by what their terms are called.
         """
+        self.augmented.adjust(iteration)
+        real = self.show(real, iteration, "real")
+        fakes = {name: self.show(fake, iteration, name) for name, fake in fakes.items()}
         on_real, *on_fakes = apply_to_each(d, real, *fakes.values())
         mixing = iteration.uniform(f"mixing{self.name.removeprefix('d')}")
         return {
@@ -38,12 +56,32 @@ class Adversary(nn.Module):
 
     def losses(self, on_real: Tensor, **on_fakes: Tensor) -> dict[str, Term]:
         """Return the discriminator's terms on its answers, without penalties."""
+        self.log = {f"{self.name}_{name}": value for name, value in self.augmented.observe(on_real).items()}
         values = {"real": self.objective.real(on_real)}
         values |= {name: self.objective.fake(answers) for name, answers in on_fakes.items()}
         kind = "critic" if self.objective.undecided is None else "discriminator"
         weight = self.settings.discriminator_weight
         return {f"{self.name}_{name}": Term(weight * value, kind, self.name) for name, value in values.items()}
 
-    def generator(self, d: Callable[[Tensor], Tensor], fake: Tensor) -> Term:
+    def generator(self, d: Callable[[Tensor], Tensor], fake: Tensor, iteration: Iteration) -> Term:
         """Return the generator's term on its fakes ``(N, C, H, W)``."""
-        return Term(self.objective.generator(d(fake)), "adversarial")
+        return self.answered(d(self.show(fake, iteration, "generator")))
+
+    def answered(self, on_fake: Tensor) -> Term:
+        """Return the generator's term on the discriminator's answers."""
+        return Term(self.objective.generator(on_fake), "adversarial")
+
+    def show(self, images: Tensor, iteration: Iteration, part: str) -> Tensor:
+        """Return what the discriminator sees of images ``(N, C, H, W)``; ``part`` tells the draws of a step apart."""
+        if not self.augmented.config.names:
+            return images
+        channels = self.channels or (images.shape[1],)
+        *parts, rest = images.split([*channels, images.shape[1] - sum(channels)], 1)
+        return torch.cat([*self.augmented(f"augment_{self.name}_{part}", iteration, *parts), precise(rest)], 1)
+
+
+def logged(method: nn.Module) -> dict[str, Tensor]:
+    """What the games of ``method`` have to be logged besides losses."""
+    return {
+        name: value for game in method.children() if isinstance(game, Adversary) for name, value in game.log.items()
+    }

@@ -16,7 +16,8 @@ from viceversa import sizes
 from viceversa.data.cartoons import CartoonData
 from viceversa.errors import ConfigError
 from viceversa.losses import Term, distance, l1
-from viceversa.methods.adversary import Adversary
+from viceversa.methods.adversary import Adversary, logged
+from viceversa.methods.augmented import AugmentedConfig
 from viceversa.methods.base import Batch, Iteration, Method, MethodConfig, Preview, Update
 from viceversa.methods.noise import Objective
 from viceversa.methods.settings import AdamConfig, AdversarialConfig, check_at_least
@@ -83,6 +84,7 @@ class CartoonGANConfig(MethodConfig):
     data: CartoonData = field(default_factory=CartoonData)
     networks: CartoonNetworksConfig = field(default_factory=CartoonNetworksConfig)
     optimizer: AdamConfig = field(default_factory=lambda: AdamConfig(constant=1.0))
+    augmented: AugmentedConfig = field(default_factory=AugmentedConfig)
     vgg: Path | None = field(default=None, metadata={"may_differ": True})  # its content must not, which is looked at
     """Weights of VGG-19: torchvision's file, a run of "train vgg", or "download"."""
     objective: Objective = "bce"
@@ -101,6 +103,7 @@ class CartoonGANConfig(MethodConfig):
                 f"--lambda-content, --init-epochs and --init-images must not be negative; got {self.lambda_content}, "
                 f"{self.init_epochs}, {self.init_images}."
             )
+        self.augmented.check(self.objective)
 
     def prepare(self, *, quiet: bool) -> None:
         """Looks at the VGG's weights, or fetches them."""
@@ -131,7 +134,8 @@ class CartoonGAN(Method):
         data, networks = config.data, config.networks
         self.a2b = networks.make_generator(data.channels_a, data.channels_b, data.size_px)
         self.d_b = networks.make_discriminator(data.channels_b)
-        self.against = Adversary("d", AdversarialConfig(objective=config.objective, discriminator_weight=1.0))
+        settings = AdversarialConfig(objective=config.objective, discriminator_weight=1.0)
+        self.against = Adversary("d", settings, config.augmented)
         self.vgg = vgg_file.read_content(vgg_file.find(config.vgg))
 
     def step(self, batch: Batch, iteration: Iteration) -> Iterator[Update]:
@@ -141,7 +145,7 @@ class CartoonGAN(Method):
         if iteration.images < (self.config.init_images or 0) and not half:
             yield Update("generator", {"content": self.content(batch, fake)})  # Sec. 3.3
             return
-        yield Update("discriminator", self.discriminator_terms(batch, fake, iteration))
+        yield Update("discriminator", self.discriminator_terms(batch, fake, iteration), logged(self))
         yield Update("generator", self.generator_terms(batch, fake, iteration))
 
     def discriminator_terms(self, batch: Batch, fake: Tensor, iteration: Iteration) -> dict[str, Term | Tensor]:
@@ -152,7 +156,7 @@ class CartoonGAN(Method):
 
     def generator_terms(self, batch: Batch, fake: Tensor, iteration: Iteration) -> dict[str, Term | Tensor]:
         """What the generator minimises after the first phase, by name."""
-        return {"gan": self.against.generator(self.d_b, fake), "content": self.content(batch, fake)}
+        return {"gan": self.against.generator(self.d_b, fake, iteration), "content": self.content(batch, fake)}
 
     def content(self, batch: Batch, fake: Tensor) -> Term:
         """Whether the photograph's content is still there (Eq. 3)."""

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from viceversa.data.single import require_classes
 from viceversa.errors import ConfigError
+from viceversa.methods.augmented import AugmentedConfig
 from viceversa.methods.base import Batch, Iteration, Preview
 from viceversa.methods.noise import (
     ConvolutionalConfig,
@@ -34,6 +35,7 @@ class ConditionalGANConfig(NoiseConfig):
     # The paper's discriminator has a hidden layer where picture and class come together (Sec. 4.1).
     networks: ConvolutionalConfig = field(default_factory=lambda: ConvolutionalConfig(discriminator_hidden=240))
     latents: LatentSettings = field(default_factory=lambda: LatentSettings(prior="uniform"))
+    augmented: AugmentedConfig = field(default_factory=AugmentedConfig)
     objective: Objective = "bce"
     """What both sides minimise."""
     classes: int | None = None

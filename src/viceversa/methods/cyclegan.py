@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from viceversa.data.sources import UnpairedData
 from viceversa.errors import ConfigError
 from viceversa.losses import Term, distance, l1
-from viceversa.methods.adversary import Adversary
+from viceversa.methods.adversary import Adversary, logged
+from viceversa.methods.augmented import AugmentedConfig
 from viceversa.methods.base import Batch, Iteration, Method, MethodConfig, Preview, Update
 from viceversa.methods.pool import ImagePool
 from viceversa.methods.settings import AdversarialConfig, NetworksConfig
@@ -40,6 +41,7 @@ class CycleGANConfig(MethodConfig):
     data: UnpairedData = field(default_factory=UnpairedData)
     networks: NetworksConfig = field(default_factory=NetworksConfig)
     adversarial: AdversarialConfig = field(default_factory=AdversarialConfig)
+    augmented: AugmentedConfig = field(default_factory=AugmentedConfig)
     lambda_cycle: float = 10.0
     """Weight of the cycle loss (Eq. 3)."""
     lambda_identity: float = 0.5
@@ -54,6 +56,7 @@ class CycleGANConfig(MethodConfig):
                 f"{self.lambda_identity}, {self.pool}."
             )
         self.adversarial.check(self.networks)
+        self.augmented.check(self.adversarial.objective)
         if self.lambda_identity and self.data.channels_a != self.data.channels_b:
             raise ConfigError(
                 f"The identity loss needs equal channels on both sides; got {self.data.channels_a} and "
@@ -76,7 +79,9 @@ class CycleGAN(Method):
         self.b2a = networks.make_generator(b, a, size_px)
         self.d_a = networks.make_discriminator(a, size_px)
         self.d_b = networks.make_discriminator(b, size_px)
-        self.against_a, self.against_b = Adversary("d_a", config.adversarial), Adversary("d_b", config.adversarial)
+        self.against_a, self.against_b = (
+            Adversary(name, config.adversarial, config.augmented) for name in ("d_a", "d_b")
+        )
         self.pool_a = ImagePool(config.pool, a, size_px)
         self.pool_b = ImagePool(config.pool, b, size_px)
 
@@ -84,7 +89,7 @@ class CycleGAN(Method):
         """Generators first, then discriminators on images from the pools (Sec. 4)."""
         out = self.translate(batch)
         yield Update("generators", self.generator_terms(batch, out, iteration))
-        yield Update("discriminators", self.discriminator_terms(batch, out, iteration))
+        yield Update("discriminators", self.discriminator_terms(batch, out, iteration), logged(self))
 
     def translate(self, batch: Batch) -> Translated:
         """What the generators make of a batch."""
@@ -99,8 +104,8 @@ class CycleGAN(Method):
         """What both generators minimise, by name."""
         (a, b), c = batch, self.config
         terms: dict[str, Term | Tensor] = {
-            "gan_a2b": self.against_b.generator(self.d_b, out.fake_b),
-            "gan_b2a": self.against_a.generator(self.d_a, out.fake_a),
+            "gan_a2b": self.against_b.generator(self.d_b, out.fake_b, iteration),
+            "gan_b2a": self.against_a.generator(self.d_a, out.fake_a, iteration),
             "cycle_a": distance(c.lambda_cycle * l1(out.again_a, a)),  # Eq. 2
             "cycle_b": distance(c.lambda_cycle * l1(out.again_b, b)),
         }

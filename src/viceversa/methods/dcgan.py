@@ -6,6 +6,7 @@ Networks. ICLR 2016, arXiv 1511.06434.
 
 from dataclasses import dataclass, field
 
+from viceversa.methods.augmented import AugmentedConfig
 from viceversa.methods.noise import ConvolutionalConfig, LatentSettings, NoiseConfig, NoiseMethod, Objective
 
 
@@ -15,6 +16,7 @@ class DCGANConfig(NoiseConfig):
 
     networks: ConvolutionalConfig = field(default_factory=ConvolutionalConfig)
     latents: LatentSettings = field(default_factory=lambda: LatentSettings(prior="uniform"))
+    augmented: AugmentedConfig = field(default_factory=AugmentedConfig)
     objective: Objective = "bce"
     """What both sides minimise."""
 

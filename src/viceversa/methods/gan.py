@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import torch
 
+from viceversa.methods.augmented import AugmentedConfig
 from viceversa.methods.noise import LatentSettings, NoiseConfig, NoiseMethod, Objective
 from viceversa.methods.settings import check_at_least
 from viceversa.networks import MaxoutConfig, MaxoutDiscriminator, MLPGenerator, MLPGeneratorConfig
@@ -42,6 +43,7 @@ class GANConfig(NoiseConfig):
 
     networks: FullyConnectedConfig = field(default_factory=FullyConnectedConfig)
     latents: LatentSettings = field(default_factory=LatentSettings)
+    augmented: AugmentedConfig = field(default_factory=AugmentedConfig)
     objective: Objective = "bce"
     """What both sides minimise: bce is the form that the paper trains with (Sec. 3), minimax the one of its theory."""
 

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from viceversa.errors import ConfigError
 from viceversa.losses import Term, gaussian_nll, precise
+from viceversa.methods.augmented import AugmentedConfig
 from viceversa.methods.base import Batch, Iteration, Preview
 from viceversa.methods.noise import (
     ConvolutionalConfig,
@@ -50,6 +51,7 @@ class InfoGANConfig(NoiseConfig):
         default_factory=lambda: ConvolutionalConfig(hidden=1024, discriminator_hidden=1024)
     )
     latents: LatentSettings = field(default_factory=lambda: LatentSettings(latent=62, prior="uniform"))
+    augmented: AugmentedConfig = field(default_factory=AugmentedConfig)
     objective: Objective = "bce"
     """What both sides minimise, besides the information."""
     q_width: int = 128
@@ -142,20 +144,23 @@ class InfoGAN(NoiseMethod):
 
     def discriminator_terms(self, batch: Batch, made: Made, iteration: Iteration) -> dict[str, Term | Tensor]:
         """What the discriminator and Q minimise, by name: both sides are to raise the information (Eq. 6)."""
-        views = self._views(made.fake.detach(), iteration)
-        of_real, of_fake, *of_askew = apply_to_each(self.d.trunk, batch[0], *views)
+        self.against.augmented.adjust(iteration)
+        real = self.against.show(batch[0], iteration, "real")
+        views = self._views(made.fake.detach(), iteration, "fake")
+        of_real, of_fake, *of_askew = apply_to_each(self.d.trunk, real, *views)
         answers = self.against.losses(self.d.head(of_real), fake=self.d.head(of_fake))
         return {**answers, **self._information("q", made, of_fake, *of_askew)}
 
     def generator_terms(self, batch: Batch, made: Made, iteration: Iteration) -> dict[str, Term | Tensor]:
         """What the generator minimises, by name."""
-        of_fake, *of_askew = apply_to_each(self.d.trunk, *self._views(made.fake, iteration))
-        gan = self.against.generator(self.d.head, of_fake)
+        of_fake, *of_askew = apply_to_each(self.d.trunk, *self._views(made.fake, iteration, "generator"))
+        gan = self.against.answered(self.d.head(of_fake))
         return {"gan": gan, **self._information("g", made, of_fake, *of_askew)}
 
-    def _views(self, fake: Tensor, iteration: Iteration) -> tuple[Tensor, ...]:
+    def _views(self, fake: Tensor, iteration: Iteration, part: str) -> tuple[Tensor, ...]:
         """What Q looks at: the pictures, and if asked for the same askew."""
-        return (fake, askew(fake, iteration.uniform("askew", (6,)))) if self.config.augment_q else (fake,)
+        shown = self.against.show(fake, iteration, part)
+        return (shown, askew(fake, iteration.uniform("askew", (6,)))) if self.config.augment_q else (shown,)
 
     def _information(self, name: str, made: Made, *features: Tensor) -> dict[str, Term]:
         """The negative of the bound on the mutual information, without its constant entropy (Eq. 4).

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from viceversa.data.single import SingleData
 from viceversa.errors import ConfigError
 from viceversa.losses import Term
-from viceversa.methods.adversary import Adversary
+from viceversa.methods.adversary import Adversary, logged
+from viceversa.methods.augmented import AugmentedConfig
 from viceversa.methods.base import Batch, Iteration, Method, MethodConfig, Preview, Update
 from viceversa.methods.settings import AdamConfig, AdversarialConfig, ScheduleConfig, check_at_least
 from viceversa.networks import DCGANDiscriminator, DCGANDiscriminatorConfig, DCGANGenerator, DCGANGeneratorConfig
@@ -119,6 +120,9 @@ class NoiseConfig(MethodConfig):
     latents: LatentSettings = field(default_factory=LatentSettings)
 
     def __post_init__(self) -> None:
+        augmented: Any = getattr(self, "augmented", None)
+        if isinstance(augmented, AugmentedConfig):
+            augmented.check(getattr(self, "objective", "bce"))
         networks: Any = getattr(self, "networks", None)
         if isinstance(networks, ConvolutionalConfig):
             networks.check_batch(self.schedule.batch)
@@ -154,7 +158,7 @@ class NoiseMethod(Method, shared=True):
         settings = AdversarialConfig(
             objective=config.objective, discriminator_weight=1.0, lambda_gradient_penalty=penalty
         )
-        self.against = Adversary("d", settings)
+        self.against = Adversary("d", settings, config.augmented, (config.data.channels or 3,))
 
     def make_networks(self, channels: int, size_px: int) -> None:
         """Make ``g`` and ``d`` for images of ``size_px``."""
@@ -164,7 +168,7 @@ class NoiseMethod(Method, shared=True):
     def step(self, batch: Batch, iteration: Iteration) -> Iterator[Update]:
         """The discriminator first, then the generator, on the same fakes."""
         made = self.make(batch, iteration)
-        yield Update("discriminator", self.discriminator_terms(batch, made, iteration))
+        yield Update("discriminator", self.discriminator_terms(batch, made, iteration), logged(self))
         yield Update("generator", self.generator_terms(batch, made, iteration))
 
     def make(self, batch: Batch, iteration: Iteration) -> Made:
@@ -182,7 +186,7 @@ class NoiseMethod(Method, shared=True):
 
     def generator_terms(self, batch: Batch, made: Made, iteration: Iteration) -> dict[str, Term | Tensor]:
         """What the generator minimises, by name."""
-        return {"gan": self.against.generator(self.d, self.shown(made.fake, made.labels))}
+        return {"gan": self.against.generator(self.d, self.shown(made.fake, made.labels), iteration)}
 
     def groups(self) -> dict[str, list[nn.Module]]:
         """One network a group."""
@@ -204,7 +208,7 @@ class CriticMethod(NoiseMethod, shared=True):
         """A step of the critic; after every ``n_critic`` of them one of the generator."""
         with torch.no_grad():
             made = self.make(batch, iteration)
-        yield Update("critic", self.discriminator_terms(batch, made, iteration))
+        yield Update("critic", self.discriminator_terms(batch, made, iteration), logged(self))
         self.after_critic()
         if self.generator_is_due(iteration):
             yield Update("generator", self.generator_terms(batch, self.make(batch, iteration), iteration))

@@ -15,7 +15,8 @@ from torch import Tensor, nn
 from viceversa.data.sources import PairedData
 from viceversa.errors import ConfigError
 from viceversa.losses import Term, distance, l1
-from viceversa.methods.adversary import Adversary
+from viceversa.methods.adversary import Adversary, logged
+from viceversa.methods.augmented import AugmentedConfig
 from viceversa.methods.base import Batch, Iteration, Method, MethodConfig, Preview, Update
 from viceversa.methods.settings import AdversarialConfig, NetworksConfig
 
@@ -33,6 +34,7 @@ class Pix2PixConfig(MethodConfig):
         default_factory=lambda: NetworksConfig(generator="unet", norm="instance", dropout=True)
     )
     adversarial: AdversarialConfig = field(default_factory=lambda: AdversarialConfig(objective="bce"))
+    augmented: AugmentedConfig = field(default_factory=AugmentedConfig)
     lambda_l1: float = 100.0
     """Weight of the L1 loss (Eq. 4)."""
 
@@ -40,6 +42,7 @@ class Pix2PixConfig(MethodConfig):
         if self.lambda_l1 < 0:
             raise ConfigError(f"--lambda-l1 must not be negative; got {self.lambda_l1}.")
         self.adversarial.check(self.networks)
+        self.augmented.check(self.adversarial.objective)
 
     def as_begun(self, former: Any) -> Self:
         """With batch normalisation where ``former`` has it, which was the default."""
@@ -63,12 +66,12 @@ class Pix2Pix(Method):
         channels_in, channels_out = data.channels
         self.g = networks.make_generator(channels_in, channels_out, data.size_px)
         self.d = networks.make_discriminator(channels_in + channels_out, data.size_px)
-        self.against = Adversary("d", config.adversarial)
+        self.against = Adversary("d", config.adversarial, config.augmented, data.channels)
 
     def step(self, batch: Batch, iteration: Iteration) -> Iterator[Update]:
         """The discriminator first, then the generator (Sec. 3.3)."""
         fake = self.g(batch[0])
-        yield Update("discriminator", self.discriminator_terms(batch, fake, iteration))
+        yield Update("discriminator", self.discriminator_terms(batch, fake, iteration), logged(self))
         yield Update("generator", self.generator_terms(batch, fake, iteration))
 
     def discriminator_terms(self, batch: Batch, fake: Tensor, iteration: Iteration) -> dict[str, Term | Tensor]:
@@ -81,7 +84,7 @@ class Pix2Pix(Method):
         """What the generator minimises, by name."""
         x, y = batch
         return {
-            "gan": self.against.generator(self.d, torch.cat([x, fake], 1)),
+            "gan": self.against.generator(self.d, torch.cat([x, fake], 1), iteration),
             "l1": distance(self.config.lambda_l1 * l1(fake, y)),  # Eq. 3
         }
 

@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Self
 import torch
 
 from viceversa.errors import ConfigError
+from viceversa.methods.augmented import FixedAugmentedConfig
 from viceversa.methods.base import Iteration
 from viceversa.methods.noise import ConvolutionalConfig, CriticMethod, LatentSettings, NoiseConfig
 from viceversa.methods.settings import RMSpropConfig
@@ -24,6 +25,7 @@ class WGANConfig(NoiseConfig):
     optimizer: RMSpropConfig = field(default_factory=RMSpropConfig)
     networks: ConvolutionalConfig = field(default_factory=ConvolutionalConfig)
     latents: LatentSettings = field(default_factory=LatentSettings)
+    augmented: FixedAugmentedConfig = field(default_factory=FixedAugmentedConfig)
     n_critic: int = 5
     """Steps of the critic, each on pictures of its own, before one of the generator."""
     warm_up: int = 500

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from viceversa.errors import ConfigError
+from viceversa.methods.augmented import FixedAugmentedConfig
 from viceversa.methods.noise import ConvolutionalConfig, CriticMethod, LatentSettings, NoiseConfig
 from viceversa.methods.settings import AdamConfig
 
@@ -22,6 +23,7 @@ class WGANGPConfig(NoiseConfig):
     # A penalty on each picture's slope by itself does not go with a norm over the batch (Sec. 4).
     networks: ConvolutionalConfig = field(default_factory=lambda: ConvolutionalConfig(discriminator_norm="none"))
     latents: LatentSettings = field(default_factory=lambda: LatentSettings(latent=128))
+    augmented: FixedAugmentedConfig = field(default_factory=FixedAugmentedConfig)
     n_critic: int = 5
     """Steps of the critic, each on pictures of its own, before one of the generator."""
     lambda_gradient_penalty: float = 10.0
