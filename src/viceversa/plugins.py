@@ -181,13 +181,14 @@ def _load(kind: str, entry: importlib.metadata.EntryPoint) -> str:
 
 def _registries() -> Mapping[str, dict[str, Any]]:
     """What is found by name, by kind."""
+    from viceversa.methods.augmented import CHANGES
     from viceversa.methods.base import METHODS
     from viceversa.networks import GENERATORS
 
-    return {"method": METHODS, "network": GENERATORS}
+    return {"method": METHODS, "network": GENERATORS, "discriminator_augmentation": CHANGES}
 
 
-def origin(thing: type[Any]) -> Origin | None:
+def origin(thing: Any) -> Origin | None:
     """Where a class was defined; None if in viceversa itself."""
     module = sys.modules.get(thing.__module__)
     top = thing.__module__.partition(".")[0]
@@ -213,11 +214,12 @@ def needed(method: type[Any] | None, configs: Any) -> list[dict[str, Any]]:
         configs: Dataclasses of settings, or mappings and sequences of them; what is registered with one of their
             types is needed.
     """
-    types = set(_types(configs))
+    types, changes = set(_types(configs)), set(_augmentations(configs))
     used: dict[Origin, list[str]] = {}
     for kind, registry in _registries().items():
         for name, entry in registry.items():
             is_used = entry is method if kind == "method" else getattr(entry, "Config", None) in types
+            is_used = is_used or (kind == "discriminator_augmentation" and name in changes)
             if is_used and (where := origin(entry)):
                 used.setdefault(where, []).append(f"{kind} {name}")
     return [{**dataclasses.asdict(where), "defines": names} for where, names in used.items()]
@@ -233,6 +235,14 @@ def _types(value: Any) -> Iterator[type[Any]]:
     elif isinstance(value, Sequence) and not isinstance(value, str):
         for inner in value:
             yield from _types(inner)
+
+
+def _augmentations(value: Any) -> Iterator[str]:
+    """The names of what discriminators see changed by, anywhere in settings."""
+    if dataclasses.is_dataclass(value):
+        yield from getattr(value, "augment_d", ())
+        for part in dataclasses.fields(value):
+            yield from _augmentations(getattr(value, part.name))
 
 
 def missing(imports: Any) -> str:

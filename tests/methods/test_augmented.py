@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch.autograd import gradcheck
 
-from viceversa import configure, train
+from viceversa import configure, plugins, train
+from viceversa.config import from_json
 from viceversa.errors import ConfigError
 from viceversa.methods.augmented import CHANGES, Augmented, AugmentedConfig, discriminator_augmentation, translation
 from viceversa.methods.base import Iteration
@@ -67,8 +68,7 @@ def test_cutout_takes_a_part_of_at_most_a_quarter():
 
 @pytest.mark.parametrize("name", ALL)
 def test_gradients_are_those_of_the_change(name):
-    change, count = CHANGES[name]
-    draws = torch.rand(2, count)
+    change, draws = CHANGES[name], torch.rand(2, 3)
     x = images(count=2)[:, :, :4, :4].clone().requires_grad_()
     assert gradcheck(lambda x: change(x, draws), x)
 
@@ -123,6 +123,27 @@ def test_a_change_of_ones_own(tiny, make_trainer, tmp_path):
         assert torch.equal(seen[0], batch[0].flip(2))
     finally:
         del CHANGES["upside down"]
+
+
+def test_a_change_from_a_file_is_remembered_by_the_run(tiny, tmp_path):
+    file = tmp_path / "my_changes.py"
+    file.write_text(
+        "from viceversa.methods.augmented import discriminator_augmentation\n\n\n"
+        '@discriminator_augmentation("negative", draws=0)\n'
+        "def negative(images, draws):\n    return -images\n"
+    )
+    before = dict(CHANGES)
+    try:
+        plugins.import_code(file)
+        assert train(tiny("dcgan", tmp_path / "run", augment_d=("negative",), images=4), quiet=True).finished
+        text = (tmp_path / "run" / "config.json").read_text()
+        assert json.loads(text)["imports"][0]["defines"] == ["discriminator_augmentation negative"]
+        del CHANGES["negative"]
+        with pytest.raises(ConfigError, match=r"my_changes.py, which defines the .* negative; give it with --import"):
+            from_json(text, tmp_path)
+    finally:
+        CHANGES.clear()
+        CHANGES.update(before)
 
 
 def test_a_conditional_discriminators_classes_stay(tiny, make_trainer, tmp_path):

@@ -15,13 +15,15 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from viceversa import plugins
 from viceversa.errors import check
 from viceversa.losses import OBJECTIVES, precise
 from viceversa.methods.base import Iteration
 
 Change = Callable[[Tensor, Tensor], Tensor]
-CHANGES: dict[str, tuple[Change, int]] = {}
-"""Each change by the name that ``--augment-d`` gives it, and how many random numbers it takes an image."""
+CHANGES: dict[str, Change] = {}
+"""Each change by the name that ``--augment-d`` gives it."""
+_DRAWS: dict[Change, int] = {}  # how many random numbers a change takes an image
 
 _ADJUST_EVERY = 4  # batches (ADA, Sec. 3.2)
 
@@ -35,7 +37,7 @@ def discriminator_augmentation(name: str, *, draws: int) -> Callable[[Change], C
     """
 
     def register(change: Change) -> Change:
-        CHANGES[name] = change, draws
+        CHANGES[name], _DRAWS[change] = change, draws
         return change
 
     return register
@@ -98,7 +100,8 @@ class FixedAugmentedConfig:
         for name in self.names:
             near = difflib.get_close_matches(name, CHANGES, 1)
             hint = f" Perhaps you meant {near[0]}." if near else ""
-            check(name in CHANGES, f"--augment-d {name} is unknown; choose from {', '.join(CHANGES)}.{hint}")
+            known = name in CHANGES or (plugins.find("discriminator_augmentation", name) and name in CHANGES)
+            check(known, f"--augment-d {name} is unknown; choose from {', '.join(CHANGES)}.{hint}")
         check("none" not in self.augment_d or not self.names, "--augment-d none does not go with other changes.")
         probability = self.augment_d_probability
         check(0 <= probability <= 1, f"--augment-d-probability must be 0 to 1; got {probability}.")
@@ -162,8 +165,8 @@ class Augmented(nn.Module):
         """Change ``images``, each ``(N, C, H, W)`` in [-1, 1], all by the same draws of ``stream``."""
         probability = self.probability if self.adaptive else self.config.augment_d_probability
         for name in self.config.names:
-            change, count = CHANGES[name]
-            drawn = iteration.uniform(f"{stream}_{name}", (1 + count,))
+            change = CHANGES[name]
+            drawn = iteration.uniform(f"{stream}_{name}", (1 + _DRAWS[change],))
             chosen = (drawn[:, 0] < probability)[:, None, None, None]
             images = tuple(torch.where(chosen, change(precise(x), drawn[:, 1:]), precise(x)) for x in images)
         return images
