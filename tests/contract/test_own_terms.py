@@ -81,6 +81,9 @@ def test_what_a_method_logs_and_shows_is_in_the_run(own, tiny, tmp_path, assert_
     shown = {chart["title"]: [curve["name"] for curve in chart["curves"]] for chart in charts(read(tmp_path / "whole"))}
     assert shown["Other losses"] == ["plain", "strange"]
     assert shown["Logged: number"] == ["number"]
+    page = (tmp_path / "whole" / "report.html").read_text()
+    assert page.count("<img") == 1
+    assert "of a b, 12 images" in page, "the newest of what it shows"
     sheets = {path.name for path in (tmp_path / "whole" / "samples").iterdir()}
     assert sheets == {f"{images:08d}{of}.jpg" for images in (3, 12) for of in ("", "-of_a_b")}
     for path in (tmp_path / "whole" / "samples").iterdir():

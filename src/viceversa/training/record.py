@@ -70,6 +70,8 @@ class RunRecord:
     """The lines of timing.jsonl, in order."""
     samples: list[tuple[int, Path]]
     """(images seen, file), in order."""
+    shown: dict[str, tuple[int, Path]]
+    """The newest of what the method shows besides, by name."""
     best_images: int | None = None
     """Images that the translator in best/ has seen; None where there is none."""
 
@@ -122,6 +124,11 @@ def read(run: Path) -> RunRecord:
         best_images=None
         if (best := number(_object(run / "best" / "config.json").get("images"))) is None
         else int(best),
+        shown={
+            match[2]: (int(match[1]), path)
+            for path in sorted((run / "samples").glob("*.jpg"))
+            if (match := re.fullmatch(r"(\d+)-(.+)", path.stem))
+        },
         samples=sorted((int(path.stem), path) for path in (run / "samples").glob("*.jpg") if path.stem.isdecimal()),
     )
 
