@@ -1,6 +1,4 @@
-import dataclasses
 import errno
-import json
 import os
 import signal
 import subprocess
@@ -11,20 +9,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
-from PIL import Image
 
-from viceversa import configure, methods
 from viceversa.config import TrainConfig
-
-_SMALL = {
-    "size_px": 16, "width": 4, "latent": 3, "q_width": 4, "hidden": 4, "discriminator_hidden": 4, "categories": 3,
-    "n_critic": 2, "warm_up": 0, "blocks": 1, "discriminator_width": 4, "discriminator_layers": 2, "pool": 4,
-    "images": 12, "init_images": 2, "log_every": 1, "samples": 2, "sample_pictures": 1, "ema_images": 10,
-    "device": "cpu", "precision": "32-true",
-}  # fmt: skip
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -180,43 +168,31 @@ def shared_parity() -> Path:
 @pytest.fixture(scope="session")
 def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a/ and b/: seven small pictures each, of equal names."""
+    from viceversa.testing.runs import write_images
+
     folder = tmp_path_factory.mktemp("pictures")
-    for domain, seed in ("a", 1), ("b", 2):
-        (folder / domain).mkdir()
-        for index, coarse in enumerate(np.random.default_rng(seed).integers(0, 256, (7, 4, 4, 3), dtype=np.uint8)):
-            picture = Image.fromarray(coarse).resize((72, 72), Image.Resampling.BILINEAR)
-            picture.save(folder / domain / f"{index}.png")
+    write_images(folder)
     return folder
 
 
 @pytest.fixture(scope="session")
 def small_vgg(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A file as ``train vgg`` writes it, of untrained weights, 4 channels wide."""
-    from viceversa.networks import initialise, vgg_file
-    from viceversa.networks.vgg import VGG19, VGGConfig
+    from viceversa.networks import vgg_file
+    from viceversa.testing.runs import write_vgg
 
-    network = VGG19(VGGConfig(width=4, classes=2))
-    initialise(network, "kaiming", 1.0, torch.Generator().manual_seed(1))
     path = tmp_path_factory.mktemp("vgg") / vgg_file.FILE
-    path.write_bytes(vgg_file.to_bytes(network, turns=1, images=0))
+    write_vgg(path)
     return path
 
 
 @pytest.fixture(scope="session")
-def tiny(pictures: Path, small_vgg: Path) -> Callable[..., TrainConfig[Any]]:
+def tiny(pictures: Path) -> Callable[..., TrainConfig[Any]]:
     """``tiny(method, out, **settings)``: a run of any method that takes a second; ``settings`` as of `configure`."""
+    from viceversa.testing.runs import small_config
 
     def make(method: str, out: Path, **settings: Any) -> TrainConfig[Any]:
-        there = names(TrainConfig(method=methods.find(method).Config(), out=out))
-        folders = {"a": pictures / "a", "b": pictures / "b"} if "a" in there else {"root": pictures}
-        batch = 1 if "a" in there else 2  # batch normalisation of vectors needs two
-        given = {**folders, "batch": batch, "cache": pictures.with_name("cache"), "vgg": small_vgg, **_SMALL}
-        return configure(method, out=out, **{**{k: v for k, v in given.items() if k in there}, **settings})
-
-    def names(config: Any) -> set[str]:
-        parts = {part.name: getattr(config, part.name) for part in dataclasses.fields(config)}
-        inner = [names(value) for value in parts.values() if dataclasses.is_dataclass(value)]
-        return set(parts).union(*inner)
+        return small_config(method, pictures, out, **settings)
 
     return make
 
@@ -224,48 +200,25 @@ def tiny(pictures: Path, small_vgg: Path) -> Callable[..., TrainConfig[Any]]:
 @pytest.fixture(scope="session")
 def make_trainer() -> Callable[[TrainConfig[Any]], Any]:
     """Makes the trainer of a config, as a run does, without a run folder."""
-    from viceversa.training import machine
-    from viceversa.training.trainer import Trainer
+    from viceversa.testing.runs import make_trainer
 
-    def make(config: TrainConfig[Any]) -> Trainer:
-        pictures = config.method.data.open(0, "cpu")
-        method = methods.make(config.method, pictures, config.seed)
-        return Trainer(config, method, pictures, machine.make_fabric("cpu", config.precision))
-
-    return make
+    return make_trainer
 
 
 @pytest.fixture(scope="session")
 def checkpoint_tensors() -> Callable[[Path], dict[str, Any]]:
     """All tensors of a run's newest checkpoint, by file and name."""
-    from safetensors.torch import load_file
+    from viceversa.testing.runs import checkpoint_tensors
 
-    def read(run: Path) -> dict[str, Any]:
-        newest = max((run / "checkpoints").iterdir())
-        assert json.loads((newest / "progress.json").read_text())["images"] == int(newest.name)
-        files = sorted(newest.glob("*.safetensors"))
-        tensors = {f"{file.stem}: {name}": value for file in files for name, value in load_file(file).items()}
-        return {"images": int(newest.name), **tensors}
-
-    return read
+    return checkpoint_tensors
 
 
 @pytest.fixture(scope="session")
-def assert_same_run(checkpoint_tensors: Callable[[Path], dict[str, Any]]) -> Callable[[Path, Path], None]:
+def assert_same_run() -> Callable[[Path, Path], None]:
     """Two runs are equal to the last bit: weights, averages, optimizers, pools, the log."""
+    from viceversa.testing import assert_same_run
 
-    def check(one: Path, other: Path) -> None:
-        first, second = checkpoint_tensors(one), checkpoint_tensors(other)
-        assert first.keys() == second.keys()
-        assert first.pop("images") == second.pop("images")
-        differ = [name for name in first if _bits(first[name]) != _bits(second[name])]
-        assert not differ, f"{len(differ)} of {len(first)} tensors differ: {differ[:3]}"
-        assert (one / "metrics.jsonl").read_bytes() == (other / "metrics.jsonl").read_bytes()
-
-    def _bits(tensor: Any) -> Any:
-        return tensor.dtype, tensor.shape, tensor.numpy().tobytes()
-
-    return check
+    return assert_same_run
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,6 @@
 """What the documents say is so: links lead somewhere, commands are taken, code runs, tables hold the real defaults."""
 
 import dataclasses
-import importlib.util
 import re
 import shlex
 import subprocess
@@ -15,9 +14,10 @@ import pytest
 import tyro
 from PIL import Image
 
-from viceversa import configure, methods, recipes, train
+from viceversa import methods, recipes
 from viceversa.cli import COMMANDS, main
 from viceversa.config import TrainConfig
+from viceversa.testing import check_method
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -80,9 +80,13 @@ def test_there_are_commands_of_every_kind():
 
 
 @pytest.mark.parametrize(("page", "words"), ALL_COMMANDS, ids=[f"{p}: {' '.join(w)}" for p, w in ALL_COMMANDS])
-def test_every_command_is_taken_by_the_command_line(page, words, capsys):
+def test_every_command_is_taken_by_the_command_line(page, words, capsys, own_code, tmp_path, monkeypatch):
     command, *arguments = words
     assert command in COMMANDS
+    if any(word.endswith(".py") for word in arguments):
+        (tmp_path / "l1.py").write_text(blocks(ROOT / "CONTRIBUTING.md", "python")[0])
+        (tmp_path / "my_method.py").write_text(blocks(ROOT / "docs/guides/own-methods.md", "python")[0])
+        monkeypatch.chdir(tmp_path)
     if command == "train":
         data = parsed(arguments).method.data
         assert data.root or getattr(data, "builtin", None) or (data.a and data.b)
@@ -202,40 +206,26 @@ def test_the_make_targets_of_the_readme_exist():
     assert all(re.search(rf"^{target}:", makefile, re.MULTILINE) for target in named)
 
 
-@pytest.fixture
-def toy(tmp_path) -> Iterator[str]:
-    """The method of CONTRIBUTING.md, as a file."""
+def test_the_method_of_contributing_is_used_as_the_page_says(own_code, women_and_men, capsys):
     (code,) = blocks(ROOT / "CONTRIBUTING.md", "python")
-    file = tmp_path / "toy_method.py"
-    file.write_text(code)
-    spec = importlib.util.spec_from_file_location("toy_method", file)
-    assert spec is not None
-    assert spec.loader is not None
-    module = sys.modules["toy_method"] = importlib.util.module_from_spec(spec)
-    before = set(methods.METHODS)
-    try:
-        spec.loader.exec_module(module)
-        (added,) = set(methods.METHODS) - before
-        yield added
-    finally:
-        for added in set(methods.METHODS) - before:
-            del methods.METHODS[added]
-        del sys.modules["toy_method"]
-
-
-def test_the_toy_method_of_contributing_trains_and_translates(toy, women_and_men, capsys):
-    assert "--lambda-l1" in shown("train", toy, capsys=capsys)
-    assert main(["methods"]) == 0
-    assert "paired translation by distance alone" in capsys.readouterr().out
-    config = configure(
-        toy, out="runs/toy", a="women", b="men", size_px=16, images=60, width=8, blocks=1, learning_rate=2e-3,
-        device="cpu", samples=1, log_every=6, mirror=False, load_size_px=16, hold_out=0,
-    )  # fmt: skip
-    assert train(config, quiet=True).finished
-    lines = [line for line in Path("runs/toy/metrics.jsonl").read_text().splitlines() if "losses" in line]
+    Path("l1.py").write_text(code)
+    words, translate = commands(ROOT / "CONTRIBUTING.md")
+    assert words[:2] == ["train", "l1.py"]
+    small = [
+        "--size=16", "--load-size=16", "--width=8", "--blocks=1", "--learning-rate=0.002", "--device=cpu",
+        "--samples=1", "--log-every=6", "--no-mirror", "--hold-out=0",
+    ]  # fmt: skip
+    assert main([*words, *small, "--images=30"]) == 0
+    assert main([*words, *small, "--images=60"]) == 0
+    out = Path(words[words.index("--out") + 1])
+    lines = [line for line in (out / "metrics.jsonl").read_text().splitlines() if "losses" in line]
     first, last = (float(re.findall(r'"l1": ([\d.e-]+)', line)[0]) for line in (lines[0], lines[-1]))
     assert last < 0.8 * first
-    assert main(["translate", "runs/toy", "portrait.jpg", "--out", "new.jpg"]) == 0
+    assert main(translate) == 0
+    assert "--lambda-l1" in shown("train", "l1.py", capsys=capsys)
+    assert main(["methods", "--import", "l1.py"]) == 0
+    assert "paired translation by distance alone" in capsys.readouterr().out
+    check_method("l1.py", skip=["updates_train_their_group", "resumes_in_bfloat16"])  # shown of a subclass elsewhere
 
 
 def test_the_toy_method_follows_the_house_style(tmp_path):

@@ -8,6 +8,7 @@ import pytest
 
 from viceversa.config import TrainConfig
 from viceversa.methods import METHODS
+from viceversa.testing.methods import exact
 
 SETTINGS: dict[str, dict[str, dict[str, Any]]] = {
     "cyclegan": {
@@ -55,11 +56,7 @@ def tiny_variant(tiny: Configure) -> Configure:
     def make(variant: str, out: Path, *, exactly_summable: bool = False, **settings: Any) -> TrainConfig[Any]:
         method, own = VARIANTS[variant]
         if exactly_summable:
-            # Batch norm sees each batch by itself, and dropout draws for each.
-            networks = getattr(tiny(method, out, **own).method, "networks", None)
-            plain = {"norm": "instance", "discriminator_norm": "instance", "dropout": False}
-            own = {**own, **{name: value for name, value in plain.items() if hasattr(networks, name)}}
-            own["precision"] = "64-true"
+            own = {**own, **exact(tiny(method, out, **own))}
         return tiny(method, out, **{**own, **settings})
 
     return make

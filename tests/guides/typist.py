@@ -37,7 +37,7 @@ class Typist:
         self.servers: dict[int, Process] = {}
 
     def type(self, step: Step) -> None:
-        """Runs a step to its end, or until it serves.
+        """Runs a step to its end, or until it serves; Python that begins with the name of a file is put there.
 
         Raises:
             AssertionError: It ended otherwise than the guide implies, or what it should write is not there.
@@ -46,7 +46,9 @@ class Typist:
         outputs = set(OUTPUTS.findall(text))
         for output in outputs if not ADDS.match(text) else outputs - self.made:
             remove(Path(output))
-        if step.language == "python":
+        if file := re.match(r"# (\w+\.py)\n", text):
+            Path(file[1]).write_text(text)
+        elif step.language == "python":
             exec(compile(text, "the guide's Python", "exec"), self.names)
         else:
             self._command(re.sub(r"\s+#\s.*", "", text), EXIT_CODES.get(step.text, 0))

@@ -1,0 +1,12 @@
+"""The contract that methods and networks keep to, as checks for those of your own; each makes its own tiny images.
+
+>>> from viceversa.testing import check_method
+>>> check_method("my_method.py")  # doctest: +SKIP
+
+A check raises an AssertionError whose message says what does not hold and what that breaks.
+"""
+
+from viceversa.testing.methods import METHOD_CHECKS, check_method
+from viceversa.testing.runs import assert_same_run, small_config, write_images
+
+__all__ = ["METHOD_CHECKS", "assert_same_run", "check_method", "small_config", "write_images"]
