@@ -30,6 +30,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from viceversa import methods, train
 from viceversa.allocator import keep_freed_memory
@@ -37,7 +38,7 @@ from viceversa.config import TrainConfig, configure
 from viceversa.data.images import save
 from viceversa.networks import initialise, layers, vgg_file
 from viceversa.networks.vgg import VGG19, VGGConfig
-from viceversa.training import estimate, machine
+from viceversa.training import machine
 from viceversa.training.trainer import Trainer
 from viceversa.training.units import peak_memory_bytes
 
@@ -74,7 +75,7 @@ def _measure(config: TrainConfig, device: str, steps: int) -> str:
     pictures = config.method.data.open(config.seed, fabric.device)
     method = methods.make(config.method, pictures, config.seed)
     trainer = Trainer(config, method, pictures, fabric)
-    cost = estimate.trace(trainer)
+    flops = counted(trainer)
     dtype = torch.bfloat16 if config.precision == "bf16-mixed" else torch.float32
     rates, times = [_attainable(fabric.device, dtype)], list[float]()
     loads: list[float] = []
@@ -98,18 +99,26 @@ def _measure(config: TrainConfig, device: str, steps: int) -> str:
     trainer.run(after)
     times, rates, loads = times[1:], rates[1:], loads[1:]  # the first warms up
     shares = [
-        cost.flops / seconds / ((before + behind) / 2)
+        flops / seconds / ((before + behind) / 2)
         for seconds, before, behind in zip(times, rates, rates[1:], strict=False)
     ]
     seconds = statistics.median(times)
     return (
         f"{seconds:.3f} s a step ({min(times):.3f} best), {trainer.images_per_step / seconds:.2f} images/s, "
-        f"{cost.flops / 1e12:.3f} TFLOP, {cost.flops / seconds / 1e9:.0f} of {statistics.median(rates) / 1e9:.0f} "
+        f"{flops / 1e12:.3f} TFLOP, {flops / seconds / 1e9:.0f} of {statistics.median(rates) / 1e9:.0f} "
         f"GFLOP/s attainable: {statistics.median(shares):.0%} (best {max(shares):.0%}); "
         f"peak memory {peak_memory_bytes(device) / 2**20:.0f} MiB; "
         f"a batch loads in {statistics.median(loads) * 1e3:.1f} ms, "
         f"{seconds / statistics.median(loads):.0f} times the step's speed"
     )
+
+
+def counted(trainer: Trainer) -> int:
+    """Operations of one step: convolutions and matrix products, forward and backward. The step is taken."""
+    trainer.method.train()
+    with FlopCounterMode(display=False) as counter:
+        trainer.step([trainer._load(0)])
+    return counter.get_total_flops()
 
 
 def _outside(options: argparse.Namespace, batch: int, precision: str) -> float:

@@ -50,6 +50,9 @@ class TrainConfig(Generic[M]):
     """Half-life, in images, of the moving average of the generators; 0 takes their weights as they are."""
     compile: bool = field(default=False, metadata=_MAY_DIFFER)
     """Compile the generators with torch.compile: slower to start, then faster on some machines."""
+    deterministic: bool = field(default=True, metadata=_MAY_DIFFER)
+    """On a GPU, compute with algorithms that always give the same bits; CPUs do anyway. --no-deterministic may be
+    faster, and lets a method use what has no such algorithm."""
     device: DeviceName = field(default="auto", metadata=_MAY_DIFFER)
     """Where to compute; auto takes a GPU when there is one."""
     keep: int = field(default=2, metadata=_MAY_DIFFER)

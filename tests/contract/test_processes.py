@@ -87,13 +87,14 @@ def pairs(folder, variants, tiny, tiny_variant, pictures, torchrun) -> Pairs:
     one, two = (tiny_variant("cyclegan", folder / f"{batch} from", batch=batch, **settings) for batch in (2, 1))
     pairs["cyclegan from a model"] = one, two
     jobs.append(job(two))
-    whole, parted = (tiny_variant("cyclegan", folder / name, images=20, log_every=4) for name in ("whole", "parted"))
+    whole, parted = (tiny_variant("cyclegan", folder / name, images=120, log_every=4) for name in ("whole", "parted"))
     jobs += [job(whole), job(parted, stop=1), job(parted)]
     for name in ("trainA", "testA", "trainB", "testB"):
         shutil.copytree(pictures / name[-1].lower(), folder / "data" / name)
     settings = {"root": folder / "data", "a": None, "b": None, "images": 40, "learning_rate": 0.0}
     jobs.append(job(tiny("cyclegan", folder / "tired", evaluate_every=2, patience=1, **settings)))
     jobs.append(job(tiny("dcgan", folder / "norms", norm="batch", batch=4, images=8), norms=True))
+    jobs.append(job(tiny("pix2pix", folder / "timed", images=None, minutes=0.01)))
     (folder / "worker.py").write_text(WORKER)
     (folder / "jobs.json").write_text(json.dumps(jobs))
     torchrun(folder / "worker.py", folder / "jobs.json")
@@ -128,7 +129,7 @@ def test_two_processes_are_one_with_the_doubled_batch(pairs, checkpoint_tensors)
 @pytest.mark.usefixtures("pairs")
 def test_two_processes_that_are_stopped_by_one_of_them_go_on_to_the_bit(folder, assert_same_run):
     assert_same_run(folder / "whole", folder / "parted")
-    assert len(list((folder / "parted" / "checkpoints" / "00000020").glob("rank-*.safetensors"))) == 2
+    assert len(list((folder / "parted" / "checkpoints" / "00000120").glob("rank-*.safetensors"))) == 2
 
 
 @pytest.mark.usefixtures("pairs")
@@ -147,3 +148,13 @@ def test_batch_norms_statistics_are_averaged_over_processes(folder):
         both = torch.tensor(own)
         assert (both[0] - both[1]).abs().max() > 1e-4, "each normalises by its own batch"
         torch.testing.assert_close(torch.tensor(running), both.mean(0))
+
+
+@pytest.mark.usefixtures("pairs")
+def test_two_processes_train_for_so_many_minutes_by_one_clock(folder):
+    """Had each gone by its own, one would have waited for the other for ever."""
+    (checkpoint,) = (folder / "timed" / "checkpoints").iterdir()
+    progress = json.loads((checkpoint / "progress.json").read_text())
+    assert progress["processes"] == 2
+    assert progress["trained_seconds"] >= 0.6
+    assert json.loads((folder / "timed" / "summary.json").read_text())["state"] == "finished"

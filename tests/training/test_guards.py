@@ -111,12 +111,12 @@ def test_signals_can_be_noticed_in_the_main_thread_only():
 def test_a_gpu_computes_deterministically_as_long_as_it_trains():
     settings = torch.utils.deterministic
     before = torch.are_deterministic_algorithms_enabled(), settings.fill_uninitialized_memory
-    with guards.deterministic("cpu"):
+    with guards.deterministic("cpu", wanted=True):
         assert (torch.are_deterministic_algorithms_enabled(), settings.fill_uninitialized_memory) == before
-    with guards.deterministic("cuda"):
+    with guards.deterministic("cuda", wanted=True):
         assert torch.are_deterministic_algorithms_enabled()
         assert not settings.fill_uninitialized_memory
-    with pytest.raises(RuntimeError, match="any"), guards.deterministic("cuda"):
+    with pytest.raises(RuntimeError, match="any"), guards.deterministic("cuda", wanted=True):
         raise RuntimeError("any")
     assert (torch.are_deterministic_algorithms_enabled(), settings.fill_uninitialized_memory) == before
 
@@ -153,3 +153,17 @@ def test_weights_that_are_not_finite_become_no_checkpoint(tiny, make_trainer, tm
         checkpoint.save(trainer, folder, seconds=0.0, keep=1)
     assert checkpoint.complete(folder) == ["00000000"]
     assert not list(folder.glob(".*"))
+
+
+def test_what_has_no_deterministic_algorithm_is_told_of_the_switch():
+    """As on a GPU: the context is the same, and this operation has none on a CPU either."""
+    x, place, value = torch.zeros(3), torch.tensor([1]), torch.ones(1)
+    with pytest.raises(TrainingError, match=r"put_ has no deterministic algorithm on a GPU\. Add --no-deterministic"):
+        with guards.deterministic("cuda", wanted=True):
+            x.put_(place, value)
+    assert not torch.are_deterministic_algorithms_enabled()
+    with guards.deterministic("cuda", wanted=False):
+        x.put_(place, value)
+        assert torch.backends.cudnn.benchmark
+    assert x.tolist() == [0, 1, 0]
+    assert not torch.backends.cudnn.benchmark

@@ -1,7 +1,7 @@
 """The layers that generators and discriminators share: normalisation, reflection padding, initialisation."""
 
 from collections.abc import Callable
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import torch
 import torch.nn.functional as F
@@ -18,8 +18,8 @@ _POWER_ITERATIONS = 15  # as torch's own at the start
 class InstanceNorm(nn.Module):
     """Instance normalisation without affine parameters (Ulyanov et al. 2016, arXiv 1607.08022, Eq. 2).
 
-    Every channel of every picture gets mean 0 and variance 1: ``(N, C, H, W)`` to the same. It is group normalisation
-    with a group a channel, whose kernels are the fastest on the CPU; statistics are float32 under autocast too.
+    Every channel of every image gets mean 0 and variance 1: ``(N, C, H, W)`` to the same. Statistics are float32 in
+    bfloat16 too, and the memory layout stays as it is.
     """
 
     def __init__(self, channels: int, eps: float = 1e-5):
@@ -31,7 +31,36 @@ class InstanceNorm(nn.Module):
         """``(N, C, H, W)`` to the same shape and dtype."""
         # Autocast would widen the output to float32 and double the memory traffic of every layer after it.
         with torch.autocast(x.device.type, enabled=False):
+            if x.is_cuda and x.is_contiguous(memory_format=torch.channels_last):
+                return self.by_batch_norm(x)
+            if x.is_cuda and x.dtype == torch.bfloat16:
+                return self.by_mean_and_variance(x)
+            if x.dtype == torch.bfloat16:
+                return F.group_norm(x, self.channels, *self._ones_and_zeros(x), eps=self.eps)
+            # A group a channel: these kernels are the fastest on the CPU.
             return F.group_norm(x, self.channels, eps=self.eps)
+
+    def by_batch_norm(self, x: Tensor) -> Tensor:
+        """Return the same by batch normalisation of each image.
+
+        Its CUDA kernels work in the channels-last layout, with statistics in float32, where those of group
+        normalisation convert to the other layout and back, forward and backward.
+        """
+        ones, zeros = self._ones_and_zeros(x)
+        fast = torch.backends.cudnn.enabled
+        images = [torch.batch_norm(image, ones, zeros, None, None, True, 0.0, self.eps, fast) for image in x.split(1)]
+        return images[0] if len(images) == 1 else torch.cat(images)
+
+    def by_mean_and_variance(self, x: Tensor) -> Tensor:
+        """Return the same by elementary operations in float32, which a compiler makes one kernel of."""
+        wide = x if x.dtype == torch.float64 else x.float()
+        variance, mean = torch.var_mean(wide, (2, 3), correction=0, keepdim=True)
+        return ((wide - mean) * torch.rsqrt(variance + self.eps)).to(x.dtype)
+
+    def _ones_and_zeros(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Weights that change nothing: kernels keep statistics in their type, without them in that of the image."""
+        options: Any = {"device": x.device, "dtype": torch.float32 if x.dtype == torch.bfloat16 else x.dtype}
+        return torch.ones(self.channels, **options), torch.zeros(self.channels, **options)
 
     def extra_repr(self) -> str:
         """What ``print(module)`` shows."""
@@ -41,8 +70,8 @@ class InstanceNorm(nn.Module):
 class ReflectionPad(nn.Module):
     """Reflection padding by ``pad`` pixels: ``(N, C, H, W)`` to ``(N, C, H + 2 pad, W + 2 pad)``.
 
-    CUDA has no deterministic backward kernel for torch's own, so there it is made of slices, flips and concatenations:
-    the forward pass is equal to the bit. On the CPU torch's own is deterministic and several times as fast.
+    CUDA's kernels for torch's own have no deterministic backward and convert a channels-last image to the other layout,
+    so in either case it is made there of slices, flips and concatenations; the result is equal to the bit.
     """
 
     def __init__(self, pad: int):
@@ -52,7 +81,9 @@ class ReflectionPad(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """``(N, C, H, W)`` to ``(N, C, H + 2 pad, W + 2 pad)``; H and W must be larger than ``pad``."""
         if x.is_cuda:
-            return self.by_slices(x)
+            deterministic = x.requires_grad and torch.are_deterministic_algorithms_enabled()
+            if deterministic or not x.is_contiguous():
+                return self.by_slices(x)
         return F.pad(x, (self.pad,) * 4, mode="reflect")
 
     def by_slices(self, x: Tensor) -> Tensor:

@@ -1,6 +1,7 @@
 """What stands around a run: which folder it may go on in, signals, memory that does not suffice, determinism."""
 
 import json
+import re
 import shlex
 import signal
 import tempfile
@@ -271,18 +272,31 @@ def out_of_memory(config: TrainConfig[Any]) -> Generator[None]:
 
 
 @contextmanager
-def deterministic(device: str) -> Generator[None]:
-    """Deterministic kernels on a GPU; on a CPU they are so by themselves."""
+def deterministic(device: str, *, wanted: bool) -> Generator[None]:
+    """Deterministic algorithms on a GPU where they are ``wanted``, else the fastest; on a CPU they are so anyway.
+
+    Raises:
+        TrainingError: An operation has no deterministic algorithm.
+    """
     if device != "cuda":
         yield
         return
-    before = torch.are_deterministic_algorithms_enabled()
     settings: Any = torch.utils.deterministic
-    filled = settings.fill_uninitialized_memory
-    torch.use_deterministic_algorithms(True)
+    before = torch.are_deterministic_algorithms_enabled(), settings.fill_uninitialized_memory
+    fastest = torch.backends.cudnn.benchmark
+    torch.use_deterministic_algorithms(wanted)
     settings.fill_uninitialized_memory = False  # we read nothing that was not written
+    torch.backends.cudnn.benchmark = not wanted
     try:
         yield
+    except RuntimeError as error:
+        operation = re.match(r"(\w+) does not have a deterministic implementation", str(error))
+        if not wanted or operation is None:
+            raise
+        raise TrainingError(
+            f"{operation[1]} has no deterministic algorithm on a GPU. Add --no-deterministic: the same command goes on."
+        ) from error
     finally:
-        torch.use_deterministic_algorithms(before)
-        settings.fill_uninitialized_memory = filled
+        torch.use_deterministic_algorithms(before[0])
+        settings.fill_uninitialized_memory = before[1]
+        torch.backends.cudnn.benchmark = fastest

@@ -4,14 +4,18 @@ import atexit
 import logging
 import os
 import platform
+from datetime import timedelta
 from typing import get_args
 
 import torch
 from lightning_fabric import Fabric
+from lightning_fabric.strategies.ddp import DDPStrategy
 
 from viceversa import bfloat16
 from viceversa.config import DeviceName, PrecisionName
 from viceversa.errors import ConfigError
+
+_TIMEOUT = timedelta(days=1)
 
 
 def choose_device(name: DeviceName) -> str:
@@ -61,6 +65,8 @@ def make_fabric(device: str, precision: PrecisionName) -> Fabric:
     processes = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
     nodes = int(os.environ.get("GROUP_WORLD_SIZE", "1"))
     many = int(os.environ.get("WORLD_SIZE", "1")) > 1
+    # The first process evaluates and decodes while the others wait for it: half an hour, the default, would end them.
+    strategy = DDPStrategy(timeout=_TIMEOUT) if many and "LT_STRATEGY" not in os.environ else "auto"
     log = logging.getLogger("lightning_fabric.utilities.rank_zero")
     heard = log.level
     log.setLevel(logging.WARNING)  # the run's first line tells the precision
@@ -69,7 +75,7 @@ def make_fabric(device: str, precision: PrecisionName) -> Fabric:
             accelerator=device,
             devices=processes,
             num_nodes=nodes,
-            strategy="ddp" if many else "auto",
+            strategy=strategy,
             precision=precision,  # pyright: ignore[reportArgumentType]
         )
     finally:

@@ -76,7 +76,7 @@ def train(config: TrainConfig[Any], *, quiet: bool = False) -> Run:
     guards.check_precision(fabric, config.precision)
     main = fabric.is_global_zero
     together = guards.Together(fabric)
-    with guards.deterministic(device), guards.out_of_memory(config), ExitStack() as stack:
+    with guards.deterministic(device, wanted=config.deterministic), guards.out_of_memory(config), ExitStack() as stack:
         silent = quiet or not main
         where = machine.describe(device, config.precision, fabric.world_size)
         first_line = f"{methods.of(config.method).name} on {where}"

@@ -5,7 +5,7 @@ From a batch to an optimizer's step in one screen: :meth:`Trainer.step`.
 
 import itertools
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol
 
 import torch
@@ -23,6 +23,7 @@ SCALARS = "scalars/"
 """What the names of logged scalars begin with among the means; loss terms have their names alone."""
 
 
+_BUCKET_BYTES = 25 * 2**20
 _SELDOM = 50  # iterations between two meetings of several processes, at most
 
 
@@ -58,6 +59,7 @@ class Trainer:
             for group, networks in method.groups().items()
         }
         config.method.optimizer.check_groups(method.name, self.parameters)
+        self._buffers = [buffer for buffer in shared_buffers(method) if buffer.is_floating_point()]
         self.optimizers = {group: method.make_optimizer(group, params) for group, params in self.parameters.items()}
         self.base_rates = {group: [g["lr"] for g in opt.param_groups] for group, opt in self.optimizers.items()}
         if not any(itertools.chain(*self.base_rates.values())):
@@ -160,12 +162,12 @@ class Trainer:
             group = groups[0]
             if group is None:
                 break
-            self._average_over_processes(group)
+            self._average([parameter.grad for parameter in self.parameters[group] if parameter.grad is not None])
             if largest := self.config.method.optimizer.clip_norm:
                 nn.utils.clip_grad_norm_(self.parameters[group], largest)
             self.optimizers[group].step()
             self.optimizers[group].zero_grad(set_to_none=True)
-        self._share_buffers()
+        self._average(self._buffers)  # batch norm's running statistics, so that all hold the same networks
 
     def _meet(self) -> int:
         """Count the time since the last meeting, as the first process has it; return the iterations till the next."""
@@ -215,8 +217,7 @@ class Trainer:
             return {}
         wide = torch.float32 if self.fabric.device.type == "mps" else torch.float64
         means = torch.stack([value.to(wide) / count.to(wide) for value, count in self.sums.values()])
-        if self.fabric.world_size > 1:
-            means = self._mean(means)
+        self._average([means])
         names = list(self.sums)
         self.sums = {}
         return dict(zip(names, means.tolist(), strict=True))
@@ -240,7 +241,8 @@ class Trainer:
         positions = torch.arange(first, first + self.batch_images)
         batch = tuple(self.cast(side) for side in self.pictures.batch(positions))
         number = self.images_seen // self.images_per_step
-        where = positions.to(self.fabric.device)
+        # Made on the device: a copy from here would wait until the device has done all that was asked for.
+        where = torch.arange(first, first + self.batch_images, device=self.fabric.device)
         return batch, Iteration(self.config.seed, where, first, number, self.images_seen, self.progress)
 
     def _log(self, update: Update, parts: int) -> None:
@@ -259,26 +261,32 @@ class Trainer:
             for name, value in update.log.items()
         }
 
-    def _mean(self, values: Tensor) -> Tensor:
-        """The mean of ``values`` over all processes."""
-        return self.fabric.all_reduce(values, reduce_op="mean")  # pyright: ignore[reportReturnType]
-
-    def _average_over_processes(self, group: str) -> None:
-        """Gradients of all processes become their mean, in one flat all-reduce."""
-        if self.fabric.world_size > 1:
-            self._average([parameter.grad for parameter in self.parameters[group] if parameter.grad is not None])
-
-    def _share_buffers(self) -> None:
-        """Batch norm's running statistics become their mean over processes, so that all hold the same networks."""
-        if self.fabric.world_size > 1:
-            self._average([buffer for buffer in shared_buffers(self.method) if buffer.is_floating_point()])
-
-    def _average(self, tensors: list[Tensor]) -> None:
-        if not tensors:
+    def _average(self, tensors: Sequence[Tensor]) -> None:
+        """Replace ``tensors`` by their means over all processes; one bucket travels while the next is filled."""
+        if self.fabric.world_size == 1:
             return
-        flat = self._mean(torch.cat([tensor.reshape(-1) for tensor in tensors]))
-        for tensor, mean in zip(tensors, flat.split([tensor.numel() for tensor in tensors]), strict=True):
-            tensor.copy_(mean.view_as(tensor))
+        sent = list[tuple[list[Tensor], Tensor, Any]]()
+        for bucket in _buckets(tensors):
+            flat = torch.cat([tensor.reshape(-1) for tensor in bucket])
+            sent.append((bucket, flat, torch.distributed.all_reduce(flat, async_op=True)))
+        for bucket, flat, work in sent:
+            work.wait()
+            flat /= self.fabric.world_size
+            for tensor, mean in zip(bucket, flat.split([tensor.numel() for tensor in bucket]), strict=True):
+                tensor.copy_(mean.view_as(tensor))
+
+
+def _buckets(tensors: Sequence[Tensor]) -> Iterator[list[Tensor]]:
+    """The tensors in order, in lists of one type and of about `_BUCKET_BYTES`."""
+    bucket, size = list[Tensor](), 0
+    for tensor in tensors:
+        if bucket and (size > _BUCKET_BYTES or tensor.dtype != bucket[0].dtype):
+            yield bucket
+            bucket, size = [], 0
+        bucket.append(tensor)
+        size += tensor.nbytes
+    if bucket:
+        yield bucket
 
 
 def per_process(method: nn.Module) -> tuple[str, ...]:
@@ -296,6 +304,6 @@ def agree_on(fabric: Fabric, *flags: bool) -> list[bool]:
     """For each of several questions whether any process says yes: all of them get the same answers."""
     if fabric.world_size == 1:
         return list(flags)
-    votes: Any = torch.tensor([float(flag) for flag in flags], device=fabric.device)
-    votes = fabric.all_reduce(votes, reduce_op="sum")
+    votes = torch.tensor([float(flag) for flag in flags], device=fabric.device)
+    torch.distributed.all_reduce(votes)
     return [vote > 0 for vote in votes.tolist()]
