@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -284,10 +285,10 @@ def board_values(run: Path, name: str) -> list[tuple[int, float]]:
 
 
 def test_board_forgets_what_a_killed_session_wrote_after_its_checkpoint(tmp_path):
-    with Board(tmp_path, 0) as board:
+    with closing(Board(tmp_path, 0)) as board:
         for images in (0, 100, 200, 300):
             board.scalars(images, {"losses/cycle": 1.0})
-    with Board(tmp_path, 200) as board:
+    with closing(Board(tmp_path, 200)) as board:
         for images in (300, 400):
             board.scalars(images, {"losses/cycle": 2.0})
     assert board_values(tmp_path, "losses/cycle") == [(0, 1.0), (100, 1.0), (200, 1.0), (300, 2.0), (400, 2.0)]
@@ -300,7 +301,7 @@ def test_board_keeps_pictures_as_they_are(tmp_path, channels):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     picture = np.arange(4 * 6 * channels, dtype=np.uint8).reshape(4, 6, channels)
-    with Board(tmp_path, 0) as board:
+    with closing(Board(tmp_path, 0)) as board:
         board.picture(700, picture)
     events = EventAccumulator(str(tmp_path))
     events.Reload()

@@ -76,12 +76,6 @@ class Board:
             # TensorBoard forgets entries at or beyond this step; the one at the checkpoint itself is to stay.
             self._writer = SummaryWriter(str(run), purge_step=purge_images + 1 if purge_images else 0)
 
-    def __enter__(self) -> "Board":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
     def scalars(self, images: int, values: Mapping[str, float]) -> None:
         """One point on each curve; a name such as ``losses/cycle`` puts it under a heading."""
         with _writing(self._run):

@@ -2,8 +2,8 @@
 
 import json
 import os
-from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,27 +19,11 @@ WANDB_FILE = "wandb.json"
 _PROJECT = "viceversa"
 
 
-class Logger(Protocol):
-    """Takes what a run measures."""
-
-    def scalars(self, images: int, values: Mapping[str, float]) -> None:
-        """One point on each curve."""
-        ...
-
-    def picture(self, images: int, picture: NDArray[np.uint8], name: str = "samples") -> None:
-        """An image, uint8 ``(H, W, C)``."""
-        ...
-
-    def close(self) -> None:
-        """Write out what is pending."""
-        ...
-
-
 class Loggers:
     """Hands what it gets to several loggers, or to none."""
 
-    def __init__(self, loggers: Sequence[Logger] = ()) -> None:
-        self._loggers = list(loggers)
+    def __init__(self, *loggers: "Board | WeightsAndBiases") -> None:
+        self._loggers = loggers
 
     def __enter__(self) -> "Loggers":
         return self
@@ -130,12 +114,8 @@ def opened(config: TrainConfig[Any], images: int) -> Loggers:
     Raises:
         ConfigError: Weights & Biases cannot be logged to.
     """
-    loggers: list[Logger] = []
-    if config.logger in ("wandb", "both"):
-        loggers.append(WeightsAndBiases(config))
-    if config.logger in ("tensorboard", "both"):
-        loggers.append(Board(config.out, images))
-    return Loggers(loggers)
+    wandb = [WeightsAndBiases(config)] if config.logger in ("wandb", "both") else []
+    return Loggers(*wandb, *([Board(config.out, images)] if config.logger in ("tensorboard", "both") else []))
 
 
 def _wandb() -> Any:
