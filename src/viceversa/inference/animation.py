@@ -1,7 +1,5 @@
 """Pictures one after the other as a file: GIF, WebP or MP4."""
 
-import os
-import secrets
 from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
@@ -9,6 +7,7 @@ from pathlib import Path
 from PIL import Image
 
 from viceversa.extras import need
+from viceversa.replacing import beside
 
 MOVING = (".gif", ".mp4")
 """Kinds of files that are always animations; .webp may be one."""
@@ -26,19 +25,13 @@ def write_animation(frames: Iterator[Image.Image], path: Path) -> None:
     if kind == ".mp4":
         need("av", "video")  # before anything is written
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    try:
+    with beside(path) as partial:
         if kind == ".mp4":
-            _write_mp4(frames, beside)
-        else:
-            first, duration = next(frames), 1000 // FRAMES_PER_SECOND
-            with beside.open("wb") as file:  # Pillow closes its own only if nobody presses Ctrl-C
-                first.save(
-                    file, kind[1:], save_all=True, append_images=frames, duration=duration, loop=0, quality=_QUALITY
-                )
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
+            _write_mp4(frames, partial)
+            return
+        first, duration = next(frames), 1000 // FRAMES_PER_SECOND
+        with partial.open("wb") as file:  # Pillow closes its own only if nobody presses Ctrl-C
+            first.save(file, kind[1:], save_all=True, append_images=frames, duration=duration, loop=0, quality=_QUALITY)
 
 
 def _write_mp4(frames: Iterator[Image.Image], path: Path) -> None:

@@ -2,9 +2,7 @@
 
 import hashlib
 import json
-import os
 import re
-import secrets
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -19,6 +17,7 @@ from viceversa.data.cache import user_folder
 from viceversa.errors import CheckpointError, ConfigError
 from viceversa.networks.pth import read_pth
 from viceversa.networks.vgg import VGG19, ContentFeatures, content_layers, with_unit_content
+from viceversa.replacing import beside
 from viceversa.weights import open_weights
 
 FORMAT, VERSION = "viceversa-vgg", 1
@@ -132,17 +131,16 @@ def downloaded(folder: Path, *, quiet: bool = True, url: str | None = None, flag
     path = folder / url.rsplit("/", 1)[-1]
     if path.exists():
         return path
-    beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.partial")
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        digest = _fetch(url, beside, quiet=quiet)
-        expected = path.stem.rsplit("-", 1)[-1]
-        if not digest.startswith(expected):
-            raise CheckpointError(
-                f"What came from {url} is not {path.name}: its SHA-256 begins with {digest[:8]} instead of {expected}. "
-                f"Try again later, or fetch it by other means and name it with {flag}."
-            )
-        os.replace(beside, path)
+        with beside(path, durable=True) as partial:
+            digest = _fetch(url, partial, quiet=quiet)
+            expected = path.stem.rsplit("-", 1)[-1]
+            if not digest.startswith(expected):
+                raise CheckpointError(
+                    f"What came from {url} is not {path.name}: its SHA-256 begins with {digest[:8]} instead of "
+                    f"{expected}. Try again later, or fetch it by other means and name it with {flag}."
+                )
     except (urllib.error.URLError, TimeoutError, ConnectionError) as error:
         reason = getattr(error, "reason", error)
         instead = f", or train a VGG first: {_TRAIN}, and then --vgg runs/vgg" if flag == "--vgg" else ""
@@ -153,8 +151,6 @@ def downloaded(folder: Path, *, quiet: bool = True, url: str | None = None, flag
         raise CheckpointError(
             f"{path} cannot be written ({error.strerror or error}). Free some space or allow writing there."
         ) from None
-    finally:
-        beside.unlink(missing_ok=True)
     return path
 
 
@@ -179,8 +175,6 @@ def _fetch(url: str, path: Path, *, quiet: bool) -> str:
             file.write(chunk)
             digest.update(chunk)
             bar.advance(task, len(chunk))
-        file.flush()
-        os.fsync(file.fileno())
     if length and received < length:
         raise ConnectionError(f"the connection broke after {received:,} of {length:,} bytes")
     return digest.hexdigest()

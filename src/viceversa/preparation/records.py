@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +9,8 @@ from typing import Any
 
 import cattrs
 from cattrs.errors import BaseValidationError
+
+from viceversa.replacing import beside
 
 FORMAT = 1
 _RECORD = "record.json"
@@ -117,12 +118,8 @@ def write_lines(path: Path, rows: list[dict[str, Any]]) -> None:
 
 def write(path: Path, content: bytes) -> None:
     """A reader sees the old file or the new one, whole."""
-    beside = path.with_name(f".{path.name}.partial")
-    try:
-        beside.write_bytes(content)
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
+    with beside(path, alone=True) as partial:
+        partial.write_bytes(content)
 
 
 def _lines(path: Path) -> Iterator[dict[str, Any]]:

@@ -5,8 +5,6 @@ The contents of a file decide on its format, not its name. A name decides when a
 
 import dataclasses
 import itertools
-import os
-import secrets
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,6 +22,7 @@ from viceversa.data.formats.refusal import each_named, named
 from viceversa.data.picture import About, Animation, Picture
 from viceversa.data.values import kind as numbers
 from viceversa.errors import PictureError
+from viceversa.replacing import beside
 
 __all__ = [
     "KINDS", "SUFFIXES", "checked", "family", "fitted", "head_of", "kind_for", "kind_of", "named", "pages", "png_about",
@@ -212,14 +211,8 @@ def save(picture: Picture, path: Path | str, quality: int = 90, kind: str | None
 @contextmanager
 def replacing(path: Path | str) -> Generator[BinaryIO]:
     """A file beside ``path``, open for writing, which takes its place when all went well, and is gone otherwise."""
-    path = Path(path)
-    beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    try:
-        with beside.open("w+b") as file:
-            yield file
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
+    with beside(Path(path)) as partial, partial.open("w+b") as file:
+        yield file
 
 
 def fitted(picture: Picture, kind: str) -> Picture:

@@ -2,8 +2,6 @@
 
 import contextlib
 import gc
-import os
-import secrets
 from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -26,6 +24,7 @@ from viceversa.inference.video.reading import Frame, Reader, opened, survey
 from viceversa.inference.video.smoothing import Smoother
 from viceversa.inference.video.writing import Part, even, find_encoder, join
 from viceversa.outputs import refuse_existing
+from viceversa.replacing import beside
 
 SEGMENT_FRAMES = 250
 _QUALITY = 95
@@ -152,19 +151,16 @@ def _to_film(work: _Work, out: Path, overwrite: bool) -> Outcome:
     }
     parts = Parts(out, settings, overwrite=overwrite)
     resumed = len(parts.finished) * work.segment
-    beside = out.with_name(f".{out.name}.{secrets.token_hex(4)}")
     try:
         work.smoother.restore(parts.state())
         work.advance(min(resumed, film.frames))
         _write_parts(work, parts, resumed)
         ends = out.suffix.lower()
-        notes = join(parts.finished, film, work.reader.end, beside, ends, lambda: work.advance(0))
-        os.replace(beside, out)
+        with beside(out) as partial:
+            notes = join(parts.finished, film, work.reader.end, partial, ends, lambda: work.advance(0))
     except BaseException:
         parts.leave()
         raise
-    finally:
-        beside.unlink(missing_ok=True)
     parts.remove()
     width, height = even(film.width), even(film.height)
     if (width, height) != (film.width, film.height):

@@ -10,12 +10,12 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor
 
 from viceversa.errors import ConfigError, DataError
 from viceversa.inference.applied import Applied
-from viceversa.replacing import sync
+from viceversa.replacing import replace_file, sync
 
 _SETTINGS = "settings.json"
 _FORMAT = 1
@@ -46,9 +46,7 @@ class Parts:
                 shutil.rmtree(self.folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         if not (self.folder / _SETTINGS).exists():
-            beside = self.beside(_SETTINGS)
-            beside.write_text(json.dumps(wanted, indent=2), encoding="utf-8")
-            os.replace(beside, self.folder / _SETTINGS)
+            replace_file(self.folder / _SETTINGS, json.dumps(wanted, indent=2).encode())
         self.finished: list[Path] = []
         while (path := self.path(len(self.finished))).exists():
             self.finished.append(path)
@@ -92,8 +90,7 @@ class Parts:
         written = self.beside(path.name)
         kept = path.with_suffix(".safetensors")
         if state:  # first: a segment that is there has its state
-            save_file({name: tensor.contiguous() for name, tensor in state.items()}, self.beside(kept.name))
-            os.replace(self.beside(kept.name), kept)
+            replace_file(kept, save({name: tensor.contiguous() for name, tensor in state.items()}))
         sync(written)
         os.replace(written, path)
         if self.finished:
