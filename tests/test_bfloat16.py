@@ -1,8 +1,6 @@
 """Whether bfloat16 pays is found once for a processor: all processes and all days come to the same answer."""
 
-import errno
 import json
-import os
 import subprocess
 import sys
 
@@ -29,18 +27,6 @@ def test_what_was_found_is_kept(tmp_path, monkeypatch):
     assert asked(1) == {"7.5 True\n"}
     kept.write_text("{")
     assert asked(1) != {"7.5 True\n"}, "a damaged file is measured anew"
-
-
-def test_it_is_kept_where_there_are_no_hard_links(tmp_path, monkeypatch):
-    def refuse(*_):
-        raise OSError(errno.EPERM, os.strerror(errno.EPERM))
-
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setattr(os, "link", refuse)
-    monkeypatch.setattr(bfloat16, "_measured", lambda: 1.5)
-    assert bfloat16._gain_of_this_processor.__wrapped__() == 1.5
-    (kept,) = (tmp_path / "viceversa").iterdir()
-    assert (kept.suffix, json.loads(kept.read_text())) == (".json", {"gain": 1.5})
 
 
 def test_devices_that_have_no_instructions_gain_nothing():

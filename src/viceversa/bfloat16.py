@@ -3,7 +3,6 @@
 import contextlib
 import hashlib
 import json
-import os
 import platform
 import time
 from functools import cache
@@ -49,18 +48,10 @@ def _gain_of_this_processor() -> float:
     found = _read(kept)
     if found is None:
         found = _measured()
-        partial = kept.with_suffix(f".{os.getpid()}")
-        with contextlib.suppress(OSError):  # a cache that cannot be written means measuring again
+        with contextlib.suppress(OSError):  # of several processes the first one decides; without a cache each does
             kept.parent.mkdir(parents=True, exist_ok=True)
-            partial.write_text(json.dumps({"gain": found}), encoding="utf-8")
-            try:
-                os.link(partial, kept)  # of several processes the first one decides
-            except FileExistsError:
-                pass
-            except OSError:  # a file system without hard links, such as exFAT: the last one decides
-                os.replace(partial, kept)
-        with contextlib.suppress(OSError):
-            partial.unlink(missing_ok=True)
+            with kept.open("x", encoding="utf-8") as file:
+                json.dump({"gain": found}, file)
         found = _read(kept) or found
     return found
 

@@ -158,9 +158,9 @@ def test_weights_that_are_not_finite_become_no_checkpoint(tiny, make_trainer, tm
 def test_what_has_no_deterministic_algorithm_is_told_of_the_switch():
     """As on a GPU: the context is the same, and this operation has none on a CPU either."""
     x, place, value = torch.zeros(3), torch.tensor([1]), torch.ones(1)
-    with pytest.raises(TrainingError, match=r"put_ has no deterministic algorithm on a GPU\. Add --no-deterministic"):
-        with guards.deterministic("cuda", wanted=True):
-            x.put_(place, value)
+    words = r"put_ has no deterministic algorithm on a GPU\. Add --no-deterministic"
+    with pytest.raises(TrainingError, match=words), guards.deterministic("cuda", wanted=True):
+        x.put_(place, value)
     assert not torch.are_deterministic_algorithms_enabled()
     with guards.deterministic("cuda", wanted=False):
         x.put_(place, value)

@@ -7,14 +7,13 @@ import pytest
 
 from viceversa import train
 from viceversa.data.sources import UnpairedData
-from viceversa.training import opening
-from viceversa.training.opening import PreparingBar
+from viceversa.training.bar import PreparingBar
 
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """As if each picture took long."""
-    monkeypatch.setattr(opening, "_MOMENT_SECONDS", 0.0)
+    monkeypatch.setattr("viceversa.training.bar._MOMENT_SECONDS", 0.0)
     monkeypatch.setattr("viceversa.training.bar._PRINT_EVERY_SECONDS", 0.0)
 
 
@@ -50,6 +49,6 @@ def test_a_run_shows_it_unless_it_is_quiet(quiet, tiny, tmp_path, capsys):
 
 def test_what_takes_but_a_moment_shows_no_bar(tiny, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr("viceversa.training.bar._PRINT_EVERY_SECONDS", 0.0)
-    monkeypatch.setattr(opening, "_MOMENT_SECONDS", 1000.0)  # on this machine, as busy as it may be
+    monkeypatch.setattr("viceversa.training.bar._MOMENT_SECONDS", 1000.0)  # on this machine, as busy as it may be
     train(tiny("pix2pix", tmp_path / "run", images=1, cache=tmp_path / "cache"))
     assert "preparing" not in capsys.readouterr().err

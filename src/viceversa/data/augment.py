@@ -28,8 +28,16 @@ def crop_and_mirror(
         return pictures
     places = torch.tensor([there - taken + 1 for there, taken in zip(pictures.shape[1:3], size, strict=True)])
     corners, mirrored = choose(seed, stream, positions, places.to(positions.device), mirror=mirror)
-    windows = _by_slices if pictures.device.type == "cpu" else _by_index
-    return windows(pictures, size, corners.to(pictures.device), mirrored.to(pictures.device))
+    if pictures.device.type == "cpu":
+        return _by_slices(pictures, size, corners, mirrored)
+    if pictures.is_cuda:  # from pinned memory, so that nobody waits for the GPU
+        corners, mirrored = corners.pin_memory(), mirrored.pin_memory()
+    return _by_index(
+        pictures,
+        size,
+        corners.to(pictures.device, non_blocking=True),
+        mirrored.to(pictures.device, non_blocking=True),
+    )
 
 
 def choose(seed: int, stream: str, positions: Tensor, places: Tensor, *, mirror: bool) -> tuple[Tensor, Tensor]:

@@ -154,7 +154,7 @@ class Deck:
             windows = self.store.windows(rows, self.size_px, **crop, mirror=self.mirror)
             return to_tensor(_moved(windows, self.device))
         if isinstance(self.store, Tensor):
-            chosen = self.store[torch.from_numpy(rows).to(self.device)]
+            chosen = self.store[_moved(torch.from_numpy(rows), self.device)]
         else:
             chosen = _sent(self.store, rows, self.device)
         return to_tensor(crop_and_mirror(chosen, self.size_px, **crop, mirror=self.mirror))

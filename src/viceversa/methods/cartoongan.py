@@ -20,7 +20,7 @@ from viceversa.methods.adversary import Adversary, logged
 from viceversa.methods.augmented import AugmentedConfig
 from viceversa.methods.base import Batch, Iteration, Method, MethodConfig, Preview, Update
 from viceversa.methods.noise import Objective
-from viceversa.methods.settings import AdamConfig, AdversarialConfig, check_at_least
+from viceversa.methods.settings import AdversarialConfig, OptimizerConfig, check_at_least
 from viceversa.networks import (
     CartoonConfig,
     CartoonDiscriminator,
@@ -83,7 +83,7 @@ class CartoonGANConfig(MethodConfig):
 
     data: CartoonData = field(default_factory=CartoonData)
     networks: CartoonNetworksConfig = field(default_factory=CartoonNetworksConfig)
-    optimizer: AdamConfig = field(default_factory=lambda: AdamConfig(constant=1.0))
+    optimizer: OptimizerConfig = field(default_factory=lambda: OptimizerConfig(constant=1.0))
     augmented: AugmentedConfig = field(default_factory=AugmentedConfig)
     vgg: Path | None = field(default=None, metadata={"may_differ": True})  # its content must not, which is looked at
     """Weights of VGG-19: torchvision's file, a run of "train vgg", or "download"."""

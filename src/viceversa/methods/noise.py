@@ -14,7 +14,7 @@ from viceversa.losses import Term
 from viceversa.methods.adversary import Adversary, logged
 from viceversa.methods.augmented import AugmentedConfig
 from viceversa.methods.base import Batch, Iteration, Method, MethodConfig, Preview, Update
-from viceversa.methods.settings import AdamConfig, AdversarialConfig, ScheduleConfig, check_at_least
+from viceversa.methods.settings import AdversarialConfig, OptimizerConfig, ScheduleConfig, check_at_least
 from viceversa.networks import DCGANDiscriminator, DCGANDiscriminatorConfig, DCGANGenerator, DCGANGeneratorConfig
 from viceversa.networks.latent import LatentConfig, Prior
 from viceversa.networks.layers import Initialisation, Norm
@@ -115,7 +115,7 @@ class NoiseConfig(MethodConfig):
     """What the settings of all these methods have."""
 
     data: SingleData = field(default_factory=SingleData)
-    optimizer: AdamConfig = field(default_factory=lambda: AdamConfig(constant=1.0))
+    optimizer: OptimizerConfig = field(default_factory=lambda: OptimizerConfig(constant=1.0))
     schedule: ScheduleConfig = field(default_factory=lambda: ScheduleConfig(batch=64, epochs=25))
     latents: LatentSettings = field(default_factory=LatentSettings)
 

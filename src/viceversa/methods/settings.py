@@ -148,9 +148,6 @@ class RMSpropConfig(OptimizerConfig):
     """Share of the run with the full learning rate; after it the rate falls to 0."""
 
 
-AdamConfig = OptimizerConfig
-
-
 @dataclass(frozen=True, kw_only=True)
 class ScheduleConfig:
     """How much is trained on."""

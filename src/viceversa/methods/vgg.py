@@ -17,7 +17,7 @@ from viceversa.data.labelled import LabelledData
 from viceversa.data.single import require_classes
 from viceversa.losses import Term, precise
 from viceversa.methods.base import Batch, Iteration, Method, MethodConfig, Preview, Update
-from viceversa.methods.settings import AdamConfig, ScheduleConfig, check_at_least
+from viceversa.methods.settings import OptimizerConfig, ScheduleConfig, check_at_least
 from viceversa.networks import vgg_file
 from viceversa.networks.layers import Initialisation
 from viceversa.networks.vgg import VGG19, VGGConfig
@@ -47,7 +47,7 @@ class VGGTrainingConfig(MethodConfig):
 
     data: LabelledData = field(default_factory=LabelledData)
     networks: VGGNetworkConfig = field(default_factory=VGGNetworkConfig)
-    optimizer: AdamConfig = field(default_factory=lambda: AdamConfig(learning_rate=1e-4, beta1=0.9))
+    optimizer: OptimizerConfig = field(default_factory=lambda: OptimizerConfig(learning_rate=1e-4, beta1=0.9))
     schedule: ScheduleConfig = field(default_factory=lambda: ScheduleConfig(batch=32, epochs=30))
     labels: Literal["class", "rotation", "both"] = "both"
     """What it learns to tell: the class of a picture, how it was turned, or both; without classes, the turn alone."""

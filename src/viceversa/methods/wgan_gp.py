@@ -9,7 +9,7 @@ from typing import ClassVar
 from viceversa.errors import ConfigError
 from viceversa.methods.augmented import FixedAugmentedConfig
 from viceversa.methods.noise import ConvolutionalConfig, CriticMethod, LatentSettings, NoiseConfig
-from viceversa.methods.settings import AdamConfig
+from viceversa.methods.settings import OptimizerConfig
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,8 +17,8 @@ class WGANGPConfig(NoiseConfig):
     """WGAN-GP's settings; the defaults are the paper's (Algorithm 1)."""
 
     objective: ClassVar[str] = "wgan-gp"
-    optimizer: AdamConfig = field(
-        default_factory=lambda: AdamConfig(learning_rate=1e-4, beta1=0.0, beta2=0.9, constant=1.0)
+    optimizer: OptimizerConfig = field(
+        default_factory=lambda: OptimizerConfig(learning_rate=1e-4, beta1=0.0, beta2=0.9, constant=1.0)
     )
     # A penalty on each picture's slope by itself does not go with a norm over the batch (Sec. 4).
     networks: ConvolutionalConfig = field(default_factory=lambda: ConvolutionalConfig(discriminator_norm="none"))

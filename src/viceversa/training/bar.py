@@ -5,7 +5,7 @@ import os
 import sys
 import time
 from collections import deque
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from typing import Any, TextIO
 
@@ -15,6 +15,7 @@ from rich.text import Text
 
 from viceversa.training.units import duration
 
+_MOMENT_SECONDS = 1.0
 _DRAW_EVERY_SECONDS = 0.2
 _PRINT_EVERY_SECONDS = 30.0
 _SPEED_WINDOW_SECONDS = 60.0
@@ -108,6 +109,8 @@ class ProgressBar:
             self._display.update(TaskID(0), completed=shown, total=self._total, done=self._numbers(), refresh=True)
 
     def _numbers(self) -> str:
+        if not self._total:  # not known yet
+            return f"{self._done:,} images"
         return f"{min(self._done, self._total):,}/{self._total:,} images"
 
     @contextmanager
@@ -117,6 +120,43 @@ class ProgressBar:
             yield
         except (OSError, ValueError):  # ValueError: the file object is closed, or cannot encode the title
             self._silent, self._due = True, math.inf
+
+
+class PreparingBar:
+    """A bar for each part of a data set that takes more than a moment to decode or to draw.
+
+    It is itself what `viceversa.data.cache.build` takes as ``progress``.
+    """
+
+    def __init__(self, *, quiet: bool, greet: Callable[[], None] = lambda: None) -> None:
+        """``greet`` is called before the first bar is shown."""
+        self._quiet, self._greet = quiet, greet
+        self._bar: ProgressBar | None = None
+        self._started = time.monotonic()
+        self._done = 0
+
+    def __enter__(self) -> "PreparingBar":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._close()
+
+    def __call__(self, done: int, total: int) -> None:
+        """``done`` of the ``total`` pictures of a part are ready."""
+        if done <= self._done:
+            self._close()
+            self._started = time.monotonic()
+        self._done = done
+        if self._bar is None and done < total and time.monotonic() - self._started > _MOMENT_SECONDS:
+            self._greet()
+            self._bar = ProgressBar(total, done=done, title="preparing pictures", quiet=self._quiet).__enter__()
+        if self._bar is not None:
+            self._bar.update(done, {})
+
+    def _close(self) -> None:
+        if self._bar is not None:
+            self._bar.__exit__(None, None, None)
+            self._bar = None
 
 
 class _Display(Progress):

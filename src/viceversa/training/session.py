@@ -6,13 +6,14 @@ import json
 import math
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+from lightning_fabric import Fabric
 
 from viceversa import methods
 from viceversa.config import TrainConfig, changed_code, to_json
@@ -25,10 +26,9 @@ from viceversa.inference.folder import save_translator
 from viceversa.losses import Kind
 from viceversa.naming import json_bytes
 from viceversa.training import checkpoint, guards, initial, lock, loggers, machine, summary
-from viceversa.training.bar import ProgressBar
+from viceversa.training.bar import PreparingBar, ProgressBar
 from viceversa.training.evaluating import Evaluator, without_improvement
 from viceversa.training.log import MetricsLog, replace_file
-from viceversa.training.opening import open_pictures
 from viceversa.training.report import write_report
 from viceversa.training.trainer import SCALARS, Trainer
 from viceversa.training.units import duration, peak_memory_bytes, size
@@ -82,7 +82,7 @@ def train(config: TrainConfig[Any], *, quiet: bool = False) -> Run:
         first_line = f"{methods.of(config.method).name} on {where}"
         greet = functools.cache(lambda: ProgressBar(0, quiet=silent).say(first_line))
         model = initial.shared_model(config, fabric, together)
-        pictures = open_pictures(config, fabric, together, quiet=silent, greet=greet)
+        pictures = _open(config, fabric, together, quiet=silent, greet=greet)
 
         def prepare() -> Session:
             method = methods.make(config.method, pictures, config.seed)
@@ -106,6 +106,26 @@ def train(config: TrainConfig[Any], *, quiet: bool = False) -> Run:
         session.run()
     trainer = session.trainer
     return Run(config.out, trainer.images_seen, trainer.total_images, session.done, session.ended_early)
+
+
+def _open(
+    config: TrainConfig[Any], fabric: Fabric, together: guards.Together, *, quiet: bool, greet: Callable[[], None]
+) -> Pictures:
+    """Decodes the pictures, or finds them in the cache. All processes call it.
+
+    The first process of each machine decodes, and the others, which wait for it, find what it made. ``greet`` is called
+    before a bar is shown, and not before there is something to decode: a mistake in the folders is told alone.
+
+    Raises:
+        DataError: They cannot be trained on; where that is found in one process, all raise an error.
+    """
+    done: list[Pictures] = []
+    # An error must not pass through the barrier: the others would wait there for ever.
+    with fabric.rank_zero_first(local=True), together.kept(), PreparingBar(quiet=quiet, greet=greet) as bar:
+        config.method.prepare(quiet=quiet)
+        done.append(config.method.data.open(config.seed, fabric.device, bar))
+    together.meet()
+    return done[0]
 
 
 class Session:
