@@ -242,7 +242,7 @@ def test_a_size_is_one_number_or_height_and_width(written):
         ({"constant": 1.5}, "--constant is a share of the run, 0 to 1; got 1.5"),
         ({"keep": 0}, "--keep must be at least 1; got 0"),
         ({"checkpoint_minutes": -1}, "--checkpoint-minutes must not be negative; got -1"),
-        ({"lambda_cycle": -1.0}, "--lambda-cycle, --lambda-identity and --pool must not be negative"),
+        ({"lambda_cycle": -1.0}, "--lambda-cycle must not be negative"),
         ({"channels_a": 1}, "The identity loss needs equal channels on both sides; got 1 and 3"),
         ({"size_px": 64, "load_size_px": 32}, "--load-size 32 is smaller than --size 64"),
         ({"size_px": (64, 96), "load_size_px": 80}, "--load-size 80 is smaller than --size 64x96, which is cut out"),

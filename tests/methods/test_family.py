@@ -195,10 +195,10 @@ def test_labels_and_codes_are_evenly_spread():
 @pytest.mark.parametrize(
     ("method", "settings", "words"),
     [
-        ("wgan", {"clip": 0.0}, "--clip above 0"),
+        ("wgan", {"clip": 0.0}, "--clip must be above 0"),
         ("wgan", {"n_critic": 0}, "--n-critic must be at least 1"),
         ("wgan-gp", {"discriminator_norm": "batch"}, "WGAN-GP's critic cannot have batch normalisation"),
-        ("wgan-gp", {"lambda_gradient_penalty": -1.0}, "--lambda-gradient-penalty not negative"),
+        ("wgan-gp", {"lambda_gradient_penalty": -1.0}, "--lambda-gradient-penalty must not be negative"),
         ("infogan", {"categories": 1}, "--categories must be at least 2"),
         ("infogan", {"batch": 1}, "--batch 2 or more"),
         ("infogan", {"generator_learning_rate": -0.1}, "--generator-learning-rate must not be negative"),

@@ -128,6 +128,6 @@ def test_numbers_that_cannot_be_are_refused_by_their_flag(method):
         with pytest.raises(ConfigError) as refused:
             configure(method, out="x", **{name: wrong[name]})
         said = str(refused.value)
-        assert f"--{name.replace('_', '-')} must be" in said
+        assert f"--{name.replace('_', '-')} must" in said
         assert f"got {wrong[name]}." in said
         assert "Config(" not in said

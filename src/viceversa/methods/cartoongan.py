@@ -98,11 +98,7 @@ class CartoonGANConfig(MethodConfig):
     """The same in pictures seen, instead of epochs."""
 
     def __post_init__(self) -> None:
-        if self.lambda_content < 0 or self.init_epochs < 0 or (self.init_images or 0) < 0:
-            raise ConfigError(
-                f"--lambda-content, --init-epochs and --init-images must not be negative; got {self.lambda_content}, "
-                f"{self.init_epochs}, {self.init_images}."
-            )
+        check_at_least(self, lambda_content=0, init_epochs=0, init_images=0)
         self.augmented.check(self.objective)
 
     def prepare(self, *, quiet: bool) -> None:

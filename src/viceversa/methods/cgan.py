@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from viceversa.data.single import require_classes
-from viceversa.errors import ConfigError
+from viceversa.errors import check
 from viceversa.methods.augmented import AugmentedConfig
 from viceversa.methods.base import Batch, Iteration, Preview
 from viceversa.methods.noise import (
@@ -44,9 +44,12 @@ class ConditionalGANConfig(NoiseConfig):
     def fitted(self, pictures: Any) -> Self:
         """With the channels and the classes of the pictures."""
         require_classes(pictures)
-        if self.classes not in (None, len(pictures.classes)):
-            raise ConfigError(f"The data has {len(pictures.classes)} classes, not {self.classes}; leave --classes out.")
-        return dataclasses.replace(super().fitted(pictures), classes=len(pictures.classes))
+        there = len(pictures.classes)
+        check(
+            self.classes in (None, there),
+            f"The data has {there} classes, not {self.classes}; leave --classes out.",
+        )
+        return dataclasses.replace(super().fitted(pictures), classes=there)
 
 
 class ConditionalGAN(NoiseMethod):

@@ -10,13 +10,13 @@ from dataclasses import dataclass, field
 from torch import Tensor, nn
 
 from viceversa.data.sources import UnpairedData
-from viceversa.errors import ConfigError
+from viceversa.errors import check
 from viceversa.losses import Term, distance, l1
 from viceversa.methods.adversary import Adversary, logged
 from viceversa.methods.augmented import AugmentedConfig
 from viceversa.methods.base import Batch, Iteration, Method, MethodConfig, Preview, Update
 from viceversa.methods.pool import ImagePool
-from viceversa.methods.settings import AdversarialConfig, NetworksConfig
+from viceversa.methods.settings import AdversarialConfig, NetworksConfig, check_at_least
 from viceversa.networks import apply_to_each
 
 
@@ -50,18 +50,14 @@ class CycleGANConfig(MethodConfig):
     """Pictures in each discriminator's pool of former fakes (Sec. 4); 0 for none."""
 
     def __post_init__(self) -> None:
-        if self.lambda_cycle < 0 or self.lambda_identity < 0 or self.pool < 0:
-            raise ConfigError(
-                f"--lambda-cycle, --lambda-identity and --pool must not be negative; got {self.lambda_cycle}, "
-                f"{self.lambda_identity}, {self.pool}."
-            )
+        check_at_least(self, lambda_cycle=0, lambda_identity=0, pool=0)
         self.adversarial.check(self.networks)
         self.augmented.check(self.adversarial.objective)
-        if self.lambda_identity and self.data.channels_a != self.data.channels_b:
-            raise ConfigError(
-                f"The identity loss needs equal channels on both sides; got {self.data.channels_a} and "
-                f"{self.data.channels_b}. Pass --lambda-identity 0."
-            )
+        check(
+            not self.lambda_identity or self.data.channels_a == self.data.channels_b,
+            f"The identity loss needs equal channels on both sides; got {self.data.channels_a} and "
+            f"{self.data.channels_b}. Pass --lambda-identity 0.",
+        )
 
 
 class CycleGAN(Method):

@@ -12,7 +12,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from viceversa.errors import ConfigError
 from viceversa.losses import Term, gaussian_nll, precise
 from viceversa.methods.augmented import AugmentedConfig
 from viceversa.methods.base import Batch, Iteration, Preview
@@ -28,7 +27,7 @@ from viceversa.methods.noise import (
     noise,
     sheet_of_classes,
 )
-from viceversa.methods.settings import OptimizerConfig
+from viceversa.methods.settings import OptimizerConfig, check_at_least
 from viceversa.networks import apply_to_each
 
 
@@ -69,17 +68,8 @@ class InfoGANConfig(NoiseConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.categories < 2 or self.codes < 0 or self.q_width < 1:
-            raise ConfigError(
-                "--categories must be at least 2, --q-width at least 1 and --codes not negative; got "
-                f"{self.categories}, {self.q_width} and {self.codes}."
-            )
+        check_at_least(self, categories=2, codes=0, q_width=1, lambda_categorical=0, lambda_continuous=0)
         self.networks.check_batch(self.schedule.batch, flat=True)
-        if self.lambda_categorical < 0 or self.lambda_continuous < 0:
-            raise ConfigError(
-                "--lambda-categorical and --lambda-continuous must not be negative; got "
-                f"{self.lambda_categorical} and {self.lambda_continuous}."
-            )
 
 
 def askew(pictures: Tensor, draws: Tensor) -> Tensor:

@@ -34,8 +34,7 @@ class LatentSettings:
     """What the noise is drawn from: normal is N(0, 1), uniform is [-1, 1]."""
 
     def __post_init__(self) -> None:
-        if self.latent < 1:
-            raise ConfigError(f"--latent must be at least 1; got {self.latent}.")
+        check_at_least(self, latent=1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,12 +59,7 @@ class ConvolutionalConfig:
     """Standard deviation of the normal initialisation, factor of xavier and orthogonal; kaiming has none."""
 
     def __post_init__(self) -> None:
-        check_at_least(self, width=1, discriminator_width=1)
-        if min(self.hidden, self.discriminator_hidden) < 0:
-            raise ConfigError(
-                "--hidden and --discriminator-hidden must not be negative; got "
-                f"{self.hidden} and {self.discriminator_hidden}."
-            )
+        check_at_least(self, width=1, discriminator_width=1, hidden=0, discriminator_hidden=0)
 
     def check_batch(self, batch: int, *, flat: bool = False) -> None:
         """Refuses batches of one picture where a fully connected layer is normalised over the batch.

@@ -18,7 +18,7 @@ from viceversa.losses import Term, distance, l1
 from viceversa.methods.adversary import Adversary, logged
 from viceversa.methods.augmented import AugmentedConfig
 from viceversa.methods.base import Batch, Iteration, Method, MethodConfig, Preview, Update
-from viceversa.methods.settings import AdversarialConfig, NetworksConfig
+from viceversa.methods.settings import AdversarialConfig, NetworksConfig, check_at_least
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,8 +39,7 @@ class Pix2PixConfig(MethodConfig):
     """Weight of the L1 loss (Eq. 4)."""
 
     def __post_init__(self) -> None:
-        if self.lambda_l1 < 0:
-            raise ConfigError(f"--lambda-l1 must not be negative; got {self.lambda_l1}.")
+        check_at_least(self, lambda_l1=0)
         self.adversarial.check(self.networks)
         self.augmented.check(self.adversarial.objective)
 

@@ -34,7 +34,8 @@ def check_at_least(settings: object, **least: int) -> None:
     """
     for name, smallest in least.items():
         value = getattr(settings, name)
-        check(value is None or value >= smallest, f"--{_dashes(name)} must be at least {smallest}; got {value}.")
+        bound = "not be negative" if smallest == 0 else f"be at least {smallest}"
+        check(value is None or value >= smallest, f"--{_dashes(name)} must {bound}; got {value}.")
 
 
 def _dashes(name: str) -> str:

@@ -10,11 +10,11 @@ from typing import Any, ClassVar, Self
 
 import torch
 
-from viceversa.errors import ConfigError
+from viceversa.errors import check
 from viceversa.methods.augmented import FixedAugmentedConfig
 from viceversa.methods.base import Iteration
 from viceversa.methods.noise import ConvolutionalConfig, CriticMethod, LatentSettings, NoiseConfig
-from viceversa.methods.settings import RMSpropConfig
+from viceversa.methods.settings import RMSpropConfig, check_at_least
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,11 +36,8 @@ class WGANConfig(NoiseConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.n_critic < 1 or self.warm_up < 0 or self.clip <= 0:
-            raise ConfigError(
-                "--n-critic must be at least 1, --warm-up not negative and --clip above 0; got "
-                f"{self.n_critic}, {self.warm_up} and {self.clip}."
-            )
+        check_at_least(self, n_critic=1, warm_up=0)
+        check(self.clip > 0, f"--clip must be above 0; got {self.clip}.")
 
     def fitted(self, pictures: Any) -> Self:
         """With the length of the run in images, of which the warm-up takes at most a tenth."""

@@ -6,10 +6,10 @@ Gulrajani et al.: Improved Training of Wasserstein GANs. NeurIPS 2017, arXiv 170
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from viceversa.errors import ConfigError
+from viceversa.errors import check
 from viceversa.methods.augmented import FixedAugmentedConfig
 from viceversa.methods.noise import ConvolutionalConfig, CriticMethod, LatentSettings, NoiseConfig
-from viceversa.methods.settings import OptimizerConfig
+from viceversa.methods.settings import OptimizerConfig, check_at_least
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,16 +31,12 @@ class WGANGPConfig(NoiseConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.n_critic < 1 or self.lambda_gradient_penalty < 0:
-            raise ConfigError(
-                "--n-critic must be at least 1 and --lambda-gradient-penalty not negative; got "
-                f"{self.n_critic} and {self.lambda_gradient_penalty}."
-            )
-        if self.networks.discriminator_norm == "batch":
-            raise ConfigError(
-                "WGAN-GP's critic cannot have batch normalisation: the penalty is on each picture's slope by itself. "
-                "Pass --discriminator-norm none or instance."
-            )
+        check_at_least(self, n_critic=1, lambda_gradient_penalty=0)
+        check(
+            self.networks.discriminator_norm != "batch",
+            "WGAN-GP's critic cannot have batch normalisation: the penalty is on each image's slope by itself. "
+            "Pass --discriminator-norm none or instance.",
+        )
 
 
 class WGANGP(CriticMethod):

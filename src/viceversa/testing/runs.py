@@ -59,7 +59,7 @@ def small_config(method: str, folder: Path, out: Path, /, **settings: Any) -> Tr
         **_SMALL,
     }
     if "vgg" in there and "vgg" not in settings:
-        given["vgg"] = folder / vgg_file.FILE
+        given["vgg"] = folder.with_name(vgg_file.FILE)
         if not given["vgg"].exists():
             write_vgg(given["vgg"])
     return configure(method, out=out, **{**{k: v for k, v in given.items() if k in there}, **settings})
