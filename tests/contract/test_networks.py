@@ -15,6 +15,7 @@ from viceversa.networks import (
     GENERATORS,
     SAMPLERS,
     TRANSLATORS,
+    CartoonDiscriminator,
     DCGANDiscriminator,
     DCGANDiscriminatorConfig,
     DCGANGeneratorConfig,
@@ -25,6 +26,7 @@ from viceversa.networks import (
     PatchGANConfig,
     initialise,
 )
+from viceversa.testing import check_discriminator, check_generator
 
 SMALL = {"width": 4, "blocks": 1, "levels": 3}
 INITIALISATIONS = ("normal", "xavier", "kaiming", "orthogonal")
@@ -45,34 +47,16 @@ def make(kind: str, **changes):
     return network
 
 
-@pytest.mark.parametrize("kind", TRANSLATORS)
 @pytest.mark.parametrize("norm", ["instance", "batch", "none"])
-@pytest.mark.parametrize(("c_in", "c_out"), [(3, 3), (1, 3), (3, 1), (4, 2)])
-def test_a_generator_keeps_the_size(kind, norm, c_in, c_out):
-    network = make(kind, norm=norm, in_channels=c_in, out_channels=c_out).eval()
-    multiple = network.multiple
-    # From the first size that a reflection of three pixels, and a norm over more than one, can be taken of.
-    for height, width in itertools.product([2 * multiple, 3 * multiple, 7 * multiple], repeat=2):
-        with torch.inference_mode():
-            y = network(torch.rand(2, c_in, height, width) * 2 - 1)
-        assert y.shape == (2, c_out, height, width)
-        assert y.abs().max() <= 1
-        assert y.std() > 0.01, "nothing comes through"
-
-
 @pytest.mark.parametrize("kind", TRANSLATORS)
-def test_a_generator_says_which_sizes_it_takes(kind):
-    network = make(kind).eval()
-    size = 3 * network.multiple
-    smaller = [m for m in range(1, network.multiple) if network.multiple % m == 0]
-    for extra in smaller:
-        x = torch.zeros(1, 3, size + extra, size)
-        with torch.inference_mode():
-            try:
-                shape = network(x).shape
-            except RuntimeError:
-                continue
-        assert shape != x.shape, f"{extra} px more are no multiple of {network.multiple}, and yet the size is kept"
+def test_the_contract_of_generators(kind, norm):
+    check_generator(kind, norm=norm, skip=() if (kind, norm) == ("resnet", "instance") else ["is_kept_and_applied"])
+
+
+@pytest.mark.parametrize("norm", ["instance", "batch", "none"])
+@pytest.mark.parametrize("network", [PatchGAN, CartoonDiscriminator])
+def test_the_contract_of_discriminators(network, norm):
+    check_discriminator(network, norm=norm)
 
 
 @pytest.mark.parametrize("kind", SAMPLERS)
@@ -176,21 +160,6 @@ def test_the_initialisations_are_what_they_say():
     torch.testing.assert_close(rows @ rows.T, torch.eye(128, dtype=torch.float64), atol=1e-5, rtol=0)
     with pytest.raises(ConfigError, match="'uniform'"):
         initialise(network, "uniform", 1.0, torch.Generator())
-
-
-@pytest.mark.parametrize("kind", TRANSLATORS)
-@pytest.mark.parametrize("norm", ["instance", "batch"])
-def test_bfloat16_is_finite_and_near_float32(kind, norm):
-    network = make(kind, norm=norm).train()
-    x = torch.rand(2, 3, 4 * network.multiple, 4 * network.multiple) * 2 - 1
-    exact = network(x)
-    with torch.autocast("cpu", dtype=torch.bfloat16):
-        rough = network(x)
-    assert rough.dtype == torch.bfloat16
-    assert torch.isfinite(rough).all()
-    assert (rough.float() - exact).abs().mean() < 0.05
-    rough.float().square().mean().backward()
-    assert all(torch.isfinite(parameter.grad).all() for parameter in network.parameters())
 
 
 @pytest.mark.parametrize("network", [*TRANSLATORS, "dcgan", "patchgan"])

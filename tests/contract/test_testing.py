@@ -1,10 +1,13 @@
 """The checks of viceversa.testing fail, in words, where a method of one's own breaks a rule."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import torch
+from torch import nn
 
-from viceversa.testing import check_method
+from viceversa.testing import check_discriminator, check_generator, check_method
 from viceversa.testing.methods import METHOD_CHECKS
 
 METHOD = """
@@ -77,3 +80,54 @@ def test_the_method_without_the_fault_passes(tmp_path, own_code):
     code = Path(tmp_path, "right.py")
     code.write_text(METHOD.replace("Broken", "Right").replace("broken", "right"))
     check_method(f"{code}:Right", width=2)
+
+
+@dataclass(frozen=True)
+class Settings:
+    in_channels: int = 3
+    out_channels: int = 3
+    width: int = 4
+
+
+class Toy(nn.Module):
+    """Two convolutions that keep to all rules; ``broken`` breaks one of them."""
+
+    Config, multiple, broken = Settings, 1, ""
+
+    def __init__(self, config):
+        super().__init__()
+        self.config = config
+        self.first = nn.Conv2d(config.in_channels, config.width, 3, padding=1, padding_mode="reflect")
+        self.last = nn.Conv2d(config.width, config.out_channels, 1)
+        self.unused = nn.Conv2d(1, 1, 1) if self.broken == "unused" else None
+
+    def forward(self, x):
+        hidden = torch.relu(self.first(x))
+        if self.broken == "batch":
+            hidden = hidden - hidden.mean(0, keepdim=True)
+        y = self.last(hidden)
+        return y if self.broken == "range" else torch.tanh(y[..., 1:] if self.broken == "size" else y)
+
+
+def test_a_network_of_ones_own_passes():
+    check_generator(Toy, skip=["is_kept_and_applied"])
+
+
+@pytest.mark.parametrize(
+    ("broken", "said"),
+    [
+        ("batch", "the other image of a batch changes the answer"),
+        ("range", r"values leave \[-1, 1\]"),
+        ("size", "2 x 2 px became"),
+        ("unused", "unused.weight has no gradient: it is not used"),
+    ],
+)
+def test_a_fault_of_a_network_is_named(broken, said):
+    with pytest.raises(AssertionError, match=said):
+        check_generator(type("Faulty", (Toy,), {"broken": broken}), skip=["is_kept_and_applied"])
+
+
+def test_a_discriminator_without_a_second_derivative_is_named():
+    forward = {"forward": lambda self, x: x.square()[:, :1] + self.last.bias[0]}
+    with pytest.raises(AssertionError, match="a gradient penalty has no gradient"):
+        check_discriminator(type("Fixed", (Toy,), forward))

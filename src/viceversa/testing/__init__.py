@@ -7,6 +7,17 @@ A check raises an AssertionError whose message says what does not hold and what 
 """
 
 from viceversa.testing.methods import METHOD_CHECKS, check_method
+from viceversa.testing.networks import DISCRIMINATOR_CHECKS, GENERATOR_CHECKS, check_discriminator, check_generator
 from viceversa.testing.runs import assert_same_run, small_config, write_images
 
-__all__ = ["METHOD_CHECKS", "assert_same_run", "check_method", "small_config", "write_images"]
+__all__ = [
+    "DISCRIMINATOR_CHECKS",
+    "GENERATOR_CHECKS",
+    "METHOD_CHECKS",
+    "assert_same_run",
+    "check_discriminator",
+    "check_generator",
+    "check_method",
+    "small_config",
+    "write_images",
+]
