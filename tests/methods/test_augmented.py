@@ -11,6 +11,8 @@ from viceversa.config import from_json
 from viceversa.errors import ConfigError
 from viceversa.methods.augmented import CHANGES, Augmented, AugmentedConfig, discriminator_augmentation, translation
 from viceversa.methods.base import Iteration
+from viceversa.training.charts import charts
+from viceversa.training.record import read
 
 ALL = ("color", "translation", "cutout")
 
@@ -105,6 +107,8 @@ def test_the_rule_runs_in_a_training_and_is_logged(tiny, tmp_path):
     lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
     logged = [line["scalars"] for line in lines if "losses" in line]
     assert logged[0].keys() == {f"d_{side}_{name}" for side in "ab" for name in ("augment_probability", "sign_on_real")}
+    curves = {chart["title"]: [curve["name"] for curve in chart["curves"]] for chart in charts(read(tmp_path))}
+    assert ["d_a_augment_probability", "d_b_augment_probability"] in curves.values()
     assert {line["d_a_augment_probability"] for line in logged[:4]} == {0.0}
     assert all(line["d_a_augment_probability"] in (0.0, 0.25, 0.5) for line in logged)
 

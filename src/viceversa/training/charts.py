@@ -20,8 +20,10 @@ _METRIC_TITLES = {
     "truth_l1": "Grey levels off the truth (lower is better)",
     "truth_ssim": "Structural similarity with the truth (1: equal)",
     "truth_psnr": "Signal-to-noise ratio to the truth in dB (higher is better)",
+    "augment_probability": "How likely each change of what discriminators see is (--augment-d-adaptive)",
+    "sign_on_real": "How sure discriminators are of real images: mean sign of their answers (-1 to 1)",
 }
-_DIRECTION = re.compile(r"_(a2b|b2a)$")
+_SIDE = re.compile(r"^d(_[ab])?_|_(a2b|b2a)$")
 _OWN_RATE = re.compile(r"^(\w+)_learning_rate$")
 _MOST_POINTS = 1000
 
@@ -97,11 +99,11 @@ def _shares_of_the_rate(record: RunRecord) -> dict[str, float]:
 
 
 def _charts_of_each(what: str, images: list[float], curves: Curves) -> list[dict[str, Any]]:
-    """A chart for each name, with a curve for each direction."""
+    """A chart for each name, with a curve for each direction or discriminator."""
     grouped: dict[str, Curves] = {}
     for name, values in curves.items():
         if name not in _NO_CHART:
-            grouped.setdefault(_DIRECTION.sub("", name), {})[name] = values
+            grouped.setdefault(_SIDE.sub("", name), {})[name] = values
     made: list[dict[str, Any]] = []
     for stem, group in grouped.items():
         rows = [row for row in range(len(images)) if any(values[row] is not None for values in group.values())]
