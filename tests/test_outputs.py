@@ -1,13 +1,12 @@
 """What is there already: files of the same command are renewed, those of others stay."""
 
-import json
 import re
 from pathlib import Path
 
 import pytest
 
 from viceversa.errors import ConfigError
-from viceversa.outputs import INSPECT_JSON, check_output, page_mark, refuse_existing, refuse_unwritable, write_output
+from viceversa.outputs import check_output, page_mark, refuse_existing, refuse_unwritable, write_output
 
 COMMANDS = ("compare", "export", "inspect")
 
@@ -26,54 +25,6 @@ def test_only_pages_of_the_same_command_are_renewed(template: str, tmp_path: Pat
             check_output(page, other, page_mark(other), overwrite=False)
         check_output(page, other, page_mark(other), overwrite=True)
     assert page.read_bytes() == head
-
-
-EARLIER_HEAD = """<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<title>women and men</title>
-<style>
-{style}</style>
-</head>
-<body>
-<header>
-  {first}
-"""
-EARLIER = {
-    "compare": '<p class="eyebrow">viceversa compare</p>',
-    "inspect": '<p class="eyebrow">viceversa inspect · two folders · women and men</p>',
-    "export": "<h1>women → men</h1>\n"
-    '  <p class="soft">Pictures are translated here, in your browser. None is sent anywhere.</p>',
-}
-
-
-@pytest.mark.parametrize("command", COMMANDS)
-def test_pages_of_versions_that_set_no_mark_are_known_by_their_heads(command: str, tmp_path: Path) -> None:
-    source = Path(__file__).parents[1] / "src" / "viceversa"
-    style = "".join((source / name).read_text() for name in ("training/report.css", "preparation/doctor/doctor.css"))
-    page = tmp_path / "page.html"
-    page.write_text(EARLIER_HEAD.format(style=style, first=EARLIER[command]))
-    check_output(page, command, page_mark(command), overwrite=False)
-    for other in set(COMMANDS) - {command}:
-        with pytest.raises(ConfigError, match="was not written by viceversa"):
-            check_output(page, other, page_mark(other), overwrite=False)
-    page.write_text(EARLIER_HEAD.format(style=style, first=f"<p>My notes</p>\n  {EARLIER[command]}"))
-    with pytest.raises(ConfigError, match="was not written by viceversa"):
-        check_output(page, command, page_mark(command), overwrite=False)
-
-
-def test_findings_of_a_version_that_set_no_mark_are_known_by_their_head(tmp_path: Path) -> None:
-    path = tmp_path / "found.json"
-    head = '{"format": 1, "place": "women and men", "kind": "unpaired", "domains": {"a": {"title": "women"}}}'
-    for text in (head, json.dumps(json.loads(head), indent=2)):
-        path.write_text(text)
-        check_output(path, "inspect", INSPECT_JSON, overwrite=False)
-        with pytest.raises(ConfigError, match="was not written by viceversa inspect"):
-            check_output(path, "inspect", page_mark("inspect"), overwrite=False)
-    path.write_text('{"format": 1, "place": "my garden"}')
-    with pytest.raises(ConfigError, match="was not written by viceversa inspect"):
-        check_output(path, "inspect", INSPECT_JSON, overwrite=False)
 
 
 def test_a_mark_far_down_in_a_file_is_somebodys_text(tmp_path: Path) -> None:

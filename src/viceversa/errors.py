@@ -56,3 +56,15 @@ def check(condition: object, message: str, kind: type[ViceversaError] = ConfigEr
     """
     if not condition:
         raise kind(message)
+
+
+def check_at_least(settings: object, **least: int) -> None:
+    """Refuses settings, called by their names, that are smaller than they may be; those left out (None) are not.
+
+    Raises:
+        ConfigError: With the flag.
+    """
+    for name, smallest in least.items():
+        value = getattr(settings, name)
+        bound = "not be negative" if smallest == 0 else f"be at least {smallest}"
+        check(value is None or value >= smallest, f"--{name.replace('_', '-')} must {bound}; got {value}.")

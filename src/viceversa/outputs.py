@@ -6,7 +6,6 @@ bear no mark of who made them: it stays, unless --overwrite says otherwise.
 """
 
 import os
-import re
 import tempfile
 from pathlib import Path
 
@@ -30,8 +29,7 @@ def check_output(path: Path, command: str, mark: bytes, *, overwrite: bool) -> N
     Args:
         path: The file.
         command: Who will write it, such as "compare".
-        mark: What a file of that command holds within its first 4 KiB; files of versions that set no mark are known by
-            how they begin.
+        mark: What a file of that command holds within its first 4 KiB.
         overwrite: Whether any file may be replaced.
 
     Raises:
@@ -80,32 +78,11 @@ def write_output(path: Path, content: bytes) -> None:
 
 
 _ADVICE = "name another file, or replace it with --overwrite (in Python: overwrite=True)."
-_EARLIER_BYTES = 16384  # of their pages the styles come first
-
-
-def _earlier_page(first: str) -> re.Pattern[bytes]:
-    start, body = '<!doctype html>\n<html lang="en">\n<head>\n', "</style>\n</head>\n<body>\n<header>\n  "
-    return re.compile(b"(?is)" + re.escape(start.encode()) + b".*?" + re.escape(body.encode()) + first.encode())
-
-
-_EARLIER = {  # by the mark of today: how such files began before they bore one
-    page_mark("compare"): _earlier_page('<p class="eyebrow">viceversa compare</p>'),
-    page_mark("inspect"): _earlier_page('<p class="eyebrow">viceversa inspect · '),
-    page_mark("export"): _earlier_page(
-        r'<h1>[^\n]*</h1>\n  <p class="soft">Pictures are translated here, in your browser'
-    ),
-    INSPECT_JSON: re.compile(rb'\{\s*"format": 1,\s*"place": "[^\n]*?",\s*"kind": "\w+",\s*"domains": \{'),
-}
 
 
 def _bears(path: Path, mark: bytes) -> bool:
-    head = _head(path)
-    return mark in head[:_HEAD_BYTES] or (mark in _EARLIER and _EARLIER[mark].match(head) is not None)
-
-
-def _head(path: Path) -> bytes:
     try:
         with path.open("rb") as file:
-            return file.read(_EARLIER_BYTES)
+            return mark in file.read(_HEAD_BYTES)
     except OSError:  # a link to nothing, or what may not be read: nothing that was written here
-        return b""
+        return False

@@ -17,7 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from torch import Tensor
 
 from viceversa.data import images
-from viceversa.errors import ConfigError
+from viceversa.errors import ConfigError, check, check_at_least
 from viceversa.inference import latents as spaces
 from viceversa.inference.animation import FRAMES_PER_SECOND, MOVING, write_animation
 from viceversa.inference.latents import How
@@ -59,16 +59,19 @@ class Wanted:
     """Pictures from one latent to the next."""
 
     def __post_init__(self) -> None:
-        if self.count is not None and self.count < 1:
-            raise ConfigError(f"--count must be at least 1; got {self.count}.")
-        if self.traverse is not None and self.interpolate is not None:
-            raise ConfigError("--traverse and --interpolate are two different pictures; give one of them.")
-        if self.interpolate is not None and self.interpolate < 2:
-            raise ConfigError(f"--interpolate needs at least 2 latents to go through; got {self.interpolate}.")
-        if self.frames is not None and self.frames < 2:
-            raise ConfigError(f"--frames must be at least 2; got {self.frames}.")
-        if self.reach is not None and self.traverse in (None, "class"):
-            raise ConfigError("--range says how far a continuous code goes; give its number too, as in --traverse 1.")
+        check_at_least(self, count=1, frames=2)
+        check(
+            self.traverse is None or self.interpolate is None,
+            "--traverse and --interpolate are two different pictures; give one of them.",
+        )
+        check(
+            self.interpolate is None or self.interpolate >= 2,
+            f"--interpolate needs at least 2 latents to go through; got {self.interpolate}.",
+        )
+        check(
+            self.reach is None or self.traverse not in (None, "class"),
+            "--range says how far a continuous code goes; give its number too, as in --traverse 1.",
+        )
 
 
 def sample_files(

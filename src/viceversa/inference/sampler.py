@@ -3,7 +3,7 @@
 import difflib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -11,9 +11,9 @@ from PIL import Image
 from torch import Tensor, nn
 
 from viceversa.data import images
-from viceversa.errors import CheckpointError, ConfigError, PictureError
+from viceversa.errors import CheckpointError, ConfigError, PictureError, check
 from viceversa.inference import latents as spaces
-from viceversa.inference.folder import FROM_NOISE, TranslatorConfig, read_translator
+from viceversa.inference.folder import FROM_NOISE, read_translator
 from viceversa.inference.latents import How
 from viceversa.inference.translator import Translator, check_engine, choose_device, find_weights, made_of
 from viceversa.networks import LatentConfig
@@ -49,22 +49,19 @@ def load(
     check_engine(path, engine)
     config, networks = read_translator(find_weights(Path(path)))
     if FROM_NOISE in networks:
-        return _sampler(config, networks, device)
+        return Sampler(networks[FROM_NOISE], name=config.domains["a"], classes=config.classes, device=device)
     return made_of(config, networks, device)
 
 
 def load_sampler(path: Path | str, device: str | torch.device = "auto") -> "Sampler":
-    """The sampler in a run folder or in a translator folder; as :func:`load`, and a translator is refused."""
-    config, networks = read_translator(find_weights(Path(path)))
-    if FROM_NOISE not in networks:
-        raise CheckpointError(
-            f"{path} translates pictures and makes none from noise; use: viceversa translate {path} PICTURE --out OUT"
-        )
-    return _sampler(config, networks, device)
-
-
-def _sampler(config: TranslatorConfig, networks: dict[str, nn.Module], device: str | torch.device) -> "Sampler":
-    return Sampler(networks[FROM_NOISE], name=config.domains["a"], classes=config.classes, device=device)
+    """Load the sampler in a run folder or in a translator folder; as :func:`load`, and a translator is refused."""
+    model = load(path, device)
+    check(
+        isinstance(model, Sampler),
+        f"{path} translates pictures and makes none from noise; use: viceversa translate {path} PICTURE --out OUT",
+        CheckpointError,
+    )
+    return cast(Sampler, model)
 
 
 class Sampler:
@@ -98,8 +95,8 @@ class Sampler:
         self.channels: int = config.out_channels
         self.size_px: int = config.size_px
         self.classes = tuple(classes) or tuple(str(index) for index in range(self.space.classes))
-        if len(self.classes) != self.space.classes:
-            raise ConfigError(f"The network takes {self.space.classes} classes; got {len(self.classes)} names.")
+        taken = self.space.classes
+        check(len(self.classes) == taken, f"The network takes {taken} classes; got {len(self.classes)} names.")
         self.batch = max(1, min(_BATCH, _BATCH_PIXELS // self.size_px**2))
         """Pictures that go through the network at once."""
 
@@ -134,9 +131,12 @@ class Sampler:
         self, count: int, *, seed: int = 0, label: Label = None, codes: Sequence[float] | None = None, first: int = 0
     ) -> Tensor:
         """``(count, inputs)``, on the CPU: what pictures number ``first`` and on are made of. See :meth:`sample`."""
-        if min(count, first) < 0:
-            raise ConfigError(f"No fewer than 0 pictures can be made; got {min(count, first)}.")
-        self._check_codes(codes)
+        check(min(count, first) >= 0, f"No fewer than 0 pictures can be made; got {min(count, first)}.")
+        if codes is not None:
+            given = " ".join(f"{code:g}" for code in codes) or "none"
+            check(self.space.codes, f"This model takes no codes; got {given}.")
+            fine = len(codes) == self.space.codes and all(-1 <= code <= 1 for code in codes)  # NaN is refused too
+            check(fine, f"This model takes {self.space.codes} codes in -1 to 1; got {given}.")
         return spaces.draw(self.space, torch.arange(first, first + count), seed, self._labels(label, count), codes)
 
     def interpolate(
@@ -160,8 +160,7 @@ class Sampler:
             label: Of both ends that are seeds; see :meth:`sample`.
             codes: The same.
         """
-        if steps < 2:
-            raise ConfigError(f"From one picture to another takes 2 steps or more; got {steps}.")
+        check(steps >= 2, f"From one picture to another takes 2 steps or more; got {steps}.")
         ends = [
             self.latents(1, seed=end, label=label, codes=codes)[0] if isinstance(end, int) else end.detach().cpu()
             for end in (first, second)
@@ -197,28 +196,18 @@ class Sampler:
             yield answer[: len(part)].to(latents).clone()  # outside of inference mode: an ordinary tensor
 
     def _check(self, latents: Tensor) -> None:
-        if latents.dim() != 2 or latents.shape[1] != self.space.inputs or not latents.is_floating_point():
-            raise ConfigError(
-                f"Latents of this model are (N, {self.space.inputs}) floats; got {tuple(latents.shape)} of "
-                f"{latents.dtype}."
-            )
-
-    def _check_codes(self, codes: Sequence[float] | None) -> None:
-        if codes is None:
-            return
-        wanted, given = self.space.codes, " ".join(f"{code:g}" for code in codes) or "none"
-        if not wanted:
-            raise ConfigError(f"This model takes no codes; got {given}.")
-        if len(codes) != wanted or not all(-1 <= code <= 1 for code in codes):  # written so that NaN is refused too
-            raise ConfigError(f"This model takes {wanted} codes in -1 to 1; got {given}.")
+        shape, wanted = tuple(latents.shape), self.space.inputs
+        check(
+            shape[1:] == (wanted,) and latents.is_floating_point(),
+            f"Latents of this model are (N, {wanted}) floats; got {shape} of {latents.dtype}.",
+        )
 
     def _labels(self, label: Label, count: int) -> Tensor | None:
         if label is None:
             return None
         if isinstance(label, int | str | np.integer):
             return torch.full((count,), self.index(label))
-        if len(label) != count:
-            raise ConfigError(f"Give one class, or one for each of {count} pictures; got {len(label)}.")
+        check(len(label) == count, f"Give one class, or one for each of {count} pictures; got {len(label)}.")
         return torch.tensor([self.index(each) for each in label], dtype=torch.int64)
 
     def index(self, label: int | str) -> int:
@@ -227,8 +216,7 @@ class Sampler:
         Raises:
             ConfigError: There is no such class.
         """
-        if not self.classes:
-            raise ConfigError(f"This model knows no classes; leave class {label!r} out.")
+        check(self.classes, f"This model knows no classes; leave class {label!r} out.")
         if label in self.classes:
             return self.classes.index(str(label))
         number = int(label) if not isinstance(label, str) or (label.isdecimal() and len(label) < 9) else -1

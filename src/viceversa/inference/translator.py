@@ -3,7 +3,7 @@
 import copy
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, Unpack, cast, overload
 
 import numpy as np
 import torch
@@ -14,10 +14,10 @@ from torch import Tensor, nn
 from viceversa import sizes
 from viceversa.data.picture import Picture
 from viceversa.data.values import Values
-from viceversa.errors import CheckpointError, ConfigError
+from viceversa.errors import CheckpointError, ConfigError, check
 from viceversa.inference import hub
 from viceversa.inference.applied import Applied, pad_to_multiple
-from viceversa.inference.folder import FROM_NOISE, WEIGHTS_FILE, TranslatorConfig, read_translator, save_translator
+from viceversa.inference.folder import WEIGHTS_FILE, TranslatorConfig, save_translator
 from viceversa.inference.tiling import SMALLEST_TILE_PX
 from viceversa.networks import vgg_file
 from viceversa.sizes import SizePx
@@ -27,31 +27,35 @@ if TYPE_CHECKING:
 
 __all__ = ["Translator", "load", "pad_to_multiple", "save_translator"]
 
+Kind = TypeVar("Kind", NDArray[Any], Tensor, Picture, Image.Image)
+"""What comes back as the kind that came in."""
+
+
+class Options(TypedDict, total=False):
+    """How a translator is to compute: see :meth:`Translator.__call__`."""
+
+    noise: bool
+    batch_size: int
+    tile: int | None
+
 
 def load(path: Path | str, device: str | torch.device = "auto", engine: str = "auto") -> "Translator":
-    """The translator in a run folder or in a translator folder.
+    """Load the translator in a run folder or in a translator folder.
 
-    Args:
-        path: ``runs/swap``, or ``runs/swap/translator``, or ``hf://user/name``, or an exported ``model.onnx``.
-        device: "auto" takes a GPU when there is one; or "cpu", "cuda", "cuda:1", "mps".
-        engine: What computes an .onnx file: "onnxruntime", "openvino", or "auto" for OpenVINO where it is installed.
+    Arguments and errors are those of :func:`viceversa.load`.
 
     Raises:
-        CheckpointError: There is no translator, or it is damaged or of a newer version; or it is a sampler.
-        ConfigError: There is no such device, or an ``engine`` is named for what is no .onnx file.
-        HubError: The hub has no such model, or it cannot be reached.
+        CheckpointError: It is a sampler, too.
     """
-    if Path(path).suffix == ".onnx":
-        from viceversa.inference.onnx.engines import load_onnx
+    from viceversa.inference.sampler import load as load_either
 
-        return load_onnx(Path(path), device, engine)
-    check_engine(path, engine)
-    config, networks = read_translator(find_weights(Path(path)))
-    if FROM_NOISE in networks:
-        raise CheckpointError(
-            f"{path} makes pictures from noise and translates none; use: viceversa sample {path} --out grid.png"
-        )
-    return made_of(config, networks, device)
+    model = load_either(path, device, engine)
+    check(
+        isinstance(model, Translator),
+        f"{path} makes pictures from noise and translates none; use: viceversa sample {path} --out grid.png",
+        CheckpointError,
+    )
+    return cast(Translator, model)
 
 
 def made_of(config: TranslatorConfig, networks: Mapping[str, nn.Module], device: str | torch.device) -> "Translator":
@@ -130,55 +134,11 @@ class Translator:
         return self._noisy[self.direction(to)] is not None
 
     @overload
-    def __call__(
-        self,
-        picture: Image.Image | str | Path,
-        to: str | None = None,
-        *,
-        noise: bool = ...,
-        batch_size: int = ...,
-        tile: int | None = ...,
-    ) -> Image.Image: ...
+    def __call__(self, picture: Kind, to: str | None = None, **options: Unpack[Options]) -> Kind: ...
     @overload
-    def __call__(
-        self,
-        picture: NDArray[Any],
-        to: str | None = None,
-        *,
-        noise: bool = ...,
-        batch_size: int = ...,
-        tile: int | None = ...,
-    ) -> NDArray[Any]: ...
+    def __call__(self, picture: str | Path, to: str | None = None, **options: Unpack[Options]) -> Image.Image: ...
     @overload
-    def __call__(
-        self,
-        picture: Tensor,
-        to: str | None = None,
-        *,
-        noise: bool = ...,
-        batch_size: int = ...,
-        tile: int | None = ...,
-    ) -> Tensor: ...
-    @overload
-    def __call__(
-        self,
-        picture: Sequence[Any],
-        to: str | None = None,
-        *,
-        noise: bool = ...,
-        batch_size: int = ...,
-        tile: int | None = ...,
-    ) -> list[Any]: ...
-    @overload
-    def __call__(
-        self,
-        picture: Picture,
-        to: str | None = None,
-        *,
-        noise: bool = ...,
-        batch_size: int = ...,
-        tile: int | None = ...,
-    ) -> Picture: ...
+    def __call__(self, picture: Sequence[Any], to: str | None = None, **options: Unpack[Options]) -> list[Any]: ...
     def __call__(
         self,
         picture: Any,
@@ -265,8 +225,10 @@ class Translator:
         network = self._noisy[direction] if noise else self.networks[direction]
         if network is None:
             raise ConfigError("This translator has no noise: its network has no dropout; leave noise out.")
-        if tile is not None and tile != 0 and tile < SMALLEST_TILE_PX:
-            raise ConfigError(f"Tiles must be at least {SMALLEST_TILE_PX} px a side, or 0 for none; got {tile}.")
+        check(
+            not tile or tile >= SMALLEST_TILE_PX,
+            f"Tiles must be at least {SMALLEST_TILE_PX} px a side, or 0 for none; got {tile}.",
+        )
         source, target = self.values.get(direction[0]), self.values.get(direction[-1])
         return Applied(network, self.device, tile, source, target, pages_as_channels=self.pages_as_channels)
 

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from viceversa import sizes
-from viceversa.errors import ConfigError, check
+from viceversa.errors import ConfigError, check, check_at_least
 from viceversa.networks import (
     PatchGAN,
     PatchGANConfig,
@@ -24,18 +24,6 @@ from viceversa.sizes import SizePx
 AdversarialName = Literal["lsgan", "bce", "hinge", "minimax", "wgan-gp"]
 
 _MAY_DIFFER = {"may_differ": True}  # a run can go on for longer; see viceversa.config.difference
-
-
-def check_at_least(settings: object, **least: int) -> None:
-    """Refuses settings, called by their names, that are smaller than they may be; those left out (None) are not.
-
-    Raises:
-        ConfigError: With the flag.
-    """
-    for name, smallest in least.items():
-        value = getattr(settings, name)
-        bound = "not be negative" if smallest == 0 else f"be at least {smallest}"
-        check(value is None or value >= smallest, f"--{_dashes(name)} must {bound}; got {value}.")
 
 
 def _dashes(name: str) -> str:
