@@ -20,7 +20,7 @@ from viceversa.config import PrecisionName, TrainConfig, difference, read_config
 from viceversa.data.pictures import Pictures
 from viceversa.data.single import SingleData
 from viceversa.data.sources import PairedData, PictureData
-from viceversa.errors import ConfigError, TrainingError, ViceversaError
+from viceversa.errors import ConfigError, TrainingError, ViceversaError, check
 from viceversa.inference.folder import WEIGHTS_FILE
 from viceversa.inference.memory import is_out_of_memory
 from viceversa.naming import readable
@@ -34,25 +34,33 @@ _NOTHING = (".config.json.partial", lock.FILE)  # what a run leaves that was kil
 def check_folder(config: TrainConfig[Any]) -> TrainConfig[Any] | None:
     """Refuses a folder that holds a run of other settings, or something else; returns the config of a run there."""
     path = config.out / "config.json"
-    if readable(config.out) != str(config.out):
-        raise ConfigError(
-            f"{readable(config.out)} is not valid UTF-8, and TensorBoard cannot write there. Name another folder with "
-            "--out."
-        )
-    if config.out.exists() and not config.out.is_dir():
-        raise ConfigError(f"{config.out} is a file. Name a new folder with --out.")
+    out, known = config.out, readable(config.out)
+    check(
+        known == str(out),
+        f"{known} is not valid UTF-8, and TensorBoard cannot write there. Name another folder with --out.",
+    )
+    check(out.is_dir() or not out.exists(), f"{out} is a file. Name a new folder with --out.")
     if path.exists():
-        _refuse_translator(config.out)
-        former = read_config(path, config.out)
-        if changed := difference(former, as_before(former, config)):
-            raise ConfigError(
-                f"{config.out} holds a run of other settings ({'; '.join(changed)}). Give the same settings to go on "
-                f"with it, or another folder with --out{_begin_with(config.out)}."
-            )
+        check(
+            not (out / WEIGHTS_FILE).is_file(),  # such a folder has a config.json too, of another kind
+            f"{out} is a translator folder, and a run needs a folder of its own. Name a new one with --out; to begin "
+            f"with the weights of that translator, add --from {shlex.quote(str(out))}.",
+        )
+        former = read_config(path, out)
+        changed = difference(former, as_before(former, config))
+        check(
+            not changed,
+            f"{out} holds a run of other settings ({'; '.join(changed)}). Give the same settings to go on with it, or "
+            f"another folder with --out{_begin_with(out)}.",
+        )
         return former
-    if config.out.is_dir() and any(entry.name not in _NOTHING for entry in config.out.iterdir()):
-        raise ConfigError(f"{config.out} holds other things and no run. Name a new folder with --out.")
-    _check_place(config.out)
+    other = out.is_dir() and any(entry.name not in _NOTHING for entry in out.iterdir())
+    check(not other, f"{out} holds other things and no run. Name a new folder with --out.")
+    there = next(folder for folder in (out, *out.absolute().parents) if folder.exists())
+    try:  # before anything is said or computed
+        tempfile.TemporaryFile(dir=there).close()
+    except OSError as error:
+        raise ConfigError(f"{out} cannot be made ({error.strerror}). Name another place with --out.") from None
     return None
 
 
@@ -68,15 +76,6 @@ def begun(out: Path) -> Generator[None]:
         if all(entry.name in (*_NOTHING, "config.json") for entry in out.iterdir()):
             (out / "config.json").unlink(missing_ok=True)
         raise
-
-
-def _refuse_translator(out: Path) -> None:
-    """A translator folder has a config.json too, of another kind."""
-    if (out / WEIGHTS_FILE).is_file():
-        raise ConfigError(
-            f"{out} is a translator folder, and a run needs a folder of its own. Name a new one with --out; to begin "
-            f"with the weights of that translator, add --from {shlex.quote(str(out))}."
-        )
 
 
 def _begin_with(out: Path) -> str:
@@ -108,21 +107,12 @@ def former_defaults(former: TrainConfig[Any], config: TrainConfig[Any]) -> str:
     return f"goes on with {' '.join(settings)}, the default when it was begun" if settings else ""
 
 
-def _check_place(out: Path) -> None:
-    """Refuses a folder that cannot be made, before anything is said or computed; it is tried where it would begin."""
-    there = next(folder for folder in (out, *out.absolute().parents) if folder.exists())
-    try:
-        tempfile.TemporaryFile(dir=there).close()
-    except OSError as error:
-        raise ConfigError(f"{out} cannot be made ({error.strerror}). Name another place with --out.") from None
-
-
 def check_precision(fabric: Fabric, precision: PrecisionName) -> None:
     """Refuses processes that have chosen different precisions, each on a machine of its own."""
-    if all(agree_on(fabric, precision == "bf16-mixed", precision != "bf16-mixed")):
-        raise ConfigError(
-            "bfloat16 is faster on one of the machines, and not on another. Say --precision 32-true or bf16-mixed."
-        )
+    check(
+        not all(agree_on(fabric, precision == "bf16-mixed", precision != "bf16-mixed")),
+        "bfloat16 is faster on one of the machines, and not on another. Say --precision 32-true or bf16-mixed.",
+    )
 
 
 def check_length(former: TrainConfig[Any], config: TrainConfig[Any], epoch_images: int) -> str:
@@ -174,15 +164,16 @@ def check_pictures(out: Path, pictures: Pictures, *, moved: bool) -> None:
     summary, counts = former_summary(out), pictures.counts
     former, content = summary.get("pictures", counts), summary.get("content")
     way_out = f"Put them back as they were to go on, or start anew with another --out{_begin_with(out)}."
-    if former != counts:
-        raise ConfigError(f"{out} was trained on {former} pictures and now there are {counts}. {way_out}")
-    if content is not None and content != pictures.content:
-        raise ConfigError(f"{out} was trained on as many pictures, but on others, or under other names. {way_out}")
-    if content is None and moved:
-        raise ConfigError(
-            f"{out} was begun by a version that knew pictures by their folders alone, and these are others. Name the "
-            f"same folders with --data, or --a and --b, to go on, or start anew with another --out{_begin_with(out)}."
-        )
+    check(former == counts, f"{out} was trained on {former} pictures and now there are {counts}. {way_out}")
+    check(
+        content in (None, pictures.content),
+        f"{out} was trained on as many pictures, but on others, or under other names. {way_out}",
+    )
+    check(
+        content is not None or not moved,
+        f"{out} was begun by a version that knew pictures by their folders alone, and these are others. Name the same "
+        f"folders with --data, or --a and --b, to go on, or start anew with another --out{_begin_with(out)}.",
+    )
 
 
 def moved(former: TrainConfig[Any] | None, config: TrainConfig[Any]) -> bool:
