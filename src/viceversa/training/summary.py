@@ -23,10 +23,8 @@ def announcement(trainer: Trainer, pictures: Pictures, remarks: Iterable[str] = 
     lines += filter(None, remarks)
     minutes = trainer.config.method.schedule.minutes
     if minutes is not None:
-        return [
-            *lines,
-            f"{minutes:g} minutes to train, {trainer.seconds / 60:.3g} over; {trainer.images_seen:,} images seen",
-        ]
+        over = f"{trainer.seconds / 60:.3g} of them over"
+        return [*lines, f"{minutes:g} minutes to train, {over}; {trainer.images_seen:,} images seen"]
     return [*lines, f"{trainer.total_images:,} images to see, {trainer.images_seen:,} seen"]
 
 
