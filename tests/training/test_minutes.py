@@ -1,14 +1,15 @@
 """A run whose length is one of time: it ends by the clock, its learning rate with it, and a busy machine is no loss."""
 
 import json
+import shutil
 import time
 
 import pytest
 
 from viceversa import train
 from viceversa.cli import main
-from viceversa.config import configure
-from viceversa.errors import ConfigError
+from viceversa.config import configure, read_config
+from viceversa.errors import CheckpointError, ConfigError
 
 SECONDS = 0.6
 
@@ -44,8 +45,6 @@ def test_the_rate_reaches_its_end_with_the_run(run):
 
 def train_again(out, run) -> int:
     """Images that the same command trains on a finished run."""
-    from viceversa.config import read_config
-
     return train(read_config(out / "config.json", out), quiet=True).images_seen - run[1].images_seen
 
 
@@ -66,6 +65,15 @@ def test_a_stopped_run_goes_on_with_the_rest_and_a_longer_one_with_more(tiny, tm
     )
     with pytest.raises(ConfigError, match=r"has trained for 0\.0\d+ minutes already, and --minutes asks for 0.01"):
         train(plan(SECONDS), quiet=True)
+
+
+@pytest.mark.parametrize("seconds", ["soon", float("nan"), None, -1])
+def test_a_time_that_is_none_is_a_damaged_checkpoint(seconds, run, tmp_path):
+    shutil.copytree(run[0], tmp_path / "run")
+    path = max((tmp_path / "run" / "checkpoints").iterdir()) / "progress.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"trained_seconds": seconds}))
+    with pytest.raises(CheckpointError, match=r"progress\.json is missing or damaged\. Delete that folder"):
+        train(read_config(tmp_path / "run" / "config.json", tmp_path / "run"), quiet=True)
 
 
 def test_waiting_for_a_busy_machine_is_no_training(tiny, tmp_path, make_trainer):

@@ -8,6 +8,7 @@ names the size and hash of every other file.
 import errno
 import hashlib
 import json
+import math
 import os
 import shutil
 from pathlib import Path
@@ -225,7 +226,7 @@ def _verified(folder: Path, older: str | None) -> dict[str, Any]:
         files = {name: (said["bytes"], said["blake2b"]) for name, said in progress["files"].items()}
         if progress["images"] != int(folder.name) or not progress.keys() >= {"processes", "seconds"}:
             raise ValueError
-        if any(Path(name).name != name for name in files):
+        if any(Path(name).name != name for name in files) or not 0 <= _trained(progress) < math.inf:
             raise ValueError
     except (OSError, ValueError, LookupError, TypeError, AttributeError):
         raise CheckpointError(f"{folder}/progress.json is missing or damaged. {advice}") from None

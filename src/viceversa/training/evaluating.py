@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from viceversa.data.pictures import PairedPictures, UnpairedPictures
-from viceversa.errors import ConfigError
+from viceversa.errors import check
 from viceversa.evaluation import features
 from viceversa.evaluation.heaps import heaps_of
 from viceversa.evaluation.translation import Direction, Standard, Translate, measure, standard
@@ -36,13 +36,12 @@ class Evaluator:
         """
         generators = trainer.averaged.generators()
         translates = isinstance(pictures, UnpairedPictures | PairedPictures) and set(generators) <= set(DIRECTIONS)
-        if not translates:
-            raise ConfigError(f"{trainer.method.name} does not translate pictures; leave --evaluate-every out.")
-        if pictures.held_out_count < 2 or pictures.held_out_kind == "training":
-            raise ConfigError(
-                "--evaluate-every needs two or more held-out pictures of each domain. Add a test folder or more "
-                "pictures, or leave it out."
-            )
+        check(translates, f"{trainer.method.name} does not translate pictures; leave --evaluate-every out.")
+        check(
+            pictures.held_out_count >= 2 and pictures.held_out_kind != "training",
+            "--evaluate-every needs two or more held-out pictures of each domain. Add a test folder or more pictures, "
+            "or leave it out.",
+        )
         need("torchmetrics", "evaluate")
         self.trainer, self.pictures = trainer, pictures
         self._standard: Standard | None = None
