@@ -29,6 +29,9 @@ SMALL = (
 )
 
 
+STRANGE = {"name": "a\x1b[2J", "version": "", "kind": "file", "defines": ["method a"]}
+
+
 @pytest.fixture
 def write(tmp_path: Path, own_code: None) -> Callable[..., Path]:
     def write(text: str, name: str = "my_method.py") -> Path:
@@ -182,7 +185,16 @@ def test_what_a_package_brought_is_said_where_it_is_missing(install, tmp_path):
         vv.config.from_json(missing, tmp_path / "run")
 
 
-@pytest.mark.parametrize("imports", [3, [3], [{}], [{"name": 3}], {"name": "x"}, [{"name": "x", "defines": "y"}]])
+def test_a_file_without_its_suffix_is_hinted_at(write, train, monkeypatch, tmp_path, capsys):
+    write(METHOD)
+    monkeypatch.chdir(tmp_path)
+    assert train("my_method") == 2
+    assert capsys.readouterr().err.endswith("Perhaps you meant my_method.py.\n")
+
+
+@pytest.mark.parametrize(
+    "imports", [3, [3], [{}], [{"name": 3}], {"name": "x"}, [{"name": "x", "defines": "y"}], [STRANGE]]
+)
 def test_imports_that_are_damaged_import_nothing(imports):
     assert plugins.missing(imports) == ""
     assert plugins.changed(imports, imports) == []

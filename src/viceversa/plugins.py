@@ -251,7 +251,7 @@ def missing(imports: Any) -> str:
         for defined in entry["defines"]:
             kind, _, name = defined.partition(" ")
             registry = _registries().get(kind, {})
-            if name in registry or find(kind, name):
+            if name in registry or (kind in _registries() and find(kind, name)):
                 continue
             if entry["kind"] == "package":
                 return f"needs the {defined} of the package {entry['name']} {entry['version']}; install it first."
@@ -280,7 +280,6 @@ def _entries(imports: Any) -> list[dict[str, Any]]:
         entry
         for entry in (imports if isinstance(imports, list) else [])
         if isinstance(entry, dict)
-        and all(isinstance(entry.get(key), str) for key in wanted)
         and isinstance(entry.get("defines"), list)
-        and all(isinstance(name, str) for name in entry["defines"])
+        and all(isinstance(text, str) and text.isprintable() for text in (*map(entry.get, wanted), *entry["defines"]))
     ]

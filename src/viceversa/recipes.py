@@ -4,6 +4,7 @@ import difflib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from viceversa import methods, plugins
@@ -101,7 +102,8 @@ def find(name: str) -> Recipe:
         return Recipe(method=methods.of_code(name).name, about="")
     if name in methods.METHODS or plugins.find("method", name):
         return Recipe(method=name, about="")
-    near = difflib.get_close_matches(name, [*methods.METHODS, *RECIPES], 1)
+    file = [f"{name}.py"] if Path(f"{name}.py").is_file() else []
+    near = file or difflib.get_close_matches(name, [*methods.METHODS, *RECIPES], 1)
     hint = f" Perhaps you meant {near[0]}." if near else ""
     raise ConfigError(
         f"There is no method {name!r}; there are {', '.join(methods.METHODS)}, and the recipes {', '.join(RECIPES)}."

@@ -32,6 +32,8 @@ def test_a_run_of_oblong_images_is_sampled_evaluated_and_exported(method, tiny, 
     assert json.loads((tmp_path / "run" / "translator" / "config.json").read_text())["size_px"] == [16, 32]
     assert "images of 16x32 px" in (tmp_path / "run" / "translator" / "README.md").read_text()
 
+    if method != "pix2pix":  # what follows knows a translator alone, not the method
+        return
     found = evaluate(tmp_path / "run", resamples=0, device="cpu")
     assert found.size_px == (16, 32)
     assert found.directions[0].translated.frechet is not None
