@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from viceversa import train
+from viceversa.errors import ConfigError
 from viceversa.losses import Term
 from viceversa.methods import METHODS, Method, Update
 from viceversa.methods.cyclegan import CycleGAN
@@ -88,6 +89,12 @@ def test_what_a_method_logs_and_shows_is_in_the_run(own, tiny, tmp_path, assert_
     assert sheets == {f"{images:08d}{of}.jpg" for images in (3, 12) for of in ("", "-of_a_b")}
     for path in (tmp_path / "whole" / "samples").iterdir():
         assert path.read_bytes() == (tmp_path / "parted" / "samples" / path.name).read_bytes()
+
+
+@pytest.mark.parametrize(("besides", "words"), [("images", r"\(N, C, H, W\); got \(2, 3\)"), ("log", "a scalar")])
+def test_what_cannot_be_logged_or_shown_is_told_where_it_is_made(besides, words):
+    with pytest.raises(ConfigError, match=rf"Update.{besides}\['x'\] must be {words}"):
+        Update("generator", {"l1": torch.zeros(())}, **{besides: {"x": torch.zeros(2, 3)}})
 
 
 def test_images_are_kept_only_where_a_sheet_is_due(tiny, make_trainer, tmp_path):

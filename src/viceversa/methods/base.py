@@ -36,6 +36,13 @@ class Update:
     A mask in [0, 1] is shown by ``2 * mask - 1``.
     """
 
+    def __post_init__(self) -> None:
+        for name, image in self.images.items():
+            check(image.dim() == 4, f"Update.images[{name!r}] must be (N, C, H, W); got {tuple(image.shape)}.")
+        for name, value in self.log.items():
+            scalar = not isinstance(value, Tensor) or value.numel() == 1
+            check(scalar, f"Update.log[{name!r}] must be a scalar; got the shape {tuple(getattr(value, 'shape', ()))}.")
+
     @property
     def losses(self) -> dict[str, Tensor]:
         """The values of the terms, by name."""
