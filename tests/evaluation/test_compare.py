@@ -179,7 +179,7 @@ def test_only_settings_that_differ_are_listed(page):
 
 def test_figures_have_intervals_and_what_they_are_to_be_compared_with(page):
     figures = rows(page, "figures")  # of the second direction, which comes later
-    distance = figures["Fréchet distance ↓"]
+    distance = figures["Frechet distance ↓"]
     assert len(distance) == 4
     assert all(re.match(r"[\d.]+ ?[\d.]+ – [\d.]+", cell) for cell in distance)
     assert float(distance[3].split()[0]) < float(distance[2].split()[0])  # real pictures, doing nothing

@@ -88,7 +88,7 @@ def opened(page, tmp_path):
     """Opens the page of a comparison from disk."""
 
     def go(made: Comparison):
-        (tmp_path / "page.html").write_text(to_html(made))
+        (tmp_path / "page.html").write_bytes(to_html(made))
         page.goto((tmp_path / "page.html").as_uri())
         return page
 
@@ -191,6 +191,6 @@ def test_a_page_stays_small(tmp_path):
         Sheet(name=sheet.name, source="x", target="y", columns=tuple((title, noise) for title, _ in sheet.columns))
         for sheet in made.sheets
     )
-    page = to_html(Comparison(**{**vars(made), "sheets": large}))
+    page = to_html(Comparison(**{**vars(made), "sheets": large})).decode()
     assert len(page) < 10e6
     assert "data:image/webp" in page

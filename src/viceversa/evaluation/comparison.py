@@ -133,7 +133,7 @@ def compare(
     )
     from viceversa.evaluation.comparison_page import to_html
 
-    write_output(page, to_html(comparison).encode(errors="replace"))
+    write_output(page, to_html(comparison))
     return comparison
 
 

@@ -8,9 +8,22 @@ from rich.text import Text
 
 from viceversa import sizes
 from viceversa.evaluation.bootstrap import Figure
-from viceversa.evaluation.translation import Direction, Evaluation, Scores
+from viceversa.evaluation.translation import Direction, Evaluation
 
-_KINDS = {"test": "of the test folder", "held out": "held out", "training": "that were trained on"}
+MEASURES = {
+    "frechet": ("Frechet distance ↓", "{:.2f}"),
+    "kernel": ("kernel distance ↓", "{:.3f}"),
+    "rate": ("taken for the target ↑", "{:.0%}"),
+    "ssim": ("SSIM with the input", "{:.2f}"),
+    "edges": ("edges as in the input", "{:.2f}"),
+    "cycle": ("there and back ↓", "{:.1f}"),
+    "truth_l1": ("L1 to the truth ↓", "{:.1f}"),
+    "truth_ssim": ("SSIM with the truth ↑", "{:.2f}"),
+    "truth_psnr": ("PSNR to the truth ↑", "{:.1f}"),
+}
+"""By the field of `Scores`: what it is called, which way is better, and how it is written."""
+ORIGINS = {"test": "of the test folder", "held out": "held out", "training": "that were trained on"}
+"""Where measured images are from, in words."""
 
 
 def as_tables(evaluation: Evaluation) -> RenderableType:
@@ -33,27 +46,15 @@ def as_tables(evaluation: Evaluation) -> RenderableType:
 
 
 def _table(direction: Direction, evaluation: Evaluation) -> Table:
-    names = {
-        "frechet": ("FID ↓" if evaluation.published_fid else "Frechet distance* ↓", "{:.2f}"),
-        "kernel": ("KID ↓" if evaluation.published_fid else "kernel distance* ↓", "{:.3f}"),
-        "rate": ("taken for the target ↑", "{:.0%}"),
-        "ssim": ("SSIM with the input", "{:.2f}"),
-        "edges": ("edges as in the input", "{:.2f}"),
-        "cycle": ("there and back ↓", "{:.1f}"),
-        "truth_l1": ("L1 to the truth ↓", "{:.1f}"),
-        "truth_ssim": ("SSIM with the truth ↑", "{:.2f}"),
-        "truth_psnr": ("PSNR to the truth ↑", "{:.1f}"),
-    }
-    columns = {
-        "translated": direction.translated,
-        "untranslated": direction.untranslated,
-        "real": direction.real,
-    }
+    distances = ("FID ↓", "KID ↓") if evaluation.published_fid else ("Frechet distance* ↓", "kernel distance* ↓")
+    names = {key: label for key, (label, _) in MEASURES.items()}
+    names |= dict(zip(("frechet", "kernel"), distances, strict=True))
+    columns = {"translated": direction.translated, "untranslated": direction.untranslated, "real": direction.real}
     if direction.mean is not None:
         columns["average"] = direction.mean
     table = Table(
         title=f"{direction.source} → {direction.target}: {direction.pictures} pictures "
-        f"{_KINDS[evaluation.held_out]}, {sizes.words(evaluation.size_px)} px",
+        f"{ORIGINS[evaluation.held_out]}, {sizes.words(evaluation.size_px)} px",
         title_justify="left",
         box=box.SIMPLE_HEAD,
         padding=(0, 1, 0, 0),
@@ -62,15 +63,11 @@ def _table(direction: Direction, evaluation: Evaluation) -> Table:
     table.add_column(no_wrap=True)
     for name in columns:
         table.add_column(Text(name), justify="right", no_wrap=True)
-    for key, (name, form) in names.items():
-        figures = [_figure(scores, key) for scores in columns.values()]
+    for key, (_, form) in MEASURES.items():
+        figures: list[Figure | None] = [getattr(scores, key) for scores in columns.values()]
         if any(figures):
-            table.add_row(Text(name), *(_shown(figure, form) for figure in figures))
+            table.add_row(Text(names[key]), *(_shown(figure, form) for figure in figures))
     return table
-
-
-def _figure(scores: Scores, key: str) -> Figure | None:
-    return getattr(scores, key)
 
 
 def _shown(figure: Figure | None, form: str) -> Text:
