@@ -141,8 +141,10 @@ def own_code() -> Iterator[None]:
         registry |= before[kind]
     plugins._FILES.clear()
     plugins._PACKAGES.clear()
+    installed = (sys.prefix, sys.base_prefix, str(Path(plugins.__file__).parent))
     for name in set(sys.modules) - modules:
-        if not name.startswith(("viceversa", "torch", "numpy", "PIL", "sklearn", "scipy")):
+        file = getattr(sys.modules[name], "__file__", None)
+        if file and not file.startswith(installed):  # what is installed stays: some modules cannot be imported twice
             del sys.modules[name]
     sys.path[:] = path
 

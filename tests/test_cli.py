@@ -15,7 +15,7 @@ from viceversa.cli import COMMANDS, main
 from viceversa.data.sources import PictureData
 
 HELP = {
-    "demo": ["--minutes", "--out", "built-in portraits", "about how long to train"],
+    "demo": ["--minutes", "--out", "built-in portraits", "how long to train"],
     "inspect": ["ROOT", "--a", "--html FILE", "--json FILE", "--strict", "what will go wrong"],
     "train": ["METHOD", "--a FOLDER", "--data ROOT", "cyclegan", "pix2pix", "give the same command again"],
     "prepare": ["SOURCE...", "--out ROOT", "--crop", "--pair-with", "--per-scene", "only read", "black bars"],

@@ -233,7 +233,7 @@ def test_a_size_is_one_number_or_height_and_width(written):
         ({"batch": 0}, "--batch must be at least 1; got 0"),
         ({"batch": "4"}, "schedule.batch: '4' is no whole number"),
         ({"objective": "wgangp"}, "objective: 'wgangp' is none of lsgan, bce, hinge, minimax, wgan-gp"),
-        ({"generator": "vgg"}, "generator: 'vgg' is none of resnet, unet"),
+        ({"generator_options": ("depth",)}, "--generator-options takes NAME=VALUE; got depth"),
         ({"epochs": 0}, "--epochs must be above 0"),
         ({"images": 0}, "--images must be at least 1"),
         ({"learning_rate": -0.1}, "--learning-rate must not be negative; got -0.1"),

@@ -137,13 +137,14 @@ def settings(config: Any) -> dict[str, Any]:
 def words(value: Any) -> str:
     """A value as it is typed."""
     several = value if isinstance(value, tuple) else ()
-    return " ".join(one if isinstance(one, str) else f"{one:g}" for one in several) or str(value)
+    text = " ".join(one if isinstance(one, str) else f"{one:g}" for one in several)
+    return text or ("none" if several == value else str(value))
 
 
 # Where there is no default, and not any number will do.
 CHOICES = {"bits": "8", "builtin": "digits", "channels": "1", "discriminator_norm": "none", "levels": "5"}
 CHOICES |= {"pages": "first", "resample_a": "nearest", "resample_b": "nearest", "range_a": "-9 9", "range_b": "-9 9"}
-CHOICES |= {"pair_suffix": "_A,_B"}
+CHOICES |= {"pair_suffix": "_A,_B", "generator_options": "depth=3", "discriminator_options": "depth=3"}
 NEEDED = {"augment_d_adaptive": ["--augment-d", "color"]}
 """What else has to be given with a setting."""
 
@@ -157,7 +158,7 @@ def test_a_methods_page_lists_every_setting_with_its_default(method):
     assert {key: default for _, key, default in rows} == defaults
     for flag, key, default in rows:
         switch = default in ("True", "False")
-        given = "True" if switch else CHOICES.get(key, "999") if default == "None" else default
+        given = "True" if switch else CHOICES.get(key, "999") if default == "None" or "_options" in key else default
         config = parsed([method, "--out", "x", *NEEDED.get(key, []), f"--{flag}", *([] if switch else given.split())])
         value = words(settings(config.method)[key])
         assert value.removesuffix(".0") == given.removesuffix(".0"), f"--{flag} does not set {key}"

@@ -12,7 +12,7 @@ A loss becomes a term of an update with its kind, which the report goes by: ``di
 | `hinge`    | relu(1 - D(x)) + relu(1 + D(G))       | -mean D(G)              | Lim and Ye 2017, 1705.02894       |
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -51,6 +51,15 @@ class Term:
     kind: Kind = "other"
     of: str = ""
     """The discriminator or critic that a term of these kinds is part of."""
+
+
+Logits = Tensor | Sequence[Tensor]
+"""What a discriminator answers: logits ``(N, ...)``, or a list of them, of several scales."""
+
+
+def over_scales(loss: Callable[[Tensor], Tensor], logits: Logits) -> Tensor:
+    """Return the mean of ``loss`` over the scales of a discriminator's answer."""
+    return loss(logits) if isinstance(logits, Tensor) else torch.stack([loss(scale) for scale in logits]).mean(0)
 
 
 def distance(value: Tensor) -> Term:
@@ -120,7 +129,7 @@ def gaussian_nll(x: Tensor, means: Tensor, log_variances: Tensor) -> Tensor:
     return ((x - means).square() * (-log_variances).exp() + log_variances).mean() / 2
 
 
-def gradient_penalty(critic: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor, mixing: Tensor) -> Tensor:
+def gradient_penalty(critic: Callable[[Tensor], Logits], real: Tensor, fake: Tensor, mixing: Tensor) -> Tensor:
     """WGAN-GP's ``mean((||grad_x D(x_hat)||_2 - 1)^2)`` (Gulrajani et al. 2017, arXiv 1704.00028, Eq. 3), unweighted.
 
     A critic of patches is judged by the mean over its patches: that is the function whose slope is to be 1.
@@ -136,7 +145,7 @@ def gradient_penalty(critic: Callable[[Tensor], Tensor], real: Tensor, fake: Ten
     return (gradient_norm(critic, between) - 1).square().mean()
 
 
-def r1_penalty(critic: Callable[[Tensor], Tensor], real: Tensor) -> Tensor:
+def r1_penalty(critic: Callable[[Tensor], Logits], real: Tensor) -> Tensor:
     """R1's ``1/2 mean ||grad_x D(x)||^2`` on real pictures (Mescheder et al. 2018, arXiv 1801.04406, Eq. 9).
 
     D(x) is the mean of a picture's logits, as in what it is added to. With P patches a picture, code that takes the
@@ -145,10 +154,10 @@ def r1_penalty(critic: Callable[[Tensor], Tensor], real: Tensor) -> Tensor:
     return gradient_norm(critic, real.detach()).square().mean() / 2
 
 
-def gradient_norm(critic: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+def gradient_norm(critic: Callable[[Tensor], Logits], x: Tensor) -> Tensor:
     """``(N,)``: the length of the gradient of each sample's mean logit by the sample; differentiable itself."""
     with torch.autocast(x.device.type, enabled=False):
         x = x.requires_grad_()
-        score = precise(critic(x)).flatten(1).mean(1).sum()
+        score = over_scales(lambda logits: precise(logits).flatten(1).mean(1), critic(x)).sum()
         (gradient,) = torch.autograd.grad(score, x, create_graph=True)
         return gradient.flatten(1).norm(dim=1)

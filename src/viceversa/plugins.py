@@ -19,8 +19,8 @@ from typing import Any
 
 from viceversa.errors import ConfigError, ViceversaError
 
-GROUP = "viceversa.{}s"
-"""Of entry points: ``viceversa.methods``, ``viceversa.networks``, ``viceversa.augmentations``."""
+_GROUPS = {"generator": "networks", "sampler": "networks", "discriminator": "networks"}
+"""Kinds whose entry points are in a group of another name: ``viceversa.methods``, ``viceversa.networks``, ..."""
 _FILES: dict[str, ModuleType] = {}
 """What was imported, by its resolved path."""
 _PACKAGES: dict[str, importlib.metadata.Distribution] = {}
@@ -152,16 +152,20 @@ def find(kind: str, name: str) -> bool:
     Raises:
         ConfigError: It cannot be imported.
     """
-    entries = list(importlib.metadata.entry_points(group=GROUP.format(kind), name=name))
+    entries = list(importlib.metadata.entry_points(group=_group(kind), name=name))
     for entry in entries:
         if message := _load(kind, entry):
             raise ConfigError(message)
     return bool(entries)
 
 
+def _group(kind: str) -> str:
+    return f"viceversa.{_GROUPS.get(kind, f'{kind}s')}"
+
+
 def find_all(kind: str) -> Iterator[str]:
     """Import all installed packages that announce a ``kind``; yield a sentence for each that cannot be imported."""
-    for entry in importlib.metadata.entry_points(group=GROUP.format(kind)):
+    for entry in importlib.metadata.entry_points(group=_group(kind)):
         if entry.name not in _registries()[kind] and (message := _load(kind, entry)):
             yield message
 
@@ -183,9 +187,15 @@ def _registries() -> Mapping[str, dict[str, Any]]:
     """What is found by name, by kind."""
     from viceversa.methods.augmented import CHANGES
     from viceversa.methods.base import METHODS
-    from viceversa.networks import GENERATORS
+    from viceversa.networks import DISCRIMINATORS, GENERATORS, SAMPLERS
 
-    return {"method": METHODS, "network": GENERATORS, "discriminator_augmentation": CHANGES}
+    return {
+        "method": METHODS,
+        "generator": GENERATORS,
+        "sampler": SAMPLERS,
+        "discriminator": DISCRIMINATORS,
+        "discriminator_augmentation": CHANGES,
+    }
 
 
 def origin(thing: Any) -> Origin | None:

@@ -13,7 +13,7 @@ from viceversa.data.folders import find_pictures
 from viceversa.inference.onnx.export import export
 from viceversa.inference.onnx.graph import network_graph, with_pictures
 from viceversa.inference.translator import Translator, load, save_translator
-from viceversa.networks import TRANSLATORS, ResNetConfig, ResNetGenerator, initialise
+from viceversa.networks import GENERATORS, ResNetConfig, ResNetGenerator, initialise
 
 DOMAINS = {"a": "women", "b": "men"}
 KINDS = {
@@ -24,12 +24,12 @@ KINDS = {
 
 
 def test_there_is_a_case_for_every_kind():
-    assert KINDS.keys() == TRANSLATORS.keys(), "a new generator needs a case here"
+    assert KINDS.keys() == GENERATORS.keys(), "a new generator needs a case here"
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_of_generator_gives_what_torch_gives(kind):
-    cls: Any = TRANSLATORS[kind]
+    cls: Any = GENERATORS[kind]
     network = cls(cls.Config(**KINDS[kind]))
     initialise(network, "kaiming", 1.0, torch.Generator().manual_seed(1))
     with torch.no_grad():

@@ -158,8 +158,8 @@ def test_a_contradiction_names_both_values(runs, tiny, tmp_path, capsys):
         train(begun(tiny, "pix2pix", tmp_path / "new", runs["pix2pix"], direction="b2a"), quiet=True)
     with pytest.raises(ConfigError, match=r"translates pictures, which dcgan does not"):
         configure("dcgan", out=tmp_path / "new", initial=runs["pix2pix"])
-    with pytest.raises(ConfigError, match=r"generator of the kind unet, and this method"):
-        train(tiny("cartoongan", tmp_path / "new", initial=runs["pix2pix"], width=3), quiet=True)
+    with pytest.raises(ConfigError, match=r"are of --generator unet.*asks for --generator cartoon"):
+        train(begun(tiny, "cartoongan", tmp_path / "new", runs["pix2pix"], generator="cartoon"), quiet=True)
     assert not (tmp_path / "new").exists()
 
 

@@ -16,8 +16,7 @@ from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import NoneType, UnionType
-from typing import Any, Literal, TypeAlias, Union, get_args, get_origin, get_type_hints
+from typing import Any, TypeAlias, get_type_hints
 
 import torch
 from safetensors import SafetensorError
@@ -29,16 +28,8 @@ from viceversa import plugins, sizes
 from viceversa.data.values import Values
 from viceversa.errors import CheckpointError, ConfigError
 from viceversa.inference.card import model_card
-from viceversa.networks import (
-    GENERATORS,
-    SAMPLERS,
-    TRANSLATORS,
-    CartoonConfig,
-    DCGANGeneratorConfig,
-    MLPGeneratorConfig,
-    ResNetConfig,
-    UNetConfig,
-)
+from viceversa.networks import GENERATORS, SAMPLERS
+from viceversa.networks.registry import as_tuples, fits, generator_name
 from viceversa.replacing import replace_file
 from viceversa.sizes import SizePx
 from viceversa.weights import open_weights
@@ -50,7 +41,7 @@ FROM_NOISE = "z2a"
 _METADATA_KEY = "config"
 _ANEW = 4  # how often a network may register a parameter: one that is parametrised is registered again
 
-GeneratorConfig: TypeAlias = ResNetConfig | UNetConfig | CartoonConfig | MLPGeneratorConfig | DCGANGeneratorConfig
+GeneratorConfig: TypeAlias = Any  # the Config of a registered generator
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,7 +89,7 @@ def save_translator(
 
     Args:
         folder: Made if it is not there.
-        generators: A network of ``viceversa.networks.TRANSLATORS`` for "a2b", "b2a" or both, or one of ``SAMPLERS``
+        generators: A network of ``viceversa.networks.GENERATORS`` for "a2b", "b2a" or both, or one of ``SAMPLERS``
             for "z2a"; left as they are.
         method: The name of the method that trained them.
         domains: Names for "a" and "b"; of "z2a" for "a" alone.
@@ -182,7 +173,7 @@ def _build(config: TranslatorConfig, shapes: dict[str, tuple[int, ...]], where: 
         unfit = CheckpointError(f"{where} does not hold the weights of the network it tells of: {network_config}.")
         try:
             with torch.device("meta"), _no_more_than(shapes):
-                network = GENERATORS[_kind_of(network_config)](network_config)  # pyright: ignore[reportArgumentType]
+                network = (GENERATORS | SAMPLERS)[generator_name(network_config)](network_config)
         except (_TooMuch, RuntimeError, TypeError, ValueError, OverflowError):  # sizes that no tensor can have
             raise unfit from None
         networks[direction] = network.eval().requires_grad_(False)
@@ -236,7 +227,8 @@ def config_to_json(config: TranslatorConfig) -> str:
         if not tree[name]:
             del tree[name]
     tree["directions"] = {
-        direction: {"network": _kind_of(network), **_said(network)} for direction, network in config.networks.items()
+        direction: {"network": generator_name(network), **_said(network)}
+        for direction, network in config.networks.items()
     }
     if imports := plugins.needed(None, config.networks):
         tree["imports"] = imports
@@ -353,46 +345,23 @@ def _size(tree: dict[str, Any], where: str) -> SizePx:
 
 
 def _network(direction: str, values: Any, where: str) -> GeneratorConfig:
-    networks = SAMPLERS if direction == FROM_NOISE else TRANSLATORS
+    networks = SAMPLERS if direction == FROM_NOISE else GENERATORS
     kind = values.get("network") if isinstance(values, dict) else None
     if not isinstance(kind, str) or kind not in networks:
         raise CheckpointError(
-            f"{where}: there is no network {kind!r} in this version, only {', '.join(networks)}; upgrade viceversa."
+            f"{where}: there is no network {kind!r} in this version, only {', '.join(networks)}; upgrade viceversa, or "
+            "give the file that defines it with --import FILE."
         )
     cls = networks[kind].Config
     types = get_type_hints(cls)
     given = {key: value for key, value in values.items() if key != "network"}
     for key, value in given.items():
-        if key not in types or not _is_of(value, types[key]):
+        if key not in types or not fits(value, types[key]):
             raise CheckpointError(f"{where}: a {kind} network has no {key} = {value!r}.")
     try:
-        return cls(**{key: _with_tuples(value) for key, value in given.items()})
+        return cls(**{key: as_tuples(value) for key, value in given.items()})
     except ConfigError as error:
         raise CheckpointError(f"{where}: {error}") from None
-
-
-def _is_of(value: Any, wanted: Any) -> bool:
-    """Whether a value of JSON is of the type of a setting: exactly, as JSON's true is no number. Lists are tuples."""
-    origin, inner = get_origin(wanted), get_args(wanted)
-    if origin is Literal:
-        return any(type(value) is type(choice) and value == choice for choice in inner)
-    if origin in (Union, UnionType):
-        return any(_is_of(value, one) for one in inner)
-    if origin is tuple:
-        if not isinstance(value, list):
-            return False
-        entries: list[Any] = value
-        kinds = inner[:1] * len(entries) if inner[1:] == (Ellipsis,) else inner
-        return len(entries) == len(kinds) and all(map(_is_of, entries, kinds))
-    return wanted in (str, int, float, bool, NoneType) and type(value) is wanted
-
-
-def _with_tuples(value: Any) -> Any:
-    return tuple(map(_with_tuples, value)) if isinstance(value, list) else value
-
-
-def _kind_of(config: GeneratorConfig) -> str:
-    return next(kind for kind, network in GENERATORS.items() if network.Config is type(config))
 
 
 def _plain(tensor: Tensor) -> Tensor:

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from viceversa.errors import CheckpointError, ConfigError
 from viceversa.inference.folder import CARD_FILE, CONFIG_FILE, DIRECTIONS, WEIGHTS_FILE, save_translator
-from viceversa.networks import GENERATORS, PatchGAN, PatchGANConfig, ResNetConfig, UNetConfig
+from viceversa.networks import DISCRIMINATORS, GENERATORS, PatchGANConfig, ResNetConfig, UNetConfig
 from viceversa.networks.layers import Norm
 from viceversa.networks.pth import read_pth
 from viceversa.sizes import SizePx
@@ -147,7 +147,7 @@ def _generator(path: Path) -> Any:
 
 def _empty(kind: str, config: Any) -> nn.Module:
     with torch.device("meta"):  # no memory for weights: they are assigned
-        return (GENERATORS | {"patchgan": PatchGAN})[kind](config)
+        return (GENERATORS | DISCRIMINATORS)[kind](config)
 
 
 def _without_module(state: Mapping[str, Tensor]) -> State:

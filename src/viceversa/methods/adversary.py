@@ -5,7 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from viceversa.losses import OBJECTIVES, Term, precise
+from viceversa.losses import OBJECTIVES, Logits, Term, over_scales, precise
 from viceversa.methods.augmented import Augmented, FixedAugmentedConfig
 from viceversa.methods.base import Iteration
 from viceversa.methods.penalties import penalties
@@ -54,22 +54,22 @@ class Adversary(nn.Module):
             **penalties(self.name, d, real, fakes["fake"], mixing, self.settings),
         }
 
-    def losses(self, on_real: Tensor, **on_fakes: Tensor) -> dict[str, Term]:
+    def losses(self, on_real: Logits, **on_fakes: Logits) -> dict[str, Term]:
         """Return the discriminator's terms on its answers, without penalties."""
         self.log = {f"{self.name}_{name}": value for name, value in self.augmented.observe(on_real).items()}
-        values = {"real": self.objective.real(on_real)}
-        values |= {name: self.objective.fake(answers) for name, answers in on_fakes.items()}
+        values = {"real": over_scales(self.objective.real, on_real)}
+        values |= {name: over_scales(self.objective.fake, answers) for name, answers in on_fakes.items()}
         kind = "critic" if self.objective.undecided is None else "discriminator"
         weight = self.settings.discriminator_weight
         return {f"{self.name}_{name}": Term(weight * value, kind, self.name) for name, value in values.items()}
 
-    def generator(self, d: Callable[[Tensor], Tensor], fake: Tensor, iteration: Iteration) -> Term:
+    def generator(self, d: Callable[[Tensor], Logits], fake: Tensor, iteration: Iteration) -> Term:
         """Return the generator's term on its fakes ``(N, C, H, W)``."""
         return self.answered(d(self.show(fake, iteration, "generator")))
 
-    def answered(self, on_fake: Tensor) -> Term:
+    def answered(self, on_fake: Logits) -> Term:
         """Return the generator's term on the discriminator's answers."""
-        return Term(self.objective.generator(on_fake), "adversarial")
+        return Term(over_scales(self.objective.generator, on_fake), "adversarial")
 
     def show(self, images: Tensor, iteration: Iteration, part: str) -> Tensor:
         """Return what the discriminator sees of images ``(N, C, H, W)``; ``part`` tells the draws of a step apart."""

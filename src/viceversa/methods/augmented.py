@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from viceversa import plugins
 from viceversa.errors import check
-from viceversa.losses import OBJECTIVES, precise
+from viceversa.losses import OBJECTIVES, Logits, over_scales, precise
 from viceversa.methods.base import Iteration
 
 Change = Callable[[Tensor, Tensor], Tensor]
@@ -187,10 +187,11 @@ class Augmented(nn.Module):
         self.adjusted.clamp_(min=iteration.images)
 
     @torch.no_grad()
-    def observe(self, on_real: Tensor) -> dict[str, Tensor]:
+    def observe(self, on_real: Logits) -> dict[str, Tensor]:
         """Take the answers on real images ``(N, ...)`` into account; return what is to be logged."""
         if not self.adaptive:
             return {}
-        signs = (precise(on_real) - (self.undecided or 0.0)).sign().flatten(1).mean(1)
+        undecided = self.undecided or 0.0
+        signs = over_scales(lambda logits: (precise(logits) - undecided).sign().flatten(1).mean(1), on_real)
         self.signs.add_(torch.stack([signs.sum(), torch.full_like(signs[0], len(signs))]))
         return {"augment_probability": self.probability, "sign_on_real": signs.mean()}

@@ -7,12 +7,11 @@ import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
 
-from viceversa import sizes
 from viceversa.data.cartoons import CartoonData
 from viceversa.errors import ConfigError
 from viceversa.losses import Term, distance, l1
@@ -20,61 +19,22 @@ from viceversa.methods.adversary import Adversary, logged
 from viceversa.methods.augmented import AugmentedConfig
 from viceversa.methods.base import Batch, Iteration, Method, MethodConfig, Preview, Update
 from viceversa.methods.noise import Objective
-from viceversa.methods.settings import AdversarialConfig, OptimizerConfig, check_at_least
-from viceversa.networks import (
-    CartoonConfig,
-    CartoonDiscriminator,
-    CartoonDiscriminatorConfig,
-    CartoonGenerator,
-    vgg_file,
-)
-from viceversa.networks.layers import Initialisation, Norm
-from viceversa.sizes import SizePx
+from viceversa.methods.settings import AdversarialConfig, NetworksConfig, OptimizerConfig, check_at_least
+from viceversa.networks import vgg_file
 
 
 @dataclass(frozen=True, kw_only=True)
-class CartoonNetworksConfig:
-    """CartoonGAN's networks."""
+class CartoonNetworksConfig(NetworksConfig):
+    """CartoonGAN's networks: those of its paper, or others."""
 
-    width: int = 64
-    """Channels of the generator's first layer."""
-    blocks: int = 8
+    generator: str = "cartoon"
+    """The generator: cartoon, resnet, unet, or one of your own (--import)."""
+    blocks: int | None = 8
     """Residual blocks."""
-    norm: Norm = "instance"
-    """Normalisation, in generator and discriminator."""
-    upsample: Literal["transposed", "resize"] = "transposed"
-    """How the decoder doubles its size; resize avoids checkerboards."""
+    discriminator: str = "cartoon"
+    """The discriminator: cartoon, patchgan, dcgan, or one of your own (--import)."""
     discriminator_width: int = 32
     """Channels of the discriminator's first layer."""
-    init: Initialisation = "normal"
-    """How weights are drawn."""
-    init_gain: float = 0.02
-    """Standard deviation of the normal initialisation, factor of xavier and orthogonal; kaiming has none."""
-
-    def __post_init__(self) -> None:
-        check_at_least(self, width=1, blocks=0, discriminator_width=1)
-
-    def make_generator(self, in_channels: int, out_channels: int, size_px: SizePx) -> CartoonGenerator:
-        """A generator for pictures of ``size_px``; its weights are not drawn yet."""
-        if any(side % 4 or side < 8 for side in sizes.sides(size_px)):
-            got = sizes.words(size_px)
-            raise ConfigError(f"CartoonGAN trains at multiples of 4 px from 8 px on; got --size {got}.")
-        return CartoonGenerator(
-            CartoonConfig(
-                in_channels=in_channels,
-                out_channels=out_channels,
-                width=self.width,
-                blocks=self.blocks,
-                norm=self.norm,
-                upsample=self.upsample,
-            )
-        )
-
-    def make_discriminator(self, in_channels: int) -> CartoonDiscriminator:
-        """A discriminator; its weights are not drawn yet."""
-        return CartoonDiscriminator(
-            CartoonDiscriminatorConfig(in_channels=in_channels, width=self.discriminator_width, norm=self.norm)
-        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,7 +89,7 @@ class CartoonGAN(Method):
         super().__init__(config)
         data, networks = config.data, config.networks
         self.a2b = networks.make_generator(data.channels_a, data.channels_b, data.size_px)
-        self.d_b = networks.make_discriminator(data.channels_b)
+        self.d_b = networks.make_discriminator(data.channels_b, data.size_px)
         settings = AdversarialConfig(objective=config.objective, discriminator_weight=1.0)
         self.against = Adversary("d", settings, config.augmented)
         self.vgg = vgg_file.read_content(vgg_file.find(config.vgg))

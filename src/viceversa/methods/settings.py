@@ -8,16 +8,8 @@ from typing import Literal
 import torch
 from torch import nn
 
-from viceversa import sizes
 from viceversa.errors import ConfigError, check, check_at_least
-from viceversa.networks import (
-    PatchGAN,
-    PatchGANConfig,
-    ResNetConfig,
-    ResNetGenerator,
-    UNetConfig,
-    UNetGenerator,
-)
+from viceversa.networks import DISCRIMINATORS, GENERATORS, registry
 from viceversa.networks.layers import Initialisation, Norm, check_dropout_rate
 from viceversa.sizes import SizePx
 
@@ -168,8 +160,14 @@ class ScheduleConfig:
 class NetworksConfig:
     """Generators and discriminators of a translation method."""
 
-    generator: Literal["resnet", "unet"] = "resnet"
-    """The kind of generator."""
+    generator: str = "resnet"
+    """The generator: resnet, unet, cartoon, or one of your own (--import)."""
+    generator_options: tuple[str, ...] = ()
+    """More settings of the generator, as NAME=VALUE, that have no option here: those of one of your own."""
+    discriminator: str = "patchgan"
+    """The discriminator: patchgan, cartoon, dcgan, or one of your own (--import)."""
+    discriminator_options: tuple[str, ...] = ()
+    """More settings of the discriminator, as NAME=VALUE."""
     width: int = 64
     """Channels of the generator's first layer."""
     blocks: int | None = None
@@ -201,68 +199,27 @@ class NetworksConfig:
             raise ConfigError(f"--levels must be 2 to 12; got {self.levels}.")
         if not 0 <= self.discriminator_layers <= 6:
             raise ConfigError(f"--discriminator-layers must be 0 to 6; got {self.discriminator_layers}.")
+        for name in ("generator_options", "discriminator_options"):
+            for option in getattr(self, name):
+                check("=" in option, f"--{_dashes(name)} takes NAME=VALUE; got {option}.")
         check_dropout_rate(self.dropout_rate)
         if self.dropout_rate != 0.5 and not self.dropout:
             raise ConfigError(f"--dropout-rate {self.dropout_rate} does nothing without --dropout; give both.")
 
     def make_generator(self, in_channels: int, out_channels: int, size_px: SizePx) -> nn.Module:
-        """A generator for pictures of ``size_px``; its weights are not drawn yet."""
-        if self.generator == "resnet":
-            if any(side % 4 or side < 8 for side in sizes.sides(size_px)):
-                got = sizes.words(size_px)
-                raise ConfigError(f"A ResNet generator trains at multiples of 4 px from 8 px on; got --size {got}.")
-            blocks = self.blocks if self.blocks is not None else (9 if sizes.pixels(size_px) > 128**2 else 6)
-            return ResNetGenerator(
-                ResNetConfig(
-                    in_channels=in_channels,
-                    out_channels=out_channels,
-                    width=self.width,
-                    blocks=blocks,
-                    norm=self.norm,
-                    dropout=self.dropout,
-                    dropout_rate=self.dropout_rate,
-                    upsample=self.upsample,
-                )
-            )
-        common = math.gcd(*sizes.sides(size_px))
-        halvings = (common & -common).bit_length() - 1  # how often both sides can be halved
-        levels = self.levels if self.levels is not None else min(8, halvings)
-        if levels < 2:
-            raise ConfigError(f"A U-Net trains at multiples of 4 px; got --size {sizes.words(size_px)}.")
-        if common % 2**levels:
-            raise ConfigError(
-                f"A U-Net of {levels} levels trains at multiples of {2**levels} px; got --size "
-                f"{sizes.words(size_px)}. Choose such a size, or other --levels."
-            )
-        return UNetGenerator(
-            UNetConfig(
-                in_channels=in_channels,
-                out_channels=out_channels,
-                width=self.width,
-                levels=levels,
-                norm=self.norm,
-                dropout=self.dropout,
-                dropout_rate=self.dropout_rate,
-            )
-        )
+        """Return a generator for images of ``size_px``; its weights are not drawn yet."""
+        channels = {"in_channels": in_channels, "out_channels": out_channels}
+        return registry.make(GENERATORS, self.generator, vars(self), self.generator_options, size_px, **channels)
 
-    def make_discriminator(self, in_channels: int, size_px: SizePx) -> PatchGAN:
-        """A discriminator for pictures of ``size_px``; its weights are not drawn yet."""
-        layers = self.discriminator_layers
-        smallest = 3 * 2**layers if layers else 2  # the last two layers take a pixel each
-        if min(sizes.sides(size_px)) < smallest:
-            raise ConfigError(
-                f"A PatchGAN of {layers} layers needs pictures of at least {smallest} px; got --size "
-                f"{sizes.words(size_px)}. Choose fewer --discriminator-layers."
-            )
-        return PatchGAN(
-            PatchGANConfig(
-                in_channels=in_channels,
-                width=self.discriminator_width,
-                layers=layers,
-                norm=self.discriminator_norm or self.norm,
-            )
-        )
+    def make_discriminator(self, in_channels: int, size_px: SizePx) -> nn.Module:
+        """Return a discriminator for images of ``size_px``; its weights are not drawn yet."""
+        own = {
+            "width": self.discriminator_width,
+            "layers": self.discriminator_layers,
+            "norm": self.discriminator_norm or self.norm,
+        }
+        name, options = self.discriminator, self.discriminator_options
+        return registry.make(DISCRIMINATORS, name, own, options, size_px, in_channels=in_channels)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,19 +16,22 @@ from viceversa.networks.latent import LatentConfig
 from viceversa.networks.layers import apply_to_each, initialise
 from viceversa.networks.mlp import MaxoutConfig, MaxoutDiscriminator, MLPGenerator, MLPGeneratorConfig
 from viceversa.networks.patchgan import PatchGAN, PatchGANConfig
+from viceversa.networks.registry import (
+    DISCRIMINATORS,
+    GENERATORS,
+    SAMPLERS,
+    discriminator,
+    features,
+    generator,
+    sampler,
+)
 from viceversa.networks.resnet import ResNetConfig, ResNetGenerator
 from viceversa.networks.unet import UNetConfig, UNetGenerator
 
-TRANSLATORS = {"resnet": ResNetGenerator, "unet": UNetGenerator, "cartoon": CartoonGenerator}
-"""Generators of pictures from pictures."""
-SAMPLERS = {"mlp": MLPGenerator, "dcgan": DCGANGenerator}
-"""Generators of pictures from noise."""
-GENERATORS = {**TRANSLATORS, **SAMPLERS}
-
 __all__ = [
+    "DISCRIMINATORS",
     "GENERATORS",
     "SAMPLERS",
-    "TRANSLATORS",
     "CartoonConfig",
     "CartoonDiscriminator",
     "CartoonDiscriminatorConfig",
@@ -49,5 +52,9 @@ __all__ = [
     "UNetConfig",
     "UNetGenerator",
     "apply_to_each",
+    "discriminator",
+    "features",
+    "generator",
     "initialise",
+    "sampler",
 ]

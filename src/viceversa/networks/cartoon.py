@@ -1,13 +1,16 @@
 """CartoonGAN's networks (Chen, Lai and Liu 2018, CVPR, Sec. 3.1 and Figure 2)."""
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from torch import Tensor, nn
 
+from viceversa import sizes
 from viceversa.errors import ConfigError
 from viceversa.networks.layers import Norm, ReflectionPad, norm_layer, upsampling
+from viceversa.networks.registry import discriminator, generator, stages
 from viceversa.networks.resnet import ResidualBlock
+from viceversa.sizes import SizePx
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +38,7 @@ class CartoonConfig:
             )
 
 
+@generator("cartoon")
 class CartoonGenerator(nn.Module):
     """Pictures ``(N, in_channels, H, W)`` in [-1, 1] to ``(N, out_channels, H, W)`` in [-1, 1]; H, W multiples of 4."""
 
@@ -71,9 +75,30 @@ class CartoonGenerator(nn.Module):
             nn.Tanh(),
         )
 
-    def forward(self, x: Tensor) -> Tensor:
-        """``(N, in_channels, H, W)`` to ``(N, out_channels, H, W)``."""
-        return self.decoder(self.blocks(self.encoder(x)))
+    @staticmethod
+    def for_size(values: dict[str, Any], size_px: SizePx) -> dict[str, Any]:
+        """Return ``values``; refuse sizes that it cannot be trained at."""
+        if any(side % 4 or side < 8 for side in sizes.sides(size_px)):
+            got = sizes.words(size_px)
+            raise ConfigError(f"CartoonGAN trains at multiples of 4 px from 8 px on; got --size {got}.")
+        return values
+
+    @property
+    def feature_layers(self) -> tuple[str, ...]:
+        """Names of layers: "pixels" (padded), "stem", "down1" and "down2" before their norms, "block1" and so on."""
+        return tuple(self._layers())
+
+    def forward(self, x: Tensor, features: tuple[str, ...] = ()) -> Any:
+        """``(N, in_channels, H, W)`` to ``(N, out_channels, H, W)``; with ``features`` also what these layers give."""
+        if not features:
+            return self.decoder(self.blocks(self.encoder(x)))
+        return stages(self._layers(), x, features)
+
+    def _layers(self) -> dict[str, nn.Module]:
+        named = {0: "pixels", 1: "stem", 5: "down1", 9: "down2"}
+        layers = {named.get(index, f"encoder.{index}"): layer for index, layer in enumerate(self.encoder)}
+        layers |= {f"block{index + 1}": layer for index, layer in enumerate(self.blocks)}
+        return layers | {f"decoder.{index}": layer for index, layer in enumerate(self.decoder)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,6 +117,7 @@ class CartoonDiscriminatorConfig:
             raise ConfigError(f"A CartoonGAN discriminator needs at least 1 channel and width 1; got {self}.")
 
 
+@discriminator("cartoon")
 class CartoonDiscriminator(nn.Module):
     """``(N, in_channels, H, W)`` to one logit a patch, ``(N, 1, H / 4, W / 4)``: shallow, since edges are local."""
 

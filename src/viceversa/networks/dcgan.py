@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from viceversa.errors import ConfigError
 from viceversa.networks.latent import LatentConfig
 from viceversa.networks.layers import Norm, norm_layer
+from viceversa.networks.registry import discriminator, sampler
 
 SMALLEST_PX, LARGEST_PX = 16, 128
 _START_PX = 4
@@ -58,6 +59,7 @@ class DCGANGeneratorConfig(LatentConfig):
         _check_hidden(self.hidden)
 
 
+@sampler("dcgan")
 class DCGANGenerator(nn.Module):
     """Noise ``(N, inputs)`` to pictures ``(N, out_channels, S, S)`` in [-1, 1]."""
 
@@ -119,6 +121,7 @@ class DCGANDiscriminatorConfig:
         _check_hidden(self.hidden)
 
 
+@discriminator("dcgan")
 class DCGANDiscriminator(nn.Module):
     """Pictures ``(N, in_channels, S, S)`` in [-1, 1] to logits ``(N, 1)``."""
 

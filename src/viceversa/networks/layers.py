@@ -115,10 +115,13 @@ def works_per_picture(network: nn.Module) -> bool:
     return not any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in network.modules())  # pyright: ignore[reportPrivateUsage]
 
 
-def apply_to_each(network: nn.Module, *pictures: Tensor) -> tuple[Tensor, ...]:
+def apply_to_each(network: nn.Module, *pictures: Tensor) -> tuple[Any, ...]:
     """``network`` on several batches: in one call where that computes the same, else one after the other."""
     if works_per_picture(network):
-        return network(torch.cat(pictures)).split([len(batch) for batch in pictures])
+        answer, lengths = network(torch.cat(pictures)), [len(batch) for batch in pictures]
+        if isinstance(answer, Tensor):
+            return answer.split(lengths)
+        return tuple(zip(*(scale.split(lengths) for scale in answer), strict=True))  # a list of scales for each batch
     return tuple(network(batch) for batch in pictures)
 
 

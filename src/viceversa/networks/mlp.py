@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from viceversa.errors import ConfigError
 from viceversa.networks.latent import LatentConfig
+from viceversa.networks.registry import discriminator, sampler
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +28,7 @@ class MLPGeneratorConfig(LatentConfig):
             raise ConfigError(f"A fully connected generator needs at least 1 of everything; got {self}.")
 
 
+@sampler("mlp")
 class MLPGenerator(nn.Module):
     """Noise ``(N, inputs)`` to pictures ``(N, out_channels, S, S)`` in [-1, 1], through layers of ReLU."""
 
@@ -72,6 +74,7 @@ class MaxoutConfig:
             raise ConfigError(f"A maxout discriminator needs at least 1 of everything; got {self}.")
 
 
+@discriminator("maxout")
 class MaxoutDiscriminator(nn.Module):
     """Pictures ``(N, in_channels, S, S)`` in [-1, 1] to logits ``(N, 1)`` (Goodfellow et al. 2013, arXiv 1302.4389)."""
 

@@ -1,11 +1,15 @@
 """The PatchGAN discriminator (pix2pix, Isola et al. 2017, arXiv 1611.07004, Sec. 3.2.2 and 6.1.2)."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from torch import Tensor, nn
 
+from viceversa import sizes
 from viceversa.errors import ConfigError
 from viceversa.networks.layers import Norm, norm_layer
+from viceversa.networks.registry import discriminator, stages
+from viceversa.sizes import SizePx
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +30,7 @@ class PatchGANConfig:
             raise ConfigError(f"A PatchGAN needs at least 1 channel, width 1 and 0 to 6 layers; got {self}.")
 
 
+@discriminator("patchgan")
 class PatchGAN(nn.Module):
     """``(N, in_channels, H, W)`` to one logit a patch, ``(N, 1, h, w)``: high where the patch looks real."""
 
@@ -51,6 +56,30 @@ class PatchGAN(nn.Module):
             body += stage(widths[layer - 1], widths[layer], 4, 2 if layer < config.layers else 1, 1)
         self.body = nn.Sequential(*body, nn.Conv2d(widths[-1], 1, 4, padding=1))
 
-    def forward(self, x: Tensor) -> Tensor:
-        """``(N, in_channels, H, W)`` to ``(N, 1, h, w)`` logits."""
-        return self.body(x)
+    @staticmethod
+    def for_size(values: dict[str, Any], size_px: SizePx) -> dict[str, Any]:
+        """Return ``values``; refuse sizes that are too small for its layers."""
+        layers = values.get("layers", 3)
+        smallest = 3 * 2**layers if layers else 2  # the last two layers take a pixel each
+        if min(sizes.sides(size_px)) < smallest:
+            raise ConfigError(
+                f"A PatchGAN of {layers} layers needs pictures of at least {smallest} px; got --size "
+                f"{sizes.words(size_px)}. Choose fewer --discriminator-layers."
+            )
+        return values
+
+    @property
+    def feature_layers(self) -> tuple[str, ...]:
+        """Names of layers: "layer1" and so on, each after its activation, as feature matching takes them."""
+        return tuple(name for name in self._layers() if name.startswith("layer"))
+
+    def forward(self, x: Tensor, features: tuple[str, ...] = ()) -> Any:
+        """``(N, in_channels, H, W)`` to ``(N, 1, h, w)`` logits; with ``features`` also what these layers give."""
+        return stages(self._layers(), x, features) if features else self.body(x)
+
+    def _layers(self) -> dict[str, nn.Module]:
+        layers: dict[str, nn.Module] = {}
+        for index, layer in enumerate(self.body):
+            ends = isinstance(layer, nn.LeakyReLU)
+            layers[f"layer{sum(name[0] == 'l' for name in layers) + 1}" if ends else f"body.{index}"] = layer
+        return layers

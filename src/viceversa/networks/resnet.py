@@ -1,12 +1,15 @@
 """The ResNet generator (Johnson et al. 2016, arXiv 1603.08155; as in CycleGAN, arXiv 1703.10593, Sec. 4)."""
 
 from dataclasses import dataclass, field
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from torch import Tensor, nn
 
+from viceversa import sizes
 from viceversa.errors import ConfigError
 from viceversa.networks.layers import Norm, ReflectionPad, check_dropout_rate, norm_layer, upsampling
+from viceversa.networks.registry import generator, stages
+from viceversa.sizes import SizePx
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +41,7 @@ class ResNetConfig:
         check_dropout_rate(self.dropout_rate)
 
 
+@generator("resnet")
 class ResNetGenerator(nn.Module):
     """Pictures ``(N, in_channels, H, W)`` in [-1, 1] to ``(N, out_channels, H, W)`` in [-1, 1]; H, W multiples of 4."""
 
@@ -70,9 +74,30 @@ class ResNetGenerator(nn.Module):
             nn.Tanh(),
         )
 
-    def forward(self, x: Tensor) -> Tensor:
-        """``(N, in_channels, H, W)`` to ``(N, out_channels, H, W)``."""
-        return self.decoder(self.blocks(self.encoder(x)))
+    @staticmethod
+    def for_size(values: dict[str, Any], size_px: SizePx) -> dict[str, Any]:
+        """Return ``values`` with 9 blocks above 128 x 128 px and 6 up to there, where they do not say how many."""
+        if any(side % 4 or side < 8 for side in sizes.sides(size_px)):
+            got = sizes.words(size_px)
+            raise ConfigError(f"A ResNet generator trains at multiples of 4 px from 8 px on; got --size {got}.")
+        return {"blocks": 9 if sizes.pixels(size_px) > 128**2 else 6, **values}
+
+    @property
+    def feature_layers(self) -> tuple[str, ...]:
+        """Names of layers: "pixels" (padded), "stem", "down1" and "down2" before their norms, "block1" and so on."""
+        return tuple(self._layers())
+
+    def forward(self, x: Tensor, features: tuple[str, ...] = ()) -> Any:
+        """``(N, in_channels, H, W)`` to ``(N, out_channels, H, W)``; with ``features`` also what these layers give."""
+        if not features:
+            return self.decoder(self.blocks(self.encoder(x)))
+        return stages(self._layers(), x, features)
+
+    def _layers(self) -> dict[str, nn.Module]:
+        named = {0: "pixels", 1: "stem", 4: "down1", 7: "down2"}
+        layers = {named.get(index, f"encoder.{index}"): layer for index, layer in enumerate(self.encoder)}
+        layers |= {f"block{index + 1}": layer for index, layer in enumerate(self.blocks)}
+        return layers | {f"decoder.{index}": layer for index, layer in enumerate(self.decoder)}
 
 
 class ResidualBlock(nn.Module):

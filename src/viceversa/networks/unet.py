@@ -1,13 +1,18 @@
 """The U-Net generator (Ronneberger et al. 2015, arXiv 1505.04597; as in pix2pix, arXiv 1611.07004, Sec. 6.1)."""
 
+import math
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from viceversa import sizes
 from viceversa.errors import ConfigError
 from viceversa.networks.layers import Norm, check_dropout_rate, norm_layer
+from viceversa.networks.registry import generator
+from viceversa.sizes import SizePx
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +40,7 @@ class UNetConfig:
         check_dropout_rate(self.dropout_rate)
 
 
+@generator("unet")
 class UNetGenerator(nn.Module):
     """Pictures ``(N, in_channels, H, W)`` in [-1, 1] to ``(N, out_channels, H, W)``; H, W multiples of 2^levels."""
 
@@ -68,17 +74,39 @@ class UNetGenerator(nn.Module):
             drop = config.dropout and 4 <= level < last
             self.up.append(nn.Sequential(conv, norm(c_out), *([nn.Dropout(config.dropout_rate)] if drop else [])))
 
-    def forward(self, x: Tensor) -> Tensor:
-        """``(N, in_channels, H, W)`` to ``(N, out_channels, H, W)``."""
+    @staticmethod
+    def for_size(values: dict[str, Any], size_px: SizePx) -> dict[str, Any]:
+        """Return ``values`` with as many levels as this size can be halved, at most 8, where they do not say it."""
+        common = math.gcd(*sizes.sides(size_px))
+        halvings = (common & -common).bit_length() - 1  # how often both sides can be halved
+        levels = values.get("levels", min(8, halvings))
+        if levels < 2:
+            raise ConfigError(f"A U-Net trains at multiples of 4 px; got --size {sizes.words(size_px)}.")
+        if common % 2**levels:
+            raise ConfigError(
+                f"A U-Net of {levels} levels trains at multiples of {2**levels} px; got --size "
+                f"{sizes.words(size_px)}. Choose such a size, or other --levels."
+            )
+        return {**values, "levels": levels}
+
+    @property
+    def feature_layers(self) -> tuple[str, ...]:
+        """Names of layers: "down1" at half the size, "down2" and so on, and "up1" at the full size."""
+        return tuple(f"{way}{level + 1}" for way in ("down", "up") for level in range(self.config.levels))
+
+    def forward(self, x: Tensor, features: tuple[str, ...] = ()) -> Any:
+        """``(N, in_channels, H, W)`` to ``(N, out_channels, H, W)``; with ``features`` also what these layers give."""
+        found: dict[str, Tensor] = {}
         skips: list[Tensor] = []
         for level, down in enumerate(self.down):
             if level:
                 # The published code activates in place before the skip is taken, so skips are LeakyReLU'd.
                 x = F.leaky_relu(x, 0.2)
                 skips.append(x)
-            x = down(x)
+            x = found[f"down{level + 1}"] = down(x)
         for level in reversed(range(len(self.up))):
-            x = self.up[level](F.relu(x))
+            x = found[f"up{level + 1}"] = self.up[level](F.relu(x))
             if level:
                 x = torch.cat([skips[level - 1], x], 1)  # (N, 2 * widths[level - 1], H / 2^level, W / 2^level)
-        return torch.tanh(x)
+        x = torch.tanh(x)
+        return (x, {name: found[name] for name in features}) if features else x

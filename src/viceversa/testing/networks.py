@@ -18,7 +18,7 @@ from viceversa.inference.folder import save_translator
 from viceversa.inference.onnx.export import export
 from viceversa.inference.tiling import SMALLEST_TILE_PX
 from viceversa.inference.translator import Translator, load
-from viceversa.networks import GENERATORS, initialise
+from viceversa.networks import DISCRIMINATORS, GENERATORS, initialise
 
 Make = Callable[..., nn.Module]
 """``make(**changes)``: a small network with weights drawn, whose settings are those of its Config, changed."""
@@ -37,12 +37,12 @@ def check_generator(network: str | type[nn.Module], *, skip: Collection[str] = (
     Raises:
         AssertionError: Something does not hold; the message says what.
     """
-    _check(GENERATOR_CHECKS, GENERATORS[network] if isinstance(network, str) else network, skip, settings)
+    _check(GENERATOR_CHECKS, GENERATORS.find(network) if isinstance(network, str) else network, skip, settings)
 
 
-def check_discriminator(network: type[nn.Module], *, skip: Collection[str] = (), **settings: Any) -> None:
+def check_discriminator(network: str | type[nn.Module], *, skip: Collection[str] = (), **settings: Any) -> None:
     """Check a discriminator by all of `DISCRIMINATOR_CHECKS`; arguments and errors as of `check_generator`."""
-    _check(DISCRIMINATOR_CHECKS, network, skip, settings)
+    _check(DISCRIMINATOR_CHECKS, DISCRIMINATORS.find(network) if isinstance(network, str) else network, skip, settings)
 
 
 def _check(

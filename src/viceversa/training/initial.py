@@ -6,9 +6,10 @@ an average of weights begins at these weights. What cannot be taken over starts 
 """
 
 import dataclasses
+import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 from lightning_fabric import Fabric
 from torch import nn
@@ -29,6 +30,9 @@ _FURTHER = ("channels_a", "channels_b", "channels", "direction", "q_width", "cat
 _RANGES = ("range_a", "range_b", "nodata_a", "nodata_b")
 _NO_WEIGHTS = ("dropout", "dropout_rate", "init_epochs", *_RANGES)  # what may be another with the same weights
 _OTHERS = ("discriminator_", "q_width", "pieces")  # of networks that can start anew
+_NAMED = dict.fromkeys(
+    ("classes", "categories", "codes", "latent", "prior", "size_px", "hidden")
+)  # of networks from noise
 _FLAGS = {"in_channels": "--channels-a", "classes": "--categories", "out_channels": "--channels-b", "size_px": "--size"}
 
 
@@ -162,7 +166,7 @@ def _of_settings(config: MethodConfig) -> dict[str, Any]:
     return {
         name: value
         for name, value in values(config).items()
-        if name in names and name not in _HOW_DRAWN and value is not None
+        if name in names and name not in _HOW_DRAWN and value not in (None, ())
     }
 
 
@@ -195,19 +199,18 @@ def _of_model(config: MethodConfig, model: Model) -> dict[str, Any]:
     if generator.kind == "cartoon":
         found["init_epochs"] = 0.0  # the generator has been through it: the content alone would undo the drawing
     found |= as_settings(model.values)  # else the same images would be other tensors
-    has = set(values(config)) - (set() if direction == FROM_NOISE else {"size_px"})
+    all_of_them = values(config)
+    further = [f"{name}={json.dumps(value)}" for name, value in made.items() if name not in all_of_them | _NAMED]
+    found["generator_options"] = tuple(further) or None
+    has = set(all_of_them) - (set() if direction == FROM_NOISE else {"size_px"})
     return {name: value for name, value in found.items() if name in has and value is not None}
 
 
 def _check_kind(config: MethodConfig, model: Model, direction: str) -> None:
-    name, kind = methods.of(config).name, model.generators[direction].kind
+    name = methods.of(config).name
     if (direction == FROM_NOISE) != hasattr(config, "latents"):
         does = "makes pictures from noise" if direction == FROM_NOISE else "translates pictures"
         raise ConfigError(f"{model.name} {does}, which {name} does not: it cannot begin with these weights.")
-    parts = {part.name: part for part in dataclasses.fields(getattr(config, "networks", config))}
-    kinds = get_args(parts["generator"].type) if "generator" in parts else ()
-    if kinds and kind not in kinds:
-        raise ConfigError(f"{model.name} holds a generator of the kind {kind}, and {name} trains {' or '.join(kinds)}.")
 
 
 def _check_generator(network: nn.Module, found: Network, name: str) -> None:

@@ -21,7 +21,8 @@ from viceversa.inference import hub
 from viceversa.inference.folder import read_translator
 from viceversa.inference.published import Recognised, read_network
 from viceversa.inference.translator import find_weights
-from viceversa.networks import GENERATORS
+from viceversa.networks import GENERATORS, SAMPLERS
+from viceversa.networks.registry import generator_name
 from viceversa.training import checkpoint
 
 State = dict[str, Tensor]
@@ -119,7 +120,7 @@ def _published(files: Sequence[Path], name: str) -> Model:
     others: dict[str, Network] = {}
     for path in files:
         found: Recognised = read_network(path)
-        letter, judges = _LETTER.search(path.name), found.kind not in GENERATORS
+        letter, judges = _LETTER.search(path.name), found.kind not in GENERATORS | SAMPLERS
         by_letter = _DISCRIMINATORS if judges else _GENERATORS
         place = by_letter[letter[1]] if letter else "d" if judges else ANY
         part = others if judges else generators
@@ -170,8 +171,7 @@ def _run(path: Path, name: str) -> Model:
 
 
 def _network(network: Any) -> Network:
-    kind = next(kind for kind, made in GENERATORS.items() if isinstance(network, made))
-    return Network(kind=kind, config=network.config, state=dict(network.state_dict()))
+    return Network(kind=generator_name(network), config=network.config, state=dict(network.state_dict()))
 
 
 def _part(tensors: State, prefix: str) -> State:
