@@ -46,7 +46,7 @@ def make(kind: str, **changes):
     return network
 
 
-@pytest.mark.parametrize("norm", ["instance", "batch", "none"])
+@pytest.mark.parametrize("norm", ["instance", "batch", "group", "none"])
 @pytest.mark.parametrize("kind", GENERATORS)
 def test_the_contract_of_generators(kind, norm):
     check_generator(kind, norm=norm, skip=() if (kind, norm) == ("resnet", "instance") else ["is_kept_and_applied"])

@@ -20,6 +20,7 @@ KINDS = {
     "resnet": {"width": 4, "blocks": 1, "norm": "batch", "in_channels": 2, "out_channels": 5},
     "unet": {"width": 4, "levels": 3, "norm": "instance", "in_channels": 1, "out_channels": 1},
     "cartoon": {"width": 4, "blocks": 1, "norm": "none", "upsample": "resize"},
+    "compact": {"width": 8, "blocks": 1, "norm": "group", "attention": True},
 }  # `test_export` has a ResNet with instance norm and a U-Net with batch norm
 
 

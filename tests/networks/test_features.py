@@ -55,3 +55,24 @@ def test_the_layers_that_contrastive_methods_take_have_names():
 def test_a_layer_that_is_not_there_is_named():
     with pytest.raises(ConfigError, match="no layer relu4_1 to take features of; there are pixels, stem"):
         features(small(GENERATORS["resnet"]), images(), ["relu4_1"])
+
+
+@pytest.mark.parametrize("name", ["resnet", "unet", "cartoon", "compact"])
+def test_where_the_mask_of_attention_is_nothing_the_image_stays(name):
+    network, x = small(GENERATORS[name], attention=True, norm="instance").eval(), images()
+    y, found = features(network, x, ["mask"])
+    mask = found["mask"]
+    assert mask.shape == (2, 1, 32, 32)
+    assert 0 <= mask.min() < mask.max() <= 1
+    assert torch.equal(y, network(x))
+    assert ((y - x).abs() <= 2 * mask + 1e-6).all(), "no more than the mask lets through"
+    with torch.no_grad():
+        last = [module for module in network.modules() if hasattr(module, "bias") and module.bias is not None][-1]
+        last = network.up[0] if name == "unet" else last
+        last.bias[-1] = -100.0
+    assert torch.equal(network(x), x)
+
+
+def test_a_mask_needs_equal_channels():
+    with pytest.raises(ConfigError, match="which needs equal channels; got 1 and 3"):
+        small(GENERATORS["compact"], in_channels=1, attention=True)

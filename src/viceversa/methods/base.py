@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, make_dataclass
+from dataclasses import dataclass, field, make_dataclass, replace
 from typing import Any, ClassVar, Self
 
 import torch
@@ -12,7 +12,7 @@ from viceversa import seeding
 from viceversa.errors import check
 from viceversa.losses import Kind, Term
 from viceversa.methods.settings import OptimizerConfig, ScheduleConfig
-from viceversa.networks import initialise
+from viceversa.networks import features, initialise
 
 Batch = tuple[Tensor, ...]
 METHODS: "dict[str, type[Method]]" = {}
@@ -90,6 +90,22 @@ class Preview:
     """Blocks of rows: one ``(N, C, H, W)`` in [-1, 1] a column."""
     from_noise: bool = False
     """Whether all columns were made of noise; else the second was made of the first."""
+
+
+def with_masks(preview: Preview, *generators: nn.Module) -> Preview:
+    """Return ``preview`` with the masks of generators that have attention as one more column.
+
+    Args:
+        preview: Its first column is what the generators get.
+        generators: Of each block of rows the one that made its second column.
+    """
+    if not all("mask" in getattr(network, "feature_layers", ()) for network in generators):
+        return preview
+    masks = [
+        features(network, row[0], ["mask"])[1]["mask"] for network, row in zip(generators, preview.rows, strict=True)
+    ]
+    rows = [(*row, (2 * mask - 1).expand_as(row[1])) for mask, row in zip(masks, preview.rows, strict=True)]
+    return replace(preview, columns=(*preview.columns, "mask"), rows=rows)
 
 
 @dataclass(frozen=True, kw_only=True)

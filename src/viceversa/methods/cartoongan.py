@@ -17,7 +17,7 @@ from viceversa.errors import ConfigError
 from viceversa.losses import Term, distance, l1
 from viceversa.methods.adversary import Adversary, logged
 from viceversa.methods.augmented import AugmentedConfig
-from viceversa.methods.base import Batch, Iteration, Method, MethodConfig, Preview, Update
+from viceversa.methods.base import Batch, Iteration, Method, MethodConfig, Preview, Update, with_masks
 from viceversa.methods.noise import Objective
 from viceversa.methods.settings import AdversarialConfig, NetworksConfig, OptimizerConfig, check_at_least
 from viceversa.networks import vgg_file
@@ -28,7 +28,7 @@ class CartoonNetworksConfig(NetworksConfig):
     """CartoonGAN's networks: those of its paper, or others."""
 
     generator: str = "cartoon"
-    """The generator: cartoon, resnet, unet, or one of your own (--import)."""
+    """The generator: cartoon, resnet, unet, compact, or one of your own (--import)."""
     blocks: int | None = 8
     """Residual blocks."""
     discriminator: str = "cartoon"
@@ -130,4 +130,5 @@ class CartoonGAN(Method):
 
     def preview(self, generators: dict[str, nn.Module], batch: Batch) -> Preview:
         """The photographs and what comes out."""
-        return Preview(("input", "output"), [(batch[0], generators["a2b"](batch[0]))])
+        photo, a2b = batch[0], generators["a2b"]
+        return with_masks(Preview(("input", "output"), [(photo, a2b(photo))]), a2b)

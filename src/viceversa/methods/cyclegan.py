@@ -14,7 +14,7 @@ from viceversa.errors import check
 from viceversa.losses import Term, distance, l1
 from viceversa.methods.adversary import Adversary, logged
 from viceversa.methods.augmented import AugmentedConfig
-from viceversa.methods.base import Batch, Iteration, Method, MethodConfig, Preview, Update
+from viceversa.methods.base import Batch, Iteration, Method, MethodConfig, Preview, Update, with_masks
 from viceversa.methods.pool import ImagePool
 from viceversa.methods.settings import AdversarialConfig, NetworksConfig, check_at_least
 from viceversa.networks import apply_to_each
@@ -133,4 +133,5 @@ class CycleGAN(Method):
         a, b = batch
         a2b, b2a = generators["a2b"], generators["b2a"]
         fake_b, fake_a = a2b(a), b2a(b)
-        return Preview(("input", "output", "back again"), [(a, fake_b, b2a(fake_b)), (b, fake_a, a2b(fake_a))])
+        sheet = Preview(("input", "output", "back again"), [(a, fake_b, b2a(fake_b)), (b, fake_a, a2b(fake_a))])
+        return with_masks(sheet, a2b, b2a)

@@ -17,7 +17,7 @@ from viceversa.errors import ConfigError
 from viceversa.losses import Term, distance, l1
 from viceversa.methods.adversary import Adversary, logged
 from viceversa.methods.augmented import AugmentedConfig
-from viceversa.methods.base import Batch, Iteration, Method, MethodConfig, Preview, Update
+from viceversa.methods.base import Batch, Iteration, Method, MethodConfig, Preview, Update, with_masks
 from viceversa.methods.settings import AdversarialConfig, NetworksConfig, check_at_least
 
 
@@ -98,4 +98,5 @@ class Pix2Pix(Method):
     def preview(self, generators: dict[str, nn.Module], batch: Batch) -> Preview:
         """The input, what comes out, and what should have."""
         x, y = batch
-        return Preview(("input", "output", "truth"), [(x, generators[self.config.data.direction](x), y)])
+        g = generators[self.config.data.direction]
+        return with_masks(Preview(("input", "output", "truth"), [(x, g(x), y)]), g)

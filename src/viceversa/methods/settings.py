@@ -161,7 +161,7 @@ class NetworksConfig:
     """Generators and discriminators of a translation method."""
 
     generator: str = "resnet"
-    """The generator: resnet, unet, cartoon, or one of your own (--import)."""
+    """The generator: resnet, unet, cartoon, compact, or one of your own (--import)."""
     generator_options: tuple[str, ...] = ()
     """More settings of the generator, as NAME=VALUE, that have no option here: those of one of your own."""
     discriminator: str = "patchgan"
@@ -169,15 +169,17 @@ class NetworksConfig:
     discriminator_options: tuple[str, ...] = ()
     """More settings of the discriminator, as NAME=VALUE."""
     width: int = 64
-    """Channels of the generator's first layer."""
+    """Channels of the generator's first layer; of compact, the most that it has."""
     blocks: int | None = None
-    """ResNet: residual blocks; left out: 9 above 128 x 128 px, 6 up to there."""
+    """ResNet: residual blocks; left out: 9 above 128 x 128 px, 6 up to there. Compact: at each of two scales; 2."""
     levels: int | None = None
     """U-Net: how often both sides are halved; left out: as often as can be, at most 8 times."""
     norm: Norm = "instance"
     """Normalisation, in generators and discriminators."""
     discriminator_norm: Norm | None = None
     """Normalisation in discriminators, where it is to be another; with a gradient penalty it cannot be batch."""
+    attention: bool = False
+    """The generator also makes a mask of what it changes: the rest of the image stays as it is."""
     dropout: bool = False
     """Dropout in the generator."""
     dropout_rate: float = 0.5

@@ -6,6 +6,7 @@ from viceversa.networks.cartoon import (
     CartoonDiscriminatorConfig,
     CartoonGenerator,
 )
+from viceversa.networks.compact import CompactConfig, CompactGenerator
 from viceversa.networks.dcgan import (
     DCGANDiscriminator,
     DCGANDiscriminatorConfig,
@@ -36,6 +37,8 @@ __all__ = [
     "CartoonDiscriminator",
     "CartoonDiscriminatorConfig",
     "CartoonGenerator",
+    "CompactConfig",
+    "CompactGenerator",
     "DCGANDiscriminator",
     "DCGANDiscriminatorConfig",
     "DCGANGenerator",

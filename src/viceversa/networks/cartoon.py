@@ -1,13 +1,13 @@
 """CartoonGAN's networks (Chen, Lai and Liu 2018, CVPR, Sec. 3.1 and Figure 2)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
 from torch import Tensor, nn
 
 from viceversa import sizes
 from viceversa.errors import ConfigError
-from viceversa.networks.layers import Norm, ReflectionPad, norm_layer, upsampling
+from viceversa.networks.layers import Norm, ReflectionPad, attended, check_attention, norm_layer, upsampling
 from viceversa.networks.registry import discriminator, generator, stages
 from viceversa.networks.resnet import ResidualBlock
 from viceversa.sizes import SizePx
@@ -29,8 +29,11 @@ class CartoonConfig:
     """Normalisation after each stage but the last."""
     upsample: Literal["transposed", "resize"] = "transposed"
     """How the decoder doubles its size; ``resize`` avoids checkerboards."""
+    attention: bool = field(default=False, metadata={"formerly": False})  # of files that do not say it
+    """Whether it also makes a mask: where that is 0 the image stays as it is."""
 
     def __post_init__(self) -> None:
+        check_attention(self.attention, self.in_channels, self.out_channels)
         if min(self.in_channels, self.out_channels, self.width) < 1 or self.blocks < 0:
             raise ConfigError(
                 "A CartoonGAN generator needs at least 1 channel and width 1 and no negative number of blocks; got "
@@ -71,7 +74,7 @@ class CartoonGenerator(nn.Module):
             *stage([upsampling(config.upsample, 4 * c, 2 * c, bias=bias), conv(2 * c, 2 * c)], 2 * c),
             *stage([upsampling(config.upsample, 2 * c, c, bias=bias), conv(c, c)], c),
             ReflectionPad(3),
-            nn.Conv2d(c, config.out_channels, 7),
+            nn.Conv2d(c, config.out_channels + config.attention, 7),
             nn.Tanh(),
         )
 
@@ -86,13 +89,16 @@ class CartoonGenerator(nn.Module):
     @property
     def feature_layers(self) -> tuple[str, ...]:
         """Names of layers: "pixels" (padded), "stem", "down1" and "down2" before their norms, "block1" and so on."""
-        return tuple(self._layers())
+        return tuple(self._layers()) + ("mask",) * self.config.attention
 
     def forward(self, x: Tensor, features: tuple[str, ...] = ()) -> Any:
         """``(N, in_channels, H, W)`` to ``(N, out_channels, H, W)``; with ``features`` also what these layers give."""
-        if not features:
+        if not (features or self.config.attention):
             return self.decoder(self.blocks(self.encoder(x)))
-        return stages(self._layers(), x, features)
+        y, found = stages(self._layers(), x, features)
+        if self.config.attention:
+            y, found["mask"] = attended(y, x)
+        return (y, {name: found[name] for name in features}) if features else y
 
     def _layers(self) -> dict[str, nn.Module]:
         named = {0: "pixels", 1: "stem", 5: "down1", 9: "down2"}

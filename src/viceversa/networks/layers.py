@@ -8,9 +8,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.parametrize import is_parametrized
 
-from viceversa.errors import ConfigError
+from viceversa.errors import ConfigError, check
 
-Norm = Literal["instance", "batch", "none"]
+Norm = Literal["instance", "batch", "group", "none"]
 Initialisation = Literal["normal", "xavier", "kaiming", "orthogonal"]
 _POWER_ITERATIONS = 15  # as torch's own at the start
 
@@ -105,9 +105,43 @@ def norm_layer(norm: Norm) -> Callable[[int], nn.Module]:
     layers: dict[Norm, Callable[[int], nn.Module]] = {
         "instance": InstanceNorm,
         "batch": nn.BatchNorm2d,
+        "group": lambda channels: nn.GroupNorm(_groups(channels), channels),
         "none": lambda _channels: nn.Identity(),
     }
     return layers[norm]
+
+
+def _groups(channels: int) -> int:
+    """As many groups of at least 16 channels as divide them (Wu and He 2018, arXiv 1803.08494, has 16 to a group)."""
+    return next(groups for groups in range(max(channels // 16, 1), 0, -1) if channels % groups == 0)
+
+
+def attended(made: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
+    """Put an image together of a generator's content and of its input, as the last channel of ``made`` says.
+
+    AttentionGAN's composition with one content (Tang et al. 2019, arXiv 1911.11897, Eq. 1): m content + (1 - m) x.
+
+    Args:
+        made: ``(N, C + 1, H, W)`` in [-1, 1]: the content, and a mask that is -1 where the input stays.
+        x: ``(N, C, H, W)`` in [-1, 1].
+
+    Returns:
+        The image, ``(N, C, H, W)`` in [-1, 1], and the mask m, ``(N, 1, H, W)`` in [0, 1].
+    """
+    mask = made[:, -1:] * 0.5 + 0.5
+    return x + mask * (made[:, :-1] - x), mask
+
+
+def check_attention(attention: bool, in_channels: int, out_channels: int) -> None:
+    """Refuse a mask between images of unequal channels.
+
+    Raises:
+        ConfigError: With the flag.
+    """
+    check(
+        not attention or in_channels == out_channels,
+        f"--attention keeps parts of the input, which needs equal channels; got {in_channels} and {out_channels}.",
+    )
 
 
 def works_per_picture(network: nn.Module) -> bool:
@@ -127,6 +161,8 @@ def apply_to_each(network: nn.Module, *pictures: Tensor) -> tuple[Any, ...]:
 
 def initialise(network: nn.Module, kind: Initialisation, gain: float, generator: torch.Generator) -> None:
     """Draws all convolution, linear and attention weights anew; biases become 0, batch norm's scale N(1, gain).
+
+    A network that has ``finish_initialisation(generator)`` then draws anew what is to be otherwise.
 
     Weights that are parametrised, as by spectral normalisation, are drawn too. Embeddings, layer norms and whatever
     else a module has keep the values that it made.
@@ -172,6 +208,8 @@ def initialise(network: nn.Module, kind: Initialisation, gain: float, generator:
         for name in ("bias", "in_proj_bias"):
             if isinstance(bias := getattr(module, name, None), nn.Parameter):
                 nn.init.zeros_(bias)
+    if hasattr(network, "finish_initialisation"):
+        network.finish_initialisation(generator)  # pyright: ignore[reportCallIssue]
 
 
 def check_dropout_rate(rate: float) -> None:

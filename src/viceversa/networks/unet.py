@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from viceversa import sizes
 from viceversa.errors import ConfigError
-from viceversa.networks.layers import Norm, check_dropout_rate, norm_layer
+from viceversa.networks.layers import Norm, attended, check_attention, check_dropout_rate, norm_layer
 from viceversa.networks.registry import generator
 from viceversa.sizes import SizePx
 
@@ -33,8 +33,11 @@ class UNetConfig:
     """Dropout in the decoder's widest levels other than the innermost: pix2pix's only noise."""
     dropout_rate: float = field(default=0.5, metadata={"formerly": 0.5})  # of files that do not say it
     """Share of the values that dropout drops."""
+    attention: bool = field(default=False, metadata={"formerly": False})  # of files that do not say it
+    """Whether it also makes a mask: where that is 0 the image stays as it is."""
 
     def __post_init__(self) -> None:
+        check_attention(self.attention, self.in_channels, self.out_channels)
         if min(self.in_channels, self.out_channels, self.width) < 1 or not 2 <= self.levels <= 12:
             raise ConfigError(f"A U-Net needs at least 1 channel, width 1 and 2 to 12 levels; got {self}.")
         check_dropout_rate(self.dropout_rate)
@@ -67,7 +70,7 @@ class UNetGenerator(nn.Module):
         for level, c in enumerate(widths):
             c_in = c if level == last else 2 * c
             if level == 0:
-                self.up.append(nn.ConvTranspose2d(c_in, config.out_channels, 4, stride=2, padding=1))
+                self.up.append(nn.ConvTranspose2d(c_in, config.out_channels + config.attention, 4, stride=2, padding=1))
                 continue
             c_out = widths[level - 1]
             conv = nn.ConvTranspose2d(c_in, c_out, 4, stride=2, padding=1, bias=norm_bias)
@@ -92,11 +95,12 @@ class UNetGenerator(nn.Module):
     @property
     def feature_layers(self) -> tuple[str, ...]:
         """Names of layers: "down1" at half the size, "down2" and so on, and "up1" at the full size."""
-        return tuple(f"{way}{level + 1}" for way in ("down", "up") for level in range(self.config.levels))
+        names = tuple(f"{way}{level + 1}" for way in ("down", "up") for level in range(self.config.levels))
+        return names + ("mask",) * self.config.attention
 
     def forward(self, x: Tensor, features: tuple[str, ...] = ()) -> Any:
         """``(N, in_channels, H, W)`` to ``(N, out_channels, H, W)``; with ``features`` also what these layers give."""
-        found: dict[str, Tensor] = {}
+        image, found = x, dict[str, Tensor]()
         skips: list[Tensor] = []
         for level, down in enumerate(self.down):
             if level:
@@ -109,4 +113,6 @@ class UNetGenerator(nn.Module):
             if level:
                 x = torch.cat([skips[level - 1], x], 1)  # (N, 2 * widths[level - 1], H / 2^level, W / 2^level)
         x = torch.tanh(x)
+        if self.config.attention:
+            x, found["mask"] = attended(x, image)
         return (x, {name: found[name] for name in features}) if features else x
