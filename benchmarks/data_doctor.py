@@ -1,4 +1,4 @@
-"""How long `viceversa inspect` takes for many pictures, and how much memory: made-up JPEGs, measured in a new process.
+"""How long `viceversa inspect` takes for many images, and how much memory: made-up JPEGs, measured in a new process.
 
 python benchmarks/data_doctor.py --pictures 10000
 """
@@ -24,7 +24,7 @@ looked = time.perf_counter() - begun
 page = to_html(diagnosis)
 usage = resource.getrusage(resource.RUSAGE_SELF)
 print(json.dumps({
-    "pictures": len(diagnosis.inspected.pictures),
+    "images": len(diagnosis.inspected.pictures),
     "seconds": round(looked, 1),
     "seconds_of_the_page": round(time.perf_counter() - begun - looked, 1),
     "processor_seconds": round(usage.ru_utime + usage.ru_stime, 1),
@@ -37,7 +37,7 @@ print(json.dumps({
 
 
 def write_pictures(root: Path, count: int, side_px: int) -> None:
-    """Unlike pictures of soft colours under grain, half of them in trainA/ and half in trainB/."""
+    """Unlike images of soft colours under grain, half of them in trainA/ and half in trainB/."""
     random = np.random.default_rng(0)
     grain = random.integers(-12, 13, (2 * side_px, 2 * side_px, 3), dtype=np.int16)
     for domain in "AB":
@@ -59,7 +59,7 @@ def main() -> None:
         root = Path(folder, "made-up")
         begun = time.perf_counter()
         write_pictures(root, options.pictures, options.size)
-        print(f"wrote {options.pictures} pictures in {time.perf_counter() - begun:.0f} s", file=sys.stderr)
+        print(f"wrote {options.pictures} images in {time.perf_counter() - begun:.0f} s", file=sys.stderr)
         done = subprocess.run([sys.executable, "-c", MEASURED, root], capture_output=True, text=True, check=True)
     for name, value in json.loads(done.stdout).items():
         print(f"{name.replace('_', ' ')}: {value}")

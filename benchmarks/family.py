@@ -1,14 +1,14 @@
-"""The methods that make pictures from noise, on handwritten digits, all judged by one classifier.
+"""The methods that make images from noise, on handwritten digits, all judged by one classifier.
 
     OMP_NUM_THREADS=1 python benchmarks/family.py --data MNIST --out runs/family    # all: about 115 minutes of one core
     python benchmarks/family.py --methods dcgan wgan --seeds 0 --data MNIST --out runs/family
     python benchmarks/family.py --table --out runs/family                           # what is there, as a table
     python benchmarks/family.py --methods dcgan wgan-gp --seeds 0 --data FACES --size 64 --hold-out 600 --minutes 30
-        --samples 2000 --out runs/colour                                            # other pictures: folders of classes
+        --samples 2000 --out runs/colour                                            # other images: folders of classes
 
-MNIST is a folder with the four idx files. The classifier is trained on its training pictures (about two minutes, then
+MNIST is a folder with the four idx files. The classifier is trained on its training images (about two minutes, then
 kept in the user's cache folder). Each method is trained on them for so many minutes of this process's time (MINUTES),
-however busy the machine is, and scored by 10,000 samples against the 10,000 test pictures. Each method and seed has a
+however busy the machine is, and scored by 10,000 samples against the 10,000 test images. Each method and seed has a
 file of its own, METHOD-SEED.json, and what is there is not made again: the command can be stopped and goes on, and two
 can share the methods. Beside it lie sample sheets, traversals of InfoGAN's codes, and the generators, for
 `viceversa sample`.
@@ -70,7 +70,7 @@ def main(arguments: list[str] | None = None) -> None:
         judge = samples.judge_of(pictures)
         said = {"accuracy": judge.classifier.accuracy, "fd_of_training_pictures": judge.floor}
         _write(options.out / "judge.json", said)
-        print(f"The judge names {judge.classifier.accuracy:.2%} of the test pictures rightly.", flush=True)
+        print(f"The judge names {judge.classifier.accuracy:.2%} of the test images rightly.", flush=True)
         for method, seed in [(method, seed) for seed in options.seeds for method in options.methods]:
             path = options.out / f"{method}-{seed}.json"
             if not path.exists():
@@ -208,8 +208,8 @@ def _enlarged(picture: np.ndarray) -> np.ndarray:
 def table(judge: dict[str, Any], runs: list[dict[str, Any]]) -> str:
     """The results in Markdown: mean over the seeds, and the worst."""
     lines = [
-        f"Judge: {judge['accuracy']:.2%} of the test pictures named rightly; "
-        f"Frechet distance of training pictures: {judge['fd_of_training_pictures']:.2f}. Mean over seeds (worst).",
+        f"Judge: {judge['accuracy']:.2%} of the test images named rightly; "
+        f"Frechet distance of training images: {judge['fd_of_training_pictures']:.2f}. Mean over seeds (worst).",
         "",
         "| method | seeds | minutes | images | Frechet distance | share of the rarest digit | what else must show |",
         "|---|---|---|---|---|---|---|",
@@ -284,7 +284,7 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--samples", type=int, default=10_000, help="that a Frechet distance is measured on")
     parser.add_argument("--data", type=Path, help="the folder of MNIST's four idx files, or of a sub-folder a class")
     parser.add_argument("--size", type=int, default=28, help="pixels of a side")
-    parser.add_argument("--hold-out", type=int, default=64, help="pictures to compare with, where there is no test set")
+    parser.add_argument("--hold-out", type=int, default=64, help="images to compare with, where there is no test set")
     parser.add_argument(
         "--set", nargs="+", default=[], metavar="NAME=VALUE", help="further settings, as in config.json"
     )

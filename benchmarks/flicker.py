@@ -1,4 +1,4 @@
-"""How much films flicker: by how much more they change from frame to frame than the first one does.
+"""How much videos flicker: by how much more they change from frame to frame than the first one does.
 
 python benchmarks/flicker.py clip.mp4 new.mp4 smoothed.mp4
 """

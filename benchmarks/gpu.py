@@ -54,7 +54,7 @@ def main() -> int:
 
 
 class Bench:
-    """Pictures of noise, and runs on them."""
+    """Images of noise, and runs on them."""
 
     def __init__(self, folder: Path, device: str, *, tiny: bool):
         self.folder, self.device, self.tiny = folder, device, tiny
@@ -251,7 +251,7 @@ def _share(rate: float) -> str:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--device", default="cuda")
-    parser.add_argument("--tiny", action="store_true", help="small networks and pictures, few steps")
+    parser.add_argument("--tiny", action="store_true", help="small networks and images, few steps")
     parser.add_argument("--only", choices=list(SECTIONS))
     return parser.parse_args()
 

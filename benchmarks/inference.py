@@ -4,7 +4,7 @@
 .venv/bin/python benchmarks/inference.py --model runs/swap --pictures women --size 128
 
 Without --model it is the generator of CycleGAN, 64 wide with 9 blocks, with random weights: good for its speed, and
-nothing can be said of differences. All engines take turns on the same picture, round by round, since machines are
+nothing can be said of differences. All engines take turns on the same image, round by round, since machines are
 shared and their speed changes; two rounds warm up. "speed" is by the clock; CPU time leaves out what others computed
 meanwhile. Both are set against torch's eager float32 in its usual memory layout. bfloat16 is measured where the
 processor has instructions for it; elsewhere OpenVINO can imitate it, which is good for the difference only (--imitate).
@@ -44,7 +44,7 @@ def main() -> None:
     runs = _runs(network, learned, options.imitate)
     times = _times(runs, shown[0].numpy(), options.rounds)
     wall, busy = (statistics.median(column) for column in zip(*times["torch"], strict=True))
-    over = f"; differences over {len(shown)} pictures" if options.model else ""
+    over = f"; differences over {len(shown)} images" if options.model else ""
     print(f"{options.threads} threads, {options.size} px, {options.rounds} rounds{over}")
     titles = f"{'':24}{'time':>10}{'best':>10}{'speed':>8}{'CPU time':>11}{'by CPU time':>13}"
     print(f"{titles}   mean difference in grey levels")
@@ -101,7 +101,7 @@ def _times(runs: dict[str, Run], x: np.ndarray, rounds: int) -> dict[str, list[t
 
 
 def _difference(one: Run, other: Run, pictures: list[torch.Tensor]) -> str:
-    """Mean absolute difference in grey levels, of 8-bit pictures."""
+    """Mean absolute difference in grey levels, of 8-bit images."""
     found = [np.abs(_levels(one(x.numpy())) - _levels(other(x.numpy()))).mean() for x in pictures]
     return f"{np.mean(found):.2f}"
 
@@ -142,7 +142,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--size", type=int, default=256)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--calibrate", type=int, default=None, help="pictures: 32, or 4 for random weights")
+    parser.add_argument("--calibrate", type=int, default=None, help="images: 32, or 4 for random weights")
     parser.add_argument("--compare", type=int, default=16)
     parser.add_argument("--imitate", action="store_true")
     options = parser.parse_args()

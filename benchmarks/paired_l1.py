@@ -3,7 +3,7 @@
     python benchmarks/paired_l1.py runs/facades
 
 Mean absolute error to the truth over the held-out pairs, in grey levels (0 to 255), of the translator's output, of the
-mean of all target pictures that were trained on, and of the input itself.
+mean of all target images that were trained on, and of the input itself.
 """
 
 import argparse
@@ -29,7 +29,7 @@ def main() -> None:
     truth = to_uint8(target)
     trained_on = [pictures.batch(torch.tensor([position]))[1] for position in range(pictures.epoch_images)]
     mean = to_uint8(torch.cat(trained_on).mean(0, keepdim=True))
-    candidates = {"translator": outputs, "mean picture": mean, "input itself": to_uint8(source)}
+    candidates = {"translator": outputs, "mean image": mean, "input itself": to_uint8(source)}
     print(f"{len(truth)} pairs ({pictures.held_out_kind}), mean absolute error in grey levels:")
     for name, guess in candidates.items():
         error = np.abs(guess.astype(np.int16) - truth).mean()

@@ -1,9 +1,9 @@
-"""How many pictures a second `viceversa serve` answers, against what the network alone can do, and how it stops.
+"""How many images a second `viceversa serve` answers, against what the network alone can do, and how it stops.
 
 .venv/bin/python benchmarks/serving.py
 .venv/bin/python benchmarks/serving.py --seconds 20 --width 4 --blocks 1 --size 64
 
-Clients in a process of their own send one picture after the other over loopback, each as soon as it has its answer.
+Clients in a process of their own send one image after the other over loopback, each as soon as it has its answer.
 The network's own rate, in the same batches and with the same threads, is measured before and after, since machines are
 shared and their speed changes; the nearer of the two is what counts. The clients compute on the same cores as the
 server. Memory is the server's resident set, at each tenth of the time.
@@ -94,7 +94,7 @@ def _write_model(run: Path, options: argparse.Namespace) -> None:
 
 
 def _batch_rate(run: Path, options: argparse.Namespace) -> float:
-    """Pictures a second of the network alone, in a process of its own, as the server is."""
+    """Images a second of the network alone, in a process of its own, as the server is."""
     with multiprocessing.get_context("spawn").Pool(1) as pool:
         return pool.apply(_measure, (run, options.size, options.batch, options.threads, options.rate_seconds))
 
@@ -136,7 +136,7 @@ def _load(server: _Server, options: argparse.Namespace) -> None:
     print(f"served, {options.clients} clients for {options.seconds:g} s: {server.rate:.2f} pictures/s")
     print(f"answers: {dict(counted)}; without error but 429: {set(counted) <= {'200', '429'}}")
     print(f"seconds to the answer: median {shown[0]}, p90 {shown[1]}, p99 {shown[2]}, most {times[-1]:.2f}")
-    print(f"processor time of a picture: server {computed * each:.2f} ms, clients {of_clients * each:.2f} ms")
+    print(f"processor time of an image: server {computed * each:.2f} ms, clients {of_clients * each:.2f} ms")
     print(f"memory, MiB: {' '.join(f'{one:.0f}' for one in memory)}", flush=True)
 
 
@@ -146,7 +146,7 @@ def _clients(port: int, clients: int, seconds: float, size: int) -> tuple[list[t
     from PIL import Image
 
     def file(seed: int) -> bytes:
-        # A smooth picture with a little grain: it is packed as a photograph is.
+        # A smooth image with a little grain: it is packed as a photograph is.
         small = np.random.default_rng(seed).integers(0, 256, (8, 8, 3), dtype=np.uint8)
         saved = io.BytesIO()
         Image.fromarray(small).resize((size, size), Image.Resampling.BICUBIC).save(saved, "JPEG", quality=92)
@@ -172,7 +172,7 @@ def _clients(port: int, clients: int, seconds: float, size: int) -> tuple[list[t
 
 
 class _Client:
-    """A connection that sends one picture time and again; lean, since it computes on the server's cores."""
+    """A connection that sends one image time and again; lean, since it computes on the server's cores."""
 
     def __init__(self, port: int, picture: bytes):
         head = f"POST /v1/translate HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Length: {len(picture)}\r\n\r\n"

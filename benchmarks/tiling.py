@@ -1,7 +1,7 @@
-"""Large pictures: how far tiles are from the whole, how else statistics could be had, and how much memory it takes.
+"""Large images: how far tiles are from the whole, how else statistics could be had, and how much memory it takes.
 
 python benchmarks/tiling.py --model runs/faces --pictures folder     # differences, in grey levels
-python benchmarks/tiling.py --side 16000 --width 16 --blocks 6       # a picture from disk to disk, its peak of memory
+python benchmarks/tiling.py --side 16000 --width 16 --blocks 6       # an image from disk to disk, its peak of memory
 """
 
 import argparse
@@ -32,7 +32,7 @@ HALO_PX = 96
 
 
 class Joint(nn.Module):
-    """Instance normalisation by the statistics of all pictures of a batch together, which it keeps."""
+    """Instance normalisation by the statistics of all images of a batch together, which it keeps."""
 
     def __init__(self, eps: float):
         super().__init__()
@@ -82,7 +82,7 @@ def candidates(translator: Translator, x: Tensor) -> Iterator[tuple[str, Callabl
     network = next(iter(translator.networks.values()))
     small = F.interpolate(x, scale_factor=0.25, mode="bicubic", antialias=True).clamp(-1, 1)
     yield "each tile of 256 px by its own statistics", lambda: tiles_alone(network, x, 256)
-    yield "statistics of the picture at a quarter of its size", lambda: with_statistics_of(network, small)(x)
+    yield "statistics of the image at a quarter of its size", lambda: with_statistics_of(network, small)(x)
     for share in (0.25, 0.5):
         sample = some_tiles(x, 128, share)
         yield f"statistics of {share:.0%} of its tiles", lambda sample=sample: with_statistics_of(network, sample)(x)
@@ -104,7 +104,7 @@ def differences(model: Path, folder: Path, side: int) -> None:
                 answer = images.to_uint8(translate()).astype(int)
                 seconds[name] = seconds.get(name, 0) + time.process_time() - start
                 found.setdefault(name, []).append(np.abs(answer - whole))
-    print(f"{model}: {len(files)} pictures of {side} px; distance from the whole at once, in grey levels of 255")
+    print(f"{model}: {len(files)} images of {side} px; distance from the whole at once, in grey levels of 255")
     for name, distances in found.items():
         all_of_them = np.concatenate([one.ravel() for one in distances])
         print(
@@ -114,7 +114,7 @@ def differences(model: Path, folder: Path, side: int) -> None:
 
 
 def write_picture(path: Path, side: int) -> None:
-    """A smooth picture with some grain, made row by row."""
+    """A smooth image with some grain, made row by row."""
     coarse = np.random.default_rng(0).integers(0, 256, (9, 9, 3), dtype=np.uint8)
     across = images.resize(coarse, (9, side)).astype(np.float32)
     grain = np.random.default_rng(1).integers(-8, 9, (256, side, 1))
@@ -154,7 +154,7 @@ def one_file(folder: Path, source: Path, tile: int, width: int, blocks: int) -> 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", type=Path, help="a run or a translator")
-    parser.add_argument("--pictures", type=Path, help="a folder of pictures")
+    parser.add_argument("--pictures", type=Path, help="a folder of images")
     parser.add_argument("--side", type=int, default=1024, help="pixels of a side")
     parser.add_argument("--tile", type=int, default=512, help="pixels of a tile's side")
     parser.add_argument("--width", type=int, default=64, help="channels of the network")

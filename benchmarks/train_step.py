@@ -11,7 +11,7 @@ machines are shared and their speed changes; a step's share is its own rate over
 Reported are the median and the best. Operations are counted by tracing the step (convolutions and matrix products,
 forward and backward).
 
-For the methods that make pictures of noise, whose steps are short, the time outside of tensor kernels is told too: that
+For the methods that make images of noise, whose steps are short, the time outside of tensor kernels is told too: that
 of the same iteration, session and all, on networks one channel wide and batches of two, where the kernels have next to
 nothing to do.
 """
@@ -139,7 +139,7 @@ def _outside(options: argparse.Namespace, batch: int, precision: str) -> float:
 
 
 def _config(options: argparse.Namespace, folder: Path, batch: int, precision: str, **small: int) -> TrainConfig:
-    """A config on pictures of noise: what they show costs the same."""
+    """A config on images of noise: what they show costs the same."""
     numbers = np.random.default_rng(0)
     for side in ("trainA", "trainB"):
         (folder / side).mkdir()

@@ -122,7 +122,7 @@ def png(width: int, height: int, pixels: bytes, *more: bytes, depth: int = 8, co
 
 
 def saved(kind: str, *, size: tuple[int, int] = (16, 16), **options: Any) -> bytes:
-    """A plain picture, as Pillow writes it."""
+    """A plain image, as Pillow writes it."""
     buffer = io.BytesIO()
     Image.new("RGB", size, (9, 99, 200)).save(buffer, kind, **options)
     return buffer.getvalue()
@@ -180,7 +180,7 @@ def npy(head: str, version: int = 1) -> bytes:
 
 
 def others() -> Iterator[tuple[str, Callable[[], bytes]]]:
-    """Of every other kind of picture."""
+    """Of every other kind of image."""
     row = zlib.compress(bytes(49 * 16))
     frame = b"ANMF", bytes(16) + b"VP8L" + saved("WEBP", lossless=True)[16:]
     still = saved("WEBP", lossless=True)
@@ -244,7 +244,7 @@ OTHERS = dict(others())
 
 
 def film(width: int, height: int, kind: str = "mp4") -> bytes:
-    """A film of one frame of one color."""
+    """A video of one frame of one color."""
     import av
 
     buffer = io.BytesIO()
@@ -294,7 +294,7 @@ def tar_with_head(size: int) -> bytes:
 
 
 def harmless_zip() -> bytes:
-    """Three pictures."""
+    """Three images."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         for index in range(3):

@@ -151,10 +151,10 @@ def own_code() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
-    """The folder of real pictures beside the repository; they are not ours to give away, so not everybody has them."""
+    """The folder of real images beside the repository; they are not ours to give away, so not everybody has them."""
     folder = Path(__file__).resolve().parents[2] / "shared" / "data"
     if not folder.is_dir():
-        pytest.skip(f"needs the real pictures in {folder}")
+        pytest.skip(f"needs the real images in {folder}")
     return folder
 
 
@@ -169,7 +169,7 @@ def shared_parity() -> Path:
 
 @pytest.fixture(scope="session")
 def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a/ and b/: seven small pictures each, of equal names."""
+    """A folder with a/ and b/: seven small images each, of equal names."""
     from viceversa.testing.runs import write_images
 
     folder = tmp_path_factory.mktemp("pictures")

@@ -1,4 +1,4 @@
-"""Pictures and folders that cannot be trained on: one sentence with name and way out, exit code 2, no traces."""
+"""Images and folders that cannot be trained on: one sentence with name and way out, exit code 2, no traces."""
 
 import json
 import shutil
@@ -38,7 +38,7 @@ def truncated(path: Path) -> Path:
 
 def text_named_jpg(path: Path) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("no picture at all\n")
+    path.write_text("no image at all\n")
     return path
 
 
@@ -88,7 +88,7 @@ def summary(tmp_path: Path) -> dict:
 @pytest.mark.parametrize("method", METHODS)
 def test_an_empty_folder(refused, tmp_path, method):
     (tmp_path / "b").mkdir()
-    words = [tmp_path / "b", "holds no pictures", "it is empty", "Point --b at a folder of pictures"]
+    words = [tmp_path / "b", "holds no images", "it is empty", "Point --b at a folder of images"]
     refused(method, "--a", folder(tmp_path / "a"), "--b", tmp_path / "b", words=words)
 
 
@@ -100,7 +100,7 @@ def test_a_folder_of_other_things(refused, tmp_path):
 
 
 def test_a_folder_that_is_not_there(refused, tmp_path):
-    words = [tmp_path / "women", "does not exist", "Point --a at a folder of pictures"]
+    words = [tmp_path / "women", "does not exist", "Point --a at a folder of images"]
     refused("cyclegan", "--a", tmp_path / "women", "--b", folder(tmp_path / "b"), words=words)
 
 
@@ -112,14 +112,14 @@ def test_a_file_for_a_folder(refused, tmp_path):
 @pytest.mark.parametrize("method", METHODS)
 def test_one_picture_only(refused, tmp_path, method):
     a, b = folder(tmp_path / "a", 1), folder(tmp_path / "b", 1)
-    found = "only one pair" if method == "pix2pix" else "holds only one picture"
+    found = "only one pair" if method == "pix2pix" else "holds only one image"
     refused(method, "--a", a, "--b", b, words=[a, found, "two or more"])
 
 
 @pytest.mark.parametrize("broken", BROKEN)
 def test_one_good_picture_and_a_broken_one(refused, tmp_path, broken):
     a, bad = folder(tmp_path / "a", 1), broken(tmp_path / "a" / "bad.jpg")
-    words = [a, "holds only one picture", "1 skipped", bad]
+    words = [a, "holds only one image", "1 skipped", bad]
     refused("cyclegan", "--a", a, "--b", folder(tmp_path / "b"), words=words)
 
 

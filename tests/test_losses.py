@@ -75,7 +75,7 @@ def test_the_discriminator_tells_apart_and_the_generator_pulls_the_other_way(nam
         assert logit.grad is not None
         return logit.grad.item()
 
-    assert slope("real") < 0  # a step downhill makes real pictures look more real
+    assert slope("real") < 0  # a step downhill makes real images look more real
     assert slope("fake") > 0
     assert slope("generator") < 0
 

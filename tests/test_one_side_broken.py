@@ -31,12 +31,12 @@ COMMANDS = {
 PAIRED = ("pix2pix", "inspect pairs", "prepare")
 
 KINDS = {
-    "missing": ["missing does not exist", "folder of pictures"],
-    "empty": ["empty/ holds no pictures", "it is empty", "folder of pictures"],
-    "videos": ["videos/ holds no pictures", "found 2 .mp4", "viceversa prepare videos --out SET"],
+    "missing": ["missing does not exist", "folder of images"],
+    "empty": ["empty/ holds no images", "it is empty", "folder of images"],
+    "videos": ["videos/ holds no images", "found 2 .mp4", "viceversa prepare videos --out SET"],
     "broken": ["broken/0.png: its head is damaged; replace it or remove it"],
     "one": ["one"],
-    "onegood": ["11 ", "onegood/1.png: it is no picture", "onegood"],
+    "onegood": ["11 ", "onegood/1.png: it is no image", "onegood"],
     "list.txt": ["list.txt", "as a list of files it is empty"],
 }
 """What is wrong with a side, and what has to be said of it whatever the command."""
@@ -132,8 +132,8 @@ def test_the_side_is_named_and_nothing_is_left(command: str, kind: str, which: s
 @pytest.mark.parametrize(
     ("folder", "words"),
     [
-        ("one", "one/ holds only one picture; --calibrate needs at least 16: add some, or take --dtype fp16"),
-        ("calibration", "16 of the 16 pictures of calibration/ .* cannot be used; the first is calibration/00.png: it"),
+        ("one", "one/ holds only one image; --calibrate needs at least 16: add some, or take --dtype fp16"),
+        ("calibration", "16 of the 16 images of calibration/ .* cannot be used; the first is calibration/00.png: it"),
         ("missing", "missing does not exist. Point --calibrate at"),
         ("list.txt", "as a list of files it is empty. Point --calibrate at"),
     ],
@@ -148,7 +148,7 @@ def test_calibration(folder: str, words: str, said: Any):
     ("folder", "words"),
     [
         ("missing", "missing: there is no such file or folder."),
-        ("empty", "There is nothing to translate: no picture or film .* in empty."),
+        ("empty", "There is nothing to translate: no image or video .* in empty."),
         ("broken", "0 translated, 12 failed: .*broken/0.png: its head is damaged"),
         ("list.txt", "as a list of files it is empty"),
     ],
@@ -174,8 +174,8 @@ def test_both_sides_of_pairs_have_one_rule_of_size(which: str, said: Any, sides:
 @pytest.mark.parametrize(
     ("part", "kind", "words"),
     [
-        ("trainB", "empty", "trainB/ holds no pictures .* it is empty. Add images to it, or name the folders"),
-        ("testA", "empty", "testA/ holds no pictures .* Add images to it, or remove the folder"),
+        ("trainB", "empty", "trainB/ holds no images .* it is empty. Add images to it, or name the folders"),
+        ("testA", "empty", "testA/ holds no images .* Add images to it, or remove the folder"),
         ("trainA", "broken", "trainA/0.png: its head is damaged"),
         ("testB", "broken", "testB/0.png: its head is damaged"),
         ("trainB", "one", "nly one p"),
@@ -197,8 +197,8 @@ def test_parts_of_a_data_set(command: str, part: str, kind: str, words: str, sai
 @pytest.mark.parametrize(
     ("kind", "words"),
     [
-        ("broken", "y/: there is no picture of this class .* 12 skipped, the first is classes/y/0.png: its head"),
-        ("one", "y/: there is only one picture of this class"),
+        ("broken", "y/: there is no image of this class .* 12 skipped, the first is classes/y/0.png: its head"),
+        ("one", "y/: there is only one image of this class"),
     ],
 )
 def test_a_class(kind: str, words: str, said: Any, sides: Path):
@@ -215,6 +215,6 @@ def test_a_class(kind: str, words: str, said: Any, sides: Path):
 def test_lists_stand_for_folders_also_where_there_is_one_side(sides: Path, said: Any):
     (sides / "some.txt").write_text("one/0.png\n")
     found = sentence(*said("train", "dcgan", "--size", "16", "--data", "some.txt", "--device", "cpu", "--out", "OUT"))
-    assert "some.txt holds only one picture" in found
+    assert "some.txt holds only one image" in found
     found = sentence(*said("prepare", "some.txt", "--size", "32", "--out", "OUT"))
-    assert "some.txt holds only one picture" in found
+    assert "some.txt holds only one image" in found

@@ -1,4 +1,4 @@
-"""Turn one kind of picture into another, and back: image-to-image translation with GANs.
+"""Turn one kind of image into another, and back: image-to-image translation with GANs.
 
 >>> import viceversa as vv
 >>> vv.train(vv.configure("cyclegan", a="women", b="men", out="runs/swap", size_px=64))  # doctest: +SKIP

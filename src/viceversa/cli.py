@@ -24,7 +24,7 @@ from viceversa.commands.train import train
 from viceversa.commands.translate import translate
 from viceversa.errors import ConfigError, ViceversaError
 
-_USAGE = """viceversa: turn one kind of picture into another, and back.
+_USAGE = """viceversa: turn one kind of image into another, and back.
 
 usage: viceversa COMMAND [OPTIONS]
 

@@ -62,9 +62,9 @@ class TrainConfig(Generic[M]):
     samples: int = 40
     """Sample sheets over the whole run, closer together at its start."""
     sample_pictures: int = 8
-    """Held-out pictures of each domain on a sample sheet."""
+    """Held-out images of each domain on a sample sheet."""
     evaluate_every: int | None = field(default=None, metadata=_MAY_DIFFER)
-    """Images between two evaluations on held-out pictures; the best translator is kept in RUN/best. Left out: none."""
+    """Images between two evaluations on held-out images; the best translator is kept in RUN/best. Left out: none."""
     patience: int | None = field(default=None, metadata=_MAY_DIFFER)
     """End the run when so many evaluations in a row were no better than the best before. Left out: never."""
     logger: Literal["tensorboard", "wandb", "both", "none"] = field(default="tensorboard", metadata=_MAY_DIFFER)

@@ -85,7 +85,7 @@ def run_demo(out: Path, *, minutes: float, seed: int) -> int:
 
 
 def _measure(out: Path, data: Path) -> dict[str, TruthReport]:
-    """Test pictures through the translator: the truth report of each direction, in truth.json and the report too."""
+    """Test images through the translator: the truth report of each direction, in truth.json and the report too."""
     translator = load(out)
     reports: dict[str, TruthReport] = {}
     rows: list[list[np.ndarray]] = []
@@ -135,7 +135,7 @@ def _next_steps(out: Path, data: Path) -> str:
     report = (out / "report.html").resolve()
     return (
         f"\nLook at {out / 'result.png'} (input, output, truth) and at {report.as_uri()}\n"
-        f"Next, translate pictures:   {_program()} translate {out} {data / 'testA'} --to b --out {out}-translated\n"
+        f"Next, translate images:   {_program()} translate {out} {data / 'testA'} --to b --out {out}-translated\n"
         f"Then train on your own:     {_program()} train women-men --a FOLDER --b FOLDER --out runs/mine"
     )
 

@@ -6,7 +6,7 @@ with code 2. The tree::
     ViceversaError
     ├── ConfigError        a setting that cannot be: unknown key, value out of range, a run folder of another config
     ├── DataError          folders and layouts: empty, unpaired, missing half
-    │   └── PictureError   one file that cannot be read as a picture, or cannot be used
+    │   └── PictureError   one file that cannot be read as an image, or cannot be used
     ├── CheckpointError    a checkpoint or translator folder that is damaged or of another kind
     ├── HubError           a model hub refuses, has no such model, or cannot be reached
     ├── TrainingError      training cannot go on: a loss that is not finite, no space left
@@ -27,7 +27,7 @@ class DataError(ViceversaError):
 
 
 class PictureError(DataError):
-    """One file that cannot be read as a picture, or cannot be used as it is."""
+    """One file that cannot be read as an image, or cannot be used as it is."""
 
 
 class CheckpointError(ViceversaError):

@@ -72,7 +72,7 @@ class Objective:
     """What the two sides minimise; each function takes logits of any shape and returns a scalar."""
 
     real: Callable[[Tensor], Tensor]
-    """The discriminator's loss on real pictures' logits."""
+    """The discriminator's loss on real images' logits."""
     fake: Callable[[Tensor], Tensor]
     """The discriminator's loss on fakes' logits."""
     generator: Callable[[Tensor], Tensor]
@@ -146,9 +146,9 @@ def gradient_penalty(critic: Callable[[Tensor], Logits], real: Tensor, fake: Ten
 
 
 def r1_penalty(critic: Callable[[Tensor], Logits], real: Tensor) -> Tensor:
-    """R1's ``1/2 mean ||grad_x D(x)||^2`` on real pictures (Mescheder et al. 2018, arXiv 1801.04406, Eq. 9).
+    """R1's ``1/2 mean ||grad_x D(x)||^2`` on real images (Mescheder et al. 2018, arXiv 1801.04406, Eq. 9).
 
-    D(x) is the mean of a picture's logits, as in what it is added to. With P patches a picture, code that takes the
+    D(x) is the mean of an image's logits, as in what it is added to. With P patches an image, code that takes the
     gradient of their sum has a penalty P^2 times as large: its gamma is gamma * P^2 here.
     """
     return gradient_norm(critic, real.detach()).square().mean() / 2

@@ -1,7 +1,7 @@
 """Files that a person names as output: one rule for what is there already, asked before the work.
 
 A report, a file of figures or a model that the same command wrote is renewed: it can be made again, and whoever gives
-a command again wants it up to date. Everything else may be all that somebody has of it, pictures and films too, which
+a command again wants it up to date. Everything else may be all that somebody has of it, images and videos too, which
 bear no mark of who made them: it stays, unless --overwrite says otherwise.
 """
 

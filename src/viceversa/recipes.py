@@ -51,7 +51,7 @@ RECIPES: dict[str, Recipe] = {
     ),
     "photo-anime": Recipe(
         method="cyclegan",
-        about="photographs into pictures of an anime film, and back, at 128 px",
+        about="photographs into images of an anime video, and back, at 128 px",
         settings={**_SMALL_UNETS, "name_a": "photos", "name_b": "anime", "size_px": 128, "images": 4000},
     ),
     "photo-anime-cartoongan": Recipe(

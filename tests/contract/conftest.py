@@ -51,7 +51,7 @@ def variants() -> list[str]:
 
 @pytest.fixture(scope="session")
 def tiny_variant(tiny: Configure) -> Configure:
-    """The config of a variant; ``exactly_summable``: in float64, without what makes a batch more than its pictures."""
+    """The config of a variant; ``exactly_summable``: in float64, without what makes a batch more than its images."""
 
     def make(variant: str, out: Path, *, exactly_summable: bool = False, **settings: Any) -> TrainConfig[Any]:
         method, own = VARIANTS[variant]

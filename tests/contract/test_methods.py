@@ -33,7 +33,7 @@ def test_a_run_resumes_to_the_bit(method, tiny, tmp_path, assert_same_run, stop_
 
 
 def made(run: Path) -> dict[Path, bytes]:
-    """The pictures and the networks that a run has come to."""
+    """The images and the networks that a run has come to."""
     kinds = [path for kind in ("samples/*", "translator/*", "*.safetensors") for path in run.glob(kind)]
     return {path.relative_to(run): path.read_bytes() for path in kinds}
 

@@ -198,7 +198,7 @@ def test_settings_that_cannot_be_are_refused(kind):
 
 @pytest.mark.parametrize("norm", ["instance", "batch", "none"])
 def test_every_size_is_trained_at_or_refused_in_words(norm):
-    """One picture at a time, which leaves a norm the fewest values."""
+    """One image at a time, which leaves a norm the fewest values."""
     for size in (*range(1, 50), 64, 96):
         x = torch.zeros(1, 3, size, size)
         for kind in GENERATORS:

@@ -34,8 +34,8 @@ def signal_at_line(log, line):
 def watch_norms(config):
     "Keeps what each batch normalisation of the generator is given, and finds what its running mean would be."
     fabric = machine.make_fabric("cpu", config.precision)
-    pictures = config.method.data.open(config.seed, "cpu")
-    trainer = Trainer(config, methods.make(config.method, pictures, config.seed), pictures, fabric)
+    images = config.method.data.open(config.seed, "cpu")
+    trainer = Trainer(config, methods.make(config.method, images, config.seed), images, fabric)
     norms = [module for module in trainer.method.g.modules() if isinstance(module, nn.BatchNorm2d)]
     own = [torch.zeros_like(norm.running_mean) for norm in norms]
 

@@ -10,7 +10,7 @@ Draw = Callable[..., Path]
 
 @pytest.fixture
 def draw(tmp_path: Path) -> Draw:
-    """Makes pictures: ``draw("a/1.png", width, height)``; each is another one, smooth enough to survive JPEG."""
+    """Makes images: ``draw("a/1.png", width, height)``; each is another one, smooth enough to survive JPEG."""
     made = 0
 
     def make(name: str, width: int = 40, height: int = 40, mode: str = "RGB") -> Path:

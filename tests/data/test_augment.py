@@ -9,7 +9,7 @@ COUNT, SIDE, SIZE = 400, 9, 6
 
 
 def coordinates(count: int = COUNT, side: int = SIDE) -> Tensor:
-    """Pictures whose pixels say where they are: (row, column, picture)."""
+    """Images whose pixels say where they are: (row, column, image)."""
     rows = torch.arange(side).view(1, side, 1).expand(count, side, side)
     columns = torch.arange(side).view(1, 1, side).expand(count, side, side)
     which = (torch.arange(count) % 256).view(count, 1, 1).expand(count, side, side)
@@ -33,7 +33,7 @@ def test_windows_are_whole_and_everywhere():
     assert torch.equal(windows[..., 0], (top[:, None] + along)[:, :, None].expand(-1, -1, SIZE))
     across = torch.where(steps[:, None] == 1, left[:, None] + along, left[:, None] + along.flip(0))
     assert torch.equal(windows[..., 1], across[:, None, :].expand(-1, SIZE, -1))
-    assert torch.equal(windows[:, 0, 0, 2], torch.arange(COUNT) % 256), "each from its own picture"
+    assert torch.equal(windows[:, 0, 0, 2], torch.arange(COUNT) % 256), "each from its own image"
 
 
 def test_windows_are_where_they_always_were():

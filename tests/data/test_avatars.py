@@ -149,7 +149,7 @@ def test_other_files_are_never_replaced(tmp_path):
     [
         ({"domains": ("women", "cats")}, "two different domains of women, men, photo, anime; got women, cats"),
         ({"domains": ("men", "men")}, "two different domains"),
-        ({"count": 0}, "at least 1 picture"),
+        ({"count": 0}, "at least 1 image"),
         ({"size_px": 8}, "16 to 2048"),
     ],
 )

@@ -122,7 +122,7 @@ def test_unchanged_files_are_not_hashed_again(draw: Draw, cache_folder: Path, mo
 def test_broken_and_small_files_are_skipped_and_counted(draw: Draw, cache_folder: Path, tmp_path: Path):
     good = [draw("a.png"), draw("d.png")]
     text, small = tmp_path / "b.jpg", draw("c.png", 15, 40)
-    text.write_text("no picture")
+    text.write_text("no image")
     listed = items(good[0], text, small, good[1])
     for _ in range(2):  # made, then found
         found = build(listed, RECIPE, cache_folder)
@@ -130,12 +130,12 @@ def test_broken_and_small_files_are_skipped_and_counted(draw: Draw, cache_folder
         assert [(skip.path, skip.reason.split(";")[0]) for skip in found.skipped] == [
             (
                 text,
-                "it is no picture of a kind that can be read (JPEG PNG WEBP BMP TIFF GIF AVIF HEIF NPY), "
+                "it is no image of a kind that can be read (JPEG PNG WEBP BMP TIFF GIF AVIF HEIF NPY), "
                 "or its head is damaged",
             ),
             (small, "it is 15 x 40 px, smaller than the 16 px that training takes"),
         ]
-        with pytest.raises(PictureError, match=r"b\.jpg: it is no picture"):
+        with pytest.raises(PictureError, match=r"b\.jpg: it is no image"):
             build(listed, RECIPE, cache_folder, strict=True)
 
 
@@ -149,7 +149,7 @@ def test_strict_leaves_nothing_behind(draw: Draw, cache_folder: Path):
 
 def test_nothing_usable(draw: Draw, cache_folder: Path):
     listed = items(draw("a.png", 9, 9), draw("b.png", 9, 9))
-    with pytest.raises(DataError, match=r"None of 2 pictures can be used; the first is .*a\.png: it is 9 x 9 px"):
+    with pytest.raises(DataError, match=r"None of 2 images can be used; the first is .*a\.png: it is 9 x 9 px"):
         build(listed, RECIPE, cache_folder)
     assert not leftovers(cache_folder)
 
@@ -258,7 +258,7 @@ def test_a_file_that_cannot_grow(draw: Draw, cache_folder: Path):
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     try:
         resource.setrlimit(resource.RLIMIT_FSIZE, (4000, limits[1]))  # as a quota does: an error in mid-write
-        with pytest.raises(DataError, match=r"cache of decoded pictures \(1 MB\) cannot be written to .* --cache"):
+        with pytest.raises(DataError, match=r"cache of decoded images \(1 MB\) cannot be written to .* --cache"):
             build(listed, RECIPE, cache_folder)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
@@ -325,7 +325,7 @@ def test_a_full_disk(draw: Draw, tmp_path: Path):
     then = f"{small} && \"$@\" && ls -A '{disk}/pictures'"
     told = subprocess.run([*mount, then, "sh", *command], capture_output=True, text=True, check=True, input="\n")
     assert told.stdout == (
-        f"ready\nThe cache of decoded pictures (1 MB) cannot be written to {disk}/pictures (No space left on device). "
+        f"ready\nThe cache of decoded images (1 MB) cannot be written to {disk}/pictures (No space left on device). "
         "Free some space, or point --cache at a folder where there is more.\n"
     )
 

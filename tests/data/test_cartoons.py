@@ -86,7 +86,7 @@ def test_it_is_made_once(folders, monkeypatch):
     assert all(map(torch.equal, first, again))
     Image.fromarray(drawing(77)).save(folders / "b" / "0.png")
     opened(folders)
-    assert len(made) == 4, "other pictures are made anew"
+    assert len(made) == 4, "other images are made anew"
 
 
 def test_test_folders_balance_and_grey(folders):

@@ -1,4 +1,4 @@
-"""Pictures of more than 8 bits a value, and of other channels than grey and RGB, in training."""
+"""Images of more than 8 bits a value, and of other channels than grey and RGB, in training."""
 
 import dataclasses
 import json
@@ -25,7 +25,7 @@ def write(file: Path, pixels: np.ndarray) -> Path:
 
 
 def fill(folder: Path, count: int, channels: int = 3, dtype: type = np.uint16, suffix: str = ".png") -> Path:
-    """Pictures of noise of 12 bits, or of floats or 8 bits."""
+    """Images of noise of 12 bits, or of floats or 8 bits."""
     draw = np.random.default_rng(sum(folder.name.encode()))
     for number in range(count):
         values = draw.random((SIZE, SIZE, channels))

@@ -71,15 +71,13 @@ def test_dead_links_and_locked_folders_are_counted(tmp_path: Path):
 
 def test_a_folder_of_nothing_but_dead_links(tmp_path: Path):
     (tmp_path / "gone.png").symlink_to(tmp_path / "nothing.png")
-    with pytest.raises(DataError, match=r"holds no pictures .*; found 1 dead link \(gone\.png\)\."):
+    with pytest.raises(DataError, match=r"holds no images .*; found 1 dead link \(gone\.png\)\."):
         find_pictures(tmp_path)
 
 
 def test_a_folder_without_pictures(tmp_path: Path):
     fill(tmp_path, "zebras/1.txt", "zebras/2.txt", "zebras/3.txt", "zebras/x.mov")
-    with pytest.raises(
-        DataError, match=r"zebras/ holds no pictures \(\.jpg .*\); found 3 \.txt, 1 \.mov\. Point --b at"
-    ):
+    with pytest.raises(DataError, match=r"zebras/ holds no images \(\.jpg .*\); found 3 \.txt, 1 \.mov\. Point --b at"):
         find_pictures(tmp_path / "zebras", "--b")
 
 
@@ -92,7 +90,7 @@ def test_a_folder_that_is_none(tmp_path: Path, make: str, sentence: str):
         folder.mkdir()
     elif make == "file":
         folder.touch()
-    with pytest.raises(DataError, match=f"zebras.*{sentence}.*Point --b at a folder of pictures"):
+    with pytest.raises(DataError, match=f"zebras.*{sentence}.*Point --b at a folder of images"):
         find_pictures(folder, "--b")
 
 
@@ -121,7 +119,7 @@ def test_one_domain_alone_may_have_a_test_folder(tmp_path: Path):
         (["trainA/1.jpg"], r"holds trainA/ but no trainB/\. Add it"),
         (["trainB/1.jpg"], r"holds trainB/ but no trainA/\. Add it"),
         (["train/1.jpg"], r"holds neither trainA/ nor trainB/ \(train/ is the layout of pairs"),
-        (["trainA/1.jpg", "trainB/notes.txt"], r"trainB/ holds no pictures"),
+        (["trainA/1.jpg", "trainB/notes.txt"], r"trainB/ holds no images"),
     ],
 )
 def test_unpaired_roots_that_lack_something(tmp_path: Path, files: list[str], sentence: str):
@@ -133,7 +131,7 @@ def test_unpaired_roots_that_lack_something(tmp_path: Path, files: list[str], se
 def test_folders_given_wrongly(tmp_path: Path, layout: type):
     fill(tmp_path, "a/1.jpg", "b/1.jpg", "a/inner/1.jpg")
     a, b = tmp_path / "a", tmp_path / "b"
-    with pytest.raises(ConfigError, match=r"No pictures were given\. Name two folders with --a and --b, or .*--data"):
+    with pytest.raises(ConfigError, match=r"No images were given\. Name two folders with --a and --b, or .*--data"):
         layout(None, None, None)
     with pytest.raises(ConfigError, match="--b was given without --a"):
         layout(None, None, b)
@@ -193,7 +191,7 @@ def test_paired_roots(tmp_path: Path, files: list[str], train: list[str], test: 
     [
         (["val/1.jpg"], "holds val/ but no train/"),
         (["trainA/1.jpg"], "holds trainA/ but no trainB/"),
-        (["train/1.txt"], "train/ holds no pictures"),
+        (["train/1.txt"], "train/ holds no images"),
         (["trainA/1.jpg", "trainB/2.jpg"], r"1 of the 1 images of .*trainA/ have no partner"),
         (["trainA/1.jpg", "trainB/1.jpg", "testB/1.jpg"], r"holds no testA/, and .*testB/ is its other side"),
     ],

@@ -29,7 +29,7 @@ def values(channels: int, dtype: Any = np.uint8, height: int = 11, width: int = 
 
 
 def stored(upright: np.ndarray, orientation: int) -> np.ndarray:
-    """How a camera that was held so stores the picture (EXIF 2.32, tag 274: which side row 0 and column 0 are)."""
+    """How a camera that was held so stores the image (EXIF 2.32, tag 274: which side row 0 and column 0 are)."""
     turned = upright.transpose(1, 0, 2) if orientation >= 5 else upright
     row_0_last = orientation in ((3, 4) if orientation < 5 else (6, 7))
     column_0_last = orientation in ((2, 3) if orientation < 5 else (7, 8))
@@ -300,7 +300,7 @@ def test_arrays_in_files(tmp_path: Path) -> None:
         (np.zeros(5, np.uint8), r"\(H, W, C\)"),
         (np.zeros((0, 5), np.uint8), "at least one pixel"),
         (np.zeros((5, 5), np.int32), "signed whole numbers of 32 bits have no usual range"),
-        (np.zeros((5, 5), bool), "bool is no picture"),
+        (np.zeros((5, 5), bool), "bool is no image"),
         (np.full((5, 5), 3.0), r"lies in \[0, 1\]"),
         (np.full((5, 5), np.nan), "nan"),
         (np.array([[{}]]), "Python objects"),
@@ -393,7 +393,7 @@ def test_limits() -> None:
             limits.TooManyPixels, match=r"megapixels; make it smaller, or remove it\.|bomb; remove it\."
         ) as no:
             limits.check_pixels(file, *arguments)
-        assert "--max-pixels" not in str(no.value), "what only reads pictures has no such flag"
+        assert "--max-pixels" not in str(no.value), "what only reads images has no such flag"
 
 
 @pytest.mark.parametrize(
@@ -410,7 +410,7 @@ def test_bombs_are_refused_undecoded(tmp_path: Path, name: str, head: bytes) -> 
     (tmp_path / name).write_bytes(head)
     for attempt in (formats.read, formats.read_frames, formats.size_of, in_bands):
         if name in ("x.npy", "x.png") and attempt is formats.read_frames:
-            continue  # the head says that there is one picture
+            continue  # the head says that there is one image
         with pytest.raises(PictureError, match=r"^.*x\.\w+: .*(megapixels|mmap length|damaged)"):
             attempt(tmp_path / name)
 

@@ -47,7 +47,7 @@ def keeping(folder: Path) -> Keeping:
 
 
 def put(folder: Path, *names: str, count: int = 5) -> None:
-    """Files of these names: pictures, or labels 0, 1, 0 ..."""
+    """Files of these names: images, or labels 0, 1, 0 ..."""
     folder.mkdir(parents=True, exist_ok=True)
     for name in names:
         data = idx(np.arange(count, dtype=np.uint8) % 2 if "idx1" in name else some(count))
@@ -79,7 +79,7 @@ def test_mnist(shared_data: Path):
     means = np.stack([pictures[labels == digit].mean(axis=0) for digit in range(10)])
     test, wanted = whole(folder / "t10k-images-idx3-ubyte.gz"), read_labels(folder / "t10k-labels-idx1-ubyte.gz")
     nearest = ((test[:300, None] - means) ** 2).sum(axis=(2, 3)).argmin(axis=1)
-    assert (nearest == wanted[:300]).mean() > 0.7, "pictures and labels belong together"
+    assert (nearest == wanted[:300]).mean() > 0.7, "images and labels belong together"
 
 
 @pytest.mark.parametrize(
@@ -96,13 +96,13 @@ def test_mnist(shared_data: Path):
         (gzip.compress(idx(some()), mtime=0)[:-8] + bytes(8), "what gzip packed is damaged"),
         (gzip.compress(b"", mtime=0)[:10] + b"\xff" * 20, "what gzip packed is damaged"),
         (b"\x1f\x8b" + bytes(20), "what gzip packed is damaged"),
-        (b"\x89PNG\r\n\x1a\n", "it is no idx file of pictures; those begin with 00000803, this with 89504e47"),
+        (b"\x89PNG\r\n\x1a\n", "it is no idx file of images; those begin with 00000803, this with 89504e47"),
         (idx(np.zeros(5, np.uint8)), "this with 00000801 as labels do. Name another file"),
         (b"\x00\x00\x0d\x03" + bytes(12), "this with 00000d03"),
-        (struct.pack(">IIII", 0x803, 0, 28, 28), "its header promises 0 pictures of 28 x 28 px"),
-        (struct.pack(">IIII", 0x803, 5, 0, 28), "its header promises 5 pictures of 28 x 0 px"),
-        (struct.pack(">IIII", 0x803, 2**32 - 1, 28, 28), "its header promises 4294967295 pictures"),
-        (struct.pack(">IIII", 0x803, 3, 2**31, 2**31), "its header promises 3 pictures of 2147483648 x 2147483648 px"),
+        (struct.pack(">IIII", 0x803, 0, 28, 28), "its header promises 0 images of 28 x 28 px"),
+        (struct.pack(">IIII", 0x803, 5, 0, 28), "its header promises 5 images of 28 x 0 px"),
+        (struct.pack(">IIII", 0x803, 2**32 - 1, 28, 28), "its header promises 4294967295 images"),
+        (struct.pack(">IIII", 0x803, 3, 2**31, 2**31), "its header promises 3 images of 2147483648 x 2147483648 px"),
         (struct.pack(">IIII", 0x803, 10**6, 1000, 1000), "1 to 1000000 of up to 1024 x 1024 px, 2 GB in all"),
     ],
 )
@@ -230,17 +230,17 @@ def test_there_may_be_no_idx_files(tmp_path: Path):
 
 def test_sets_that_cannot_be(tmp_path: Path):
     put(tmp_path / "two", "emnist-letters-train-images-idx3-ubyte", "emnist-digits-train-images-idx3-ubyte.gz")
-    with pytest.raises(DataError, match=r"2 files of pictures \(emnist-digits-train-.*, emnist-letters-.*--data"):
+    with pytest.raises(DataError, match=r"2 files of images \(emnist-digits-train-.*, emnist-letters-.*--data"):
         in_idx(tmp_path / "two", keeping(tmp_path))
     put(tmp_path / "test", "t10k-images-idx3-ubyte.gz")
-    with pytest.raises(DataError, match=r"holds t10k-images-idx3-ubyte but no pictures to train on"):
+    with pytest.raises(DataError, match=r"holds t10k-images-idx3-ubyte but no images to train on"):
         in_idx(tmp_path / "test", keeping(tmp_path))
     put(tmp_path / "odd", "train-images-idx3-ubyte")
     put(tmp_path / "odd", "train-labels-idx1-ubyte", count=4)
-    with pytest.raises(DataError, match=r"train-labels-idx1-ubyte: it holds 4 labels, and train-images.* 5 pictures"):
+    with pytest.raises(DataError, match=r"train-labels-idx1-ubyte: it holds 4 labels, and train-images.* 5 images"):
         in_idx(tmp_path / "odd", keeping(tmp_path))
     (tmp_path / "photo.png").write_bytes(b"\x89PNG\r\n\x1a\n")
-    with pytest.raises(DataError, match=r"photo\.png: it is no idx file of pictures"):
+    with pytest.raises(DataError, match=r"photo\.png: it is no idx file of images"):
         in_idx(tmp_path / "photo.png", keeping(tmp_path))
 
 

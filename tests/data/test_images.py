@@ -66,7 +66,7 @@ def test_an_unknown_kind_is_not_written(tmp_path: Path):
 @pytest.mark.parametrize("suffix", [".png", ".tif", ".webp"])
 def test_exif_orientation(tmp_path: Path, orientation: int, suffix: str):
     def stored(upright: np.ndarray) -> np.ndarray:
-        # How a camera that was held so stores the picture (EXIF 2.32, tag 274: which side row 0 and column 0 are).
+        # How a camera that was held so stores the image (EXIF 2.32, tag 274: which side row 0 and column 0 are).
         turned = upright.transpose(1, 0, 2) if orientation >= 5 else upright
         row_0_last = orientation in (3, 4, 7, 8) if orientation < 5 else orientation in (7, 6)
         column_0_last = orientation in (2, 3) if orientation < 5 else orientation in (8, 7)
@@ -175,10 +175,10 @@ def half(suffix: str) -> bytes:
     ("name", "contents", "sentence"),
     [
         ("zero.jpg", b"", "the file is empty; replace it or remove it"),
-        ("text.jpg", b"This is a diary, not a picture.\n", "no picture of a kind that can be read"),
+        ("text.jpg", b"This is a diary, not a picture.\n", "no image of a kind that can be read"),
         ("half.jpg", half(".jpg"), "damaged or cut short"),
         ("half.png", half(".png"), "damaged or cut short"),
-        ("half.webp", half(".webp"), "damaged|no picture"),
+        ("half.webp", half(".webp"), "damaged|no image"),
         ("half.gif", half(".gif"), "damaged or cut short"),
         ("bomb.png", bomb(), "more than 268 megapixels; make it smaller"),
     ],

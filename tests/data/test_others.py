@@ -1,4 +1,4 @@
-"""Files of other kinds beside pictures are counted and told."""
+"""Files of other kinds beside images are counted and told."""
 
 import json
 from pathlib import Path

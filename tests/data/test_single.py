@@ -1,4 +1,4 @@
-"""Single pictures with their classes: every layout, MNIST itself, what is built in, and what cannot be trained on."""
+"""Single images with their classes: every layout, MNIST itself, what is built in, and what cannot be trained on."""
 
 import gzip
 import struct
@@ -23,7 +23,7 @@ SIZE = 16
 
 
 def fill(folder: Path, count: int, first: int = 0, side: int = 20) -> None:
-    """``count`` plain pictures: the n-th is ``(n, n, n)`` all over, but for its left half, of which blue is 255."""
+    """``count`` plain images: the n-th is ``(n, n, n)`` all over, but for its left half, of which blue is 255."""
     folder.mkdir(parents=True, exist_ok=True)
     for number in range(first, first + count):
         picture = np.full((side, side, 3), number, np.uint8)
@@ -138,7 +138,7 @@ def test_layouts(tmp_path: Path, folders: dict[str, int], classes: tuple[str, ..
 
 
 def test_files_that_cannot_be_used_keep_labels_in_place(tmp_path: Path, flowers: Path):
-    (flowers / "rose/001.png").write_text("no picture")
+    (flowers / "rose/001.png").write_text("no image")
     fill(flowers / "daisy", 1, first=105, side=9)
     pictures = opened(tmp_path, flowers, hold_out=0)
     shown, labels = pictures.batch(torch.arange(30))
@@ -218,7 +218,7 @@ def test_the_built_in_digits(tmp_path: Path):
     assert shown.shape == (1573, 1, 32, 32)
     means = torch.stack([shown[labels == digit].mean(0) for digit in range(10)])
     nearest = (test[:, None] - means).square().flatten(2).sum(2).argmin(1)
-    assert (nearest == wanted).float().mean() > 0.8, "pictures and labels belong together"
+    assert (nearest == wanted).float().mean() > 0.8, "images and labels belong together"
     assert torch.equal(opened(tmp_path, builtin="digits", size_px=32).batch(torch.arange(9))[0], shown[:9])
 
 
@@ -247,34 +247,34 @@ def test_the_built_in_avatars_are_drawn_once(tmp_path: Path, monkeypatch: pytest
 
 def test_classes_that_cannot_be_told_apart(tmp_path: Path, flowers: Path):
     fill(tmp_path / "loose", 4)
-    with pytest.raises(DataError, match=r"loose/ holds no sub-folders, so its pictures have no labels; put .*dcgan"):
+    with pytest.raises(DataError, match=r"loose/ holds no sub-folders, so its images have no labels; put .*dcgan"):
         require_classes(opened(tmp_path, tmp_path / "loose"))
     fill(tmp_path / "loose/below", 4)
-    with pytest.raises(DataError, match=r"loose/ holds loose pictures beside its sub-folders, so"):
+    with pytest.raises(DataError, match=r"loose/ holds loose images beside its sub-folders, so"):
         require_classes(opened(tmp_path, tmp_path / "loose"))
     fill(tmp_path / "one/rose", 4)
     with pytest.raises(DataError, match=r"one/ holds only one class, rose, and it takes two or more"):
         require_classes(opened(tmp_path, tmp_path / "one"))
     fill(flowers / "tulip", 1)
     pictures = opened(tmp_path, flowers, hold_out=0)
-    assert pictures.batch(torch.arange(33))[1].max() == 2, "without a need for labels one picture is as good as any"
-    with pytest.raises(DataError, match=r"flowers/tulip/: there is only one picture of this class to train on"):
+    assert pictures.batch(torch.arange(33))[1].max() == 2, "without a need for labels one image is as good as any"
+    with pytest.raises(DataError, match=r"flowers/tulip/: there is only one image of this class to train on"):
         require_classes(pictures)
     fill(tmp_path / "parts/train/a", 3)
     fill(tmp_path / "parts/train/b", 3)
     fill(tmp_path / "parts/test/c", 3)
-    with pytest.raises(DataError, match=r"parts/train/c/: there is no picture of this class"):
+    with pytest.raises(DataError, match=r"parts/train/c/: there is no image of this class"):
         require_classes(opened(tmp_path, tmp_path / "parts"))
 
 
 def test_too_little_to_train_on(tmp_path: Path):
     fill(tmp_path / "few", 1)
     (tmp_path / "few/broken.png").touch()
-    with pytest.raises(DataError, match=r"few/ holds only one picture to train on; .* 1 skipped, .*broken\.png: "):
+    with pytest.raises(DataError, match=r"few/ holds only one image to train on; .* 1 skipped, .*broken\.png: "):
         opened(tmp_path, tmp_path / "few")
     with pytest.raises(DataError, match=r"nowhere does not exist\. Point --data at a folder"):
         opened(tmp_path, tmp_path / "nowhere")
-    with pytest.raises(ConfigError, match=r"No pictures were given.*--data.*--builtin avatars or --builtin digits"):
+    with pytest.raises(ConfigError, match=r"No images were given.*--data.*--builtin avatars or --builtin digits"):
         opened(tmp_path)
 
 

@@ -17,7 +17,7 @@ Fill = Callable[..., None]
 
 @pytest.fixture
 def fill(tmp_path: Path) -> Fill:
-    """Puts ``count`` plain pictures into a folder: picture n of folder "x" is ``(n, shade of x, width)`` all over."""
+    """Puts ``count`` plain images into a folder: image n of folder "x" is ``(n, shade of x, width)`` all over."""
 
     def make(name: str, count: int, shade: int = 0, width: int = 20, height: int = 20) -> None:
         (tmp_path / name).mkdir(parents=True)
@@ -194,7 +194,7 @@ def test_pairs_stay_pairs(tmp_path: Path, direction: str):
             left, right = right, left
         assert (left[..., 1] == 100).all(), "A is the left half"
         assert (right[..., 1] == 200).all()
-        assert np.array_equal(left[..., [0, 2]], right[..., [0, 2]]), "same picture, same window, same mirror"
+        assert np.array_equal(left[..., [0, 2]], right[..., [0, 2]]), "same image, same window, same mirror"
         assert source.is_contiguous(memory_format=torch.channels_last)
     assert pictures.domains == {"a": "A", "b": "B"}
     assert pictures.counts == {"a": 6, "b": 6}
@@ -241,13 +241,13 @@ def test_the_facades(tmp_path: Path, shared_data: Path):
 
 
 def test_broken_files_among_good_ones_are_counted(unpaired: UnpairedData, tmp_path: Path):
-    (tmp_path / "women/text.jpg").write_text("not a picture")
+    (tmp_path / "women/text.jpg").write_text("not an image")
     (tmp_path / "men/zero.jpg").touch()
     pictures = unpaired.open(0, "cpu")
     assert [skip.path.name for skip in pictures.skipped] == ["text.jpg", "zero.jpg"]
     assert pictures.counts == {"a": 7, "b": 5}
     strict = data(UnpairedData, tmp_path, a=unpaired.a, b=unpaired.b, strict=True)
-    with pytest.raises(PictureError, match=r"text\.jpg: it is no picture"):
+    with pytest.raises(PictureError, match=r"text\.jpg: it is no image"):
         strict.open(0, "cpu")
 
 
@@ -255,9 +255,7 @@ def test_one_picture_is_not_enough(tmp_path: Path, fill: Fill):
     fill("zebras", 1)
     fill("horses", 3)
     settings = data(UnpairedData, tmp_path, a=tmp_path / "horses", b=tmp_path / "zebras")
-    with pytest.raises(
-        DataError, match=r"zebras/ holds only one picture to train on, 000\.png; it takes two or more\.$"
-    ):
+    with pytest.raises(DataError, match=r"zebras/ holds only one image to train on, 000\.png; it takes two or more\.$"):
         settings.open(0, "cpu")
     (tmp_path / "zebras/001.png").touch()
     with pytest.raises(DataError, match=r"000\.png; .*\. 1 skipped, the first for .*001\.png: the file is empty"):
@@ -291,7 +289,7 @@ def test_settings_that_cannot_be(settings: dict[str, object], sentence: str):
 
 def test_no_folders_are_noticed_when_opened():
     for kind in UnpairedData, PairedData:
-        with pytest.raises(ConfigError, match="No pictures were given"):
+        with pytest.raises(ConfigError, match="No images were given"):
             kind().open(0, "cpu")
 
 

@@ -44,7 +44,7 @@ def write(path: Path, values: np.ndarray, order: str = "<") -> Path:
         ("int32", "signed whole numbers of 32 bits have no usual range"),
         ("uint32", ": whole numbers of 32 bits have no usual range; these go from 1000 to"),
         ("int64", "signed whole numbers of 64 bits"),
-        ("float16", "A float picture lies in [0, 1]; this one goes from -1000 to"),
+        ("float16", "A float image lies in [0, 1]; this one goes from -1000 to"),
         ("float32", "train with --range-a -1000 "),
         ("float64", "train with --range-a -1000 "),
     ],

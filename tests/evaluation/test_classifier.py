@@ -18,7 +18,7 @@ QUICK = FitConfig(width=8, features=16, images=1600, batch=32)
 
 
 def bars(count: int, seed: int, channels: int = 1) -> tuple[np.ndarray, np.ndarray]:
-    """Pictures of 16 px of a lying (0), standing (1) or no (2) bar on noise."""
+    """Images of 16 px of a lying (0), standing (1) or no (2) bar on noise."""
     numbers = np.random.default_rng(seed)
     pictures = numbers.integers(0, 100, (count, 16, 16, channels), dtype=np.uint8)
     labels = numbers.integers(0, 3, count)
@@ -82,7 +82,7 @@ def test_features_are_the_last_layer_but_one(sets, made):
     features = made.features(pictures)
     assert features.shape == (100, 16)
     torch.testing.assert_close(made.probabilities_of(features), made.probabilities(pictures))
-    torch.testing.assert_close(made.features(pictures[:7]), features[:7], msg="a picture's features depend on others")
+    torch.testing.assert_close(made.features(pictures[:7]), features[:7], msg="an image's features depend on others")
 
 
 def test_equal_settings_give_an_equal_one_and_torch_is_left_alone(sets, made):

@@ -50,7 +50,7 @@ def _cache(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory) -> Path:
-    """Reddish and bluish pictures: unpaired, and as pairs side by side in pairs/."""
+    """Reddish and bluish images: unpaired, and as pairs side by side in pairs/."""
     folder = tmp_path_factory.mktemp("pictures")
     for part, count, seed in ("train", 20, 0), ("test", 8, 10):
         coarse = np.random.default_rng(seed).integers(0, 256, (count, 4, 4, 3), dtype=np.uint8)
@@ -69,7 +69,7 @@ def root(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def runs(tiny, root, tmp_path_factory) -> tuple[Path, Path]:
-    """Two tiny runs on the same pictures, one named anew by its data, that differ in width and cycle weight."""
+    """Two tiny runs on the same images, one named anew by its data, that differ in width and cycle weight."""
     out = tmp_path_factory.mktemp("runs")
     common = {"root": root, "a": None, "b": None, "load_size_px": SIDE}
     first = tiny("cyclegan", out / "first", **common, name_a="red", name_b="blue")
@@ -135,7 +135,7 @@ def test_pictures_are_those_of_the_data_and_of_each_model(page, runs, root):
     assert np.abs(shown(page, "red 1: first") - ours).max() <= 1  # convolutions of a batch round otherwise
     back = viceversa.load(runs[0])(np.asarray(Image.open(root / "testB" / "07.png")), to="a").astype(int)
     assert np.abs(shown(page, "blue 3: first") - back).max() <= 1
-    assert page.count('<img src="data:') == 2 * 3 * 3  # directions, pictures, columns
+    assert page.count('<img src="data:') == 2 * 3 * 3  # directions, images, columns
 
 
 def test_what_the_runs_recorded_is_told(page):
@@ -146,7 +146,7 @@ def test_what_the_runs_recorded_is_told(page):
     assert "width 6" in facts["Generator"][1]
     assert all(re.fullmatch(r"[\d.]+ s 20 images", cell) for cell in facts["Seconds an epoch"])
     assert all("B" in cell for cell in facts["Most memory in training"])
-    assert all(cell.endswith("ms") for cell in facts["Translating one picture, here"])
+    assert all(cell.endswith("ms") for cell in facts["Translating one image, here"])
     assert "not known" not in str(facts)
 
 
@@ -182,7 +182,7 @@ def test_figures_have_intervals_and_what_they_are_to_be_compared_with(page):
     distance = figures["Frechet distance ↓"]
     assert len(distance) == 4
     assert all(re.match(r"[\d.]+ ?[\d.]+ – [\d.]+", cell) for cell in distance)
-    assert float(distance[3].split()[0]) < float(distance[2].split()[0])  # real pictures, doing nothing
+    assert float(distance[3].split()[0]) < float(distance[2].split()[0])  # real images, doing nothing
     assert "the judge" in page.lower() or "domain classifier" in page
 
 
@@ -268,7 +268,7 @@ def test_a_page_that_is_there_is_kept(runs, tmp_path):
 def test_runs_on_different_pictures_need_to_be_told_on_which(runs, root, tiny, tmp_path):
     other = tiny("cyclegan", tmp_path / "other")
     assert viceversa.train(other, quiet=True).finished
-    with pytest.raises(ConfigError, match=r"trained on different pictures \(first: .*; other: "):
+    with pytest.raises(ConfigError, match=r"trained on different images \(first: .*; other: "):
         viceversa.compare([runs[0], tmp_path / "other"], out=tmp_path / "page.html")
 
 
@@ -311,7 +311,7 @@ def test_only_who_is_surely_better_is_called_better():
 
 @pytest.fixture(scope="module")
 def mixed(tmp_path_factory) -> Path:
-    """40 pictures a domain without a test folder, the last third, as runs hold them out, smaller than others."""
+    """40 images a domain without a test folder, the last third, as runs hold them out, smaller than others."""
     folder = tmp_path_factory.mktemp("mixed")
     names = [f"{index:02}.png" for index in range(40)]
     small = [name for name, kept in zip(names, hold_out(names, 26), strict=True) if not kept]
@@ -325,7 +325,7 @@ def mixed(tmp_path_factory) -> Path:
 
 
 def test_none_of_the_runs_has_trained_on_what_all_are_measured_on(mixed):
-    """At another size a run holds out others: there are more pictures that are large enough."""
+    """At another size a run holds out others: there are more images that are large enough."""
     small = UnpairedData(root=mixed, size_px=SIDE)
     large = UnpairedData(root=mixed, size_px=2 * SIDE)
     settings = UnpairedData(root=mixed, size_px=2 * SIDE, enlarge=True)
@@ -352,7 +352,7 @@ def test_none_of_the_runs_has_trained_on_what_all_are_measured_on(mixed):
 
 
 def test_if_runs_held_out_nothing_in_common_the_page_says_who_was_trained_on_how_many(mixed, tiny, tmp_path):
-    """Pairs are told apart by other names than single pictures, so a run on pairs holds out others."""
+    """Pairs are told apart by other names than single images, so a run on pairs holds out others."""
     common = {"root": mixed, "a": None, "b": None, "load_size_px": None, "size_px": SIDE, "hold_out": 2}
     configs = [tiny(method, tmp_path / method, **common) for method in ("cyclegan", "pix2pix")]
     for config in configs:
@@ -365,7 +365,7 @@ def test_if_runs_held_out_nothing_in_common_the_page_says_who_was_trained_on_how
     assert known, "else this shows nothing"
     found = viceversa.compare([config.out for config in configs], out=tmp_path / "page.html", to="b", resamples=0)
     (said,) = [text for text in found.warnings if "was trained on" in text]
-    assert said.startswith(f"cyclegan was trained on {known} of the 2 pictures that all are measured on")
+    assert said.startswith(f"cyclegan was trained on {known} of the 2 images that all are measured on")
     assert said in html.unescape((tmp_path / "page.html").read_text())
 
 

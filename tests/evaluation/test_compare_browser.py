@@ -46,12 +46,12 @@ def page(browser):
 
 
 def grey(value: int) -> np.ndarray:
-    """Three pictures, each a little brighter than the one before."""
+    """Three images, each a little brighter than the one before."""
     return np.stack([np.full((SIDE, SIDE, 3), value + 5 * index, np.uint8) for index in range(3)])
 
 
 def comparison(*names: str, domain: str = "women", truth: bool = False) -> Comparison:
-    """Two directions of pictures that are black as input, and the lighter the later their model."""
+    """Two directions of images that are black as input, and the lighter the later their model."""
     network = UNetGenerator(UNetConfig(width=4, levels=2))
     translator = Translator({"a2b": network, "b2a": network}, domains={"a": domain, "b": "men"}, size_px=SIDE)
     scores = Scores(frechet=Figure(value=1.0, low=0.5, high=1.5), rate=Figure(value=0.5, low=0.4, high=0.6))

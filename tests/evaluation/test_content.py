@@ -1,4 +1,4 @@
-"""What a translation kept: known pictures have known numbers."""
+"""What a translation kept: known images have known numbers."""
 
 import numpy as np
 import pytest

@@ -40,7 +40,7 @@ def test_intervals_hold_the_value_and_narrow_with_more_pictures(measure):
 
 
 def test_the_intervals_of_distances_are_not_above_them():
-    """Pictures drawn twice push a resampled Frechet distance up; the interval is laid about the value all the same."""
+    """Images drawn twice push a resampled Frechet distance up; the interval is laid about the value all the same."""
     real, fake = heap(20, 0), heap(20, 1)
     figure = distances.frechet(real, fake, 200, 0)
     again = [

@@ -55,7 +55,7 @@ def _cache(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory) -> Path:
-    """Reddish and bluish pictures: unpaired in trainA ..., and pairs side by side in pairs/train, pairs/test."""
+    """Reddish and bluish images: unpaired in trainA ..., and pairs side by side in pairs/train, pairs/test."""
     folder = tmp_path_factory.mktemp("pictures")
     for part, count, seed in ("train", 40, 0), ("test", 24, 10):
         a, b = reddish(count, seed), reddish(count, seed + 1)[..., ::-1]
@@ -99,7 +99,7 @@ def test_the_truth_is_far_better_than_nothing(unpaired):
         assert good.kernel.value < 0.1 * nothing.kernel.value
         assert good.rate.low > 0.7 > 0.3 > nothing.rate.high
         assert good.cycle.value == 0
-        assert good.edges.value > 0.5 > abs(real.edges.value), "other pictures of the domain keep nothing"
+        assert good.edges.value > 0.5 > abs(real.edges.value), "other images of the domain keep nothing"
         assert good.truth_l1 is None
         assert nothing.ssim is None
     assert found.score == pytest.approx(np.mean([direction.translated.frechet.value for direction in found.directions]))
@@ -119,7 +119,7 @@ def test_noise_is_told_from_a_translation_whatever_its_figures(unpaired):
 
 
 def test_heaps_of_unequal_sizes_are_compared_at_equal_ones():
-    """A Frechet distance is the larger the fewer pictures there are: many real ones would look better than a truth."""
+    """A Frechet distance is the larger the fewer images there are: many real ones would look better than a truth."""
     train = {"a": reddish(200, 0), "b": reddish(200, 1)[..., ::-1].copy()}
     test = {"a": reddish(16, 2), "b": reddish(160, 3)[..., ::-1].copy()}
     heaps = Heaps(train=train, test=test, domains={"a": "red", "b": "blue"}, kind="test", paired=False)
@@ -132,8 +132,8 @@ def test_heaps_of_unequal_sizes_are_compared_at_equal_ones():
     for direction, pictures in zip(found.directions, (16, 160), strict=True):
         assert (direction.pictures, direction.measured) == (pictures, 16)
         assert 0.4 < direction.translated.frechet.value / direction.real.frechet.value < 2.5
-    assert any("16 pictures of each column" in note for note in found.notes)
-    # Of what is no distance all pictures are taken.
+    assert any("16 images of each column" in note for note in found.notes)
+    # Of what is no distance all images are taken.
     (one,) = measure({"b2a": swapped}, held_to).directions
     assert one.translated.rate.high - one.translated.rate.low < 0.15
     equal = standard(dataclasses.replace(heaps, test={"a": test["a"], "b": test["b"][:16]}), judge, held_to.extractor)
@@ -153,7 +153,7 @@ def test_where_nothing_is_held_out_real_pictures_are_not_compared_with_themselve
 
 
 def test_a_translator_that_gives_no_numbers_is_not_measured(unpaired):
-    """Rounded, they would be black pictures."""
+    """Rounded, they would be black images."""
     with pytest.raises(DataError, match="not finite"):
         measure({"a2b": lambda x: x / 0 * 0}, unpaired, resamples=0)
 
@@ -171,12 +171,12 @@ def test_every_output_names_the_features_and_what_is_doubtful(unpaired):
     assert "domain classifier trained here" in found.features
     assert "not the published FID" in found.features
     assert found.features in found.notes[0]
-    assert any("24 pictures are too few for 64 features" in note for note in found.notes)
+    assert any("24 images are too few for 64 features" in note for note in found.notes)
     assert json.loads(json.dumps(found.to_dict()))["directions"][0]["translated"]["ssim"]["value"] == pytest.approx(1)
 
 
 def test_a_judge_that_guesses_is_called_poor():
-    """Both domains hold pictures of one kind."""
+    """Both domains hold images of one kind."""
     train, test = {"a": reddish(40, 0), "b": reddish(40, 1)}, {"a": reddish(40, 2), "b": reddish(40, 3)}
     heaps = Heaps(train=train, test=test, domains={"a": "one", "b": "other"}, kind="training", paired=False)
     judge = features.judge_of(heaps)
@@ -204,7 +204,7 @@ def test_a_run_knows_its_pictures(run, root, capsys, tmp_path, monkeypatch):
     assert main(["evaluate", str(run), "--resamples", "20", "--pictures", "20", "--out", str(file)]) == 0
     shown, said = capsys.readouterr()
     assert f"skipped {root / 'trainA'}: holds 1 file of another kind, passed over (.md)" in said
-    for words in ("red → blue", "blue → red", "not the published FID", "The judge names", "20 pictures of the test"):
+    for words in ("red → blue", "blue → red", "not the published FID", "The judge names", "20 images of the test"):
         assert words in shown
     found = json.loads(file.read_text())
     assert found["format"] == "viceversa-evaluation"
@@ -232,7 +232,7 @@ def test_a_translator_needs_pictures_and_takes_folders_or_pairs(run, root, tmp_p
         viceversa.evaluate(alone)
     by_folders = viceversa.evaluate(alone, a=root / "trainA", b=root / "trainB", resamples=0)
     assert by_folders.held_out == "held out"
-    assert "a tenth of the pictures" in by_folders.notes[-1]
+    assert "a tenth of the images" in by_folders.notes[-1]
     assert [direction.pictures for direction in by_folders.directions] == [4, 4]
     pairs = viceversa.evaluate(alone, root / "pairs", resamples=0)
     assert pairs.directions[0].translated.truth_l1 is not None
@@ -311,7 +311,7 @@ def test_what_of_the_files_is_not_used_or_changed_is_said_as_before_training(roo
     said: list[str] = []
     settings = UnpairedData(a=tmp_path / "a", b=tmp_path / "b", size_px=SIDE, cache=tmp_path / "cache", enlarge=True)
     assert open_pictures(settings, 0, said.append).remarks
-    assert said[0] == "Of the pictures (options are those of viceversa train):"
+    assert said[0] == "Of the images (options are those of viceversa train):"
     assert said[1].startswith("  a: 3 images are partly transparent and laid on white")
 
 

@@ -28,7 +28,7 @@ CLASSES = 10
 
 
 def squares(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Pictures of 16 px with a light square at one of ten places, on noise."""
+    """Images of 16 px with a light square at one of ten places, on noise."""
     numbers = np.random.default_rng(seed)
     pictures = numbers.integers(0, 60, (count, 16, 16), dtype=np.uint8)
     labels = np.arange(count) % CLASSES
@@ -40,7 +40,7 @@ def squares(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
 
 @pytest.fixture(scope="module")
 def idx(tmp_path_factory) -> Path:
-    """Such pictures as MNIST's four files."""
+    """Such images as MNIST's four files."""
     folder = tmp_path_factory.mktemp("idx")
     for name, count in ("train", 600), ("t10k", 200):
         for kind, array in zip(("images-idx3", "labels-idx1"), squares(count, count), strict=True):
@@ -70,7 +70,7 @@ class SpaceConfig(LatentConfig):
 
 
 class Known(nn.Module):
-    """A generator that gives back pictures it was given: for each value of the class input one of those."""
+    """A generator that gives back images it was given: for each value of the class input one of those."""
 
     def __init__(self, heaps: list[np.ndarray]):
         super().__init__()
@@ -161,7 +161,7 @@ def test_the_slope_of_a_critic(pictures):
 
 def test_a_judge_needs_what_is_to_be_judged_by(idx, tmp_path):
     data = {"root": idx, "size_px": 16, "cache": idx / "cache"}
-    with pytest.raises(DataError, match="whole pictures"):
+    with pytest.raises(DataError, match="whole images"):
         judge_of(SingleData(**data, load_size_px=20).open(0, "cpu"), QUICK)
     shutil.copy(idx / "train-images-idx3-ubyte.gz", tmp_path)
     data["root"] = tmp_path

@@ -108,7 +108,7 @@ def test_report_is_json(people):
 
 def test_what_does_not_match(people):
     inputs, truths, regions = people
-    with pytest.raises(DataError, match="equally many pictures of equal size"):
+    with pytest.raises(DataError, match="equally many images of equal size"):
         measure(inputs, truths[:3], truths)
     with pytest.raises(DataError, match="got 2 for 40"):
         measure(inputs, truths, truths, regions[:2])

@@ -40,7 +40,7 @@ PROGRAMS = ("curl", "openssl")
 
 @pytest.fixture(scope="session")
 def things(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Data sets, pictures, films and files of weights."""
+    """Data sets, images, videos and files of weights."""
     for module in EXTRAS:
         pytest.importorskip(module, reason="the guides use all of it: pip install 'viceversa[all,dev]'")
     root = tmp_path_factory.mktemp("things")
@@ -96,7 +96,7 @@ def draw_views(root: Path) -> None:
 
 
 def draw_scans(root: Path) -> None:
-    """Pictures of 16 bits."""
+    """Images of 16 bits."""
     grey = view(60, 40, 60).astype(np.uint16)[..., 0] * 257
     np.save(root / "scan.npy", grey)
     (root / "scans").mkdir()

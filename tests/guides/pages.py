@@ -27,7 +27,7 @@ NOT_RUN = {
 }
 """Parts of commands that are not run, and why. One that no guide has any more fails a test."""
 
-EXIT_CODES = {"viceversa inspect faces --strict --json faces.json": 1}  # it warns, rightly, of so few pictures
+EXIT_CODES = {"viceversa inspect faces --strict --json faces.json": 1}  # it warns, rightly, of so few images
 
 SMALL = {
     "size_px": 32, "width": 4, "blocks": 1, "discriminator_width": 4, "discriminator_layers": 2, "hidden": 8,

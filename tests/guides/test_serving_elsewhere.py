@@ -29,8 +29,8 @@ ray.init(num_gpus=1, include_dashboard=False)  # one to count with: the translat
 serve.start(http_options={"port": int(sys.argv[1])})
 from swap import app
 serve.run(app)
-picture = pathlib.Path("portrait.jpg").read_bytes()
-answer = httpx.post(f"http://127.0.0.1:{sys.argv[1]}", content=picture, timeout=300)
+image = pathlib.Path("portrait.jpg").read_bytes()
+answer = httpx.post(f"http://127.0.0.1:{sys.argv[1]}", content=image, timeout=300)
 pathlib.Path("new.png").write_bytes(answer.raise_for_status().content)
 """
 

@@ -74,7 +74,7 @@ def folder(tmp_path: Path, resnet: Callable[..., nn.Module], unet: Callable[...,
 
 @pytest.fixture
 def clip() -> Callable[..., Path]:
-    """``clip(path, ...)``: a small film of a square that moves over a gradient, with a tone."""
+    """``clip(path, ...)``: a small video of a square that moves over a gradient, with a tone."""
     av = pytest.importorskip("av")
 
     def make(

@@ -1,4 +1,4 @@
-"""Networks of two, four and more channels, on pictures that may have alpha of their own."""
+"""Networks of two, four and more channels, on images that may have alpha of their own."""
 
 from pathlib import Path
 
@@ -36,5 +36,5 @@ def test_alpha_is_kept_beside_by_a_network_of_colours(resnet):
 def test_five_channels_are_no_pil_picture(resnet):
     model = Translator({"a2b": resnet(out_channels=5)}, domains=DOMAINS, size_px=16)
     assert model(pixels(3)).shape == (16, 20, 5)
-    with pytest.raises(PictureError, match="gives 5 channels, which no PIL picture holds"):
+    with pytest.raises(PictureError, match="gives 5 channels, which no PIL image holds"):
         model(Image.fromarray(pixels(3)))

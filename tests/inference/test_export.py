@@ -43,7 +43,7 @@ def _float32(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def soft(*shape: int, seed: int = 0) -> np.ndarray:
-    """A picture like a photograph in that its neighbouring pixels are alike."""
+    """An image like a photograph in that its neighbouring pixels are alike."""
     coarse = np.random.default_rng(seed).integers(0, 256, (4, 4, shape[2]), dtype=np.uint8)
     return images.resize(coarse, (shape[0], shape[1]))
 
@@ -85,7 +85,7 @@ def exported(models: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str
 
 @pytest.fixture
 def reference(models: Path) -> dict[str, Callable[..., Any]]:
-    """What torch makes of a picture, for each of the exported files."""
+    """What torch makes of an image, for each of the exported files."""
     both, grey = load(models / "both", "cpu"), load(models / "grey", "cpu")
     return {"fp32": lambda x: both(x, "b"), "fp16": grey, "int8": lambda x: both(x, "a")}
 

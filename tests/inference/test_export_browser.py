@@ -94,7 +94,7 @@ def portrait() -> np.ndarray:
 
 
 def translated_by(page: Any) -> np.ndarray:
-    """Gives the page the portrait, and takes the picture that it offers for download."""
+    """Gives the page the portrait, and takes the image that it offers for download."""
     content = io.BytesIO()
     Image.fromarray(portrait()).save(content, "png")
     page.set_input_files("#drop input", {"name": "portrait.png", "mimeType": "image/png", "buffer": content.getvalue()})
@@ -123,7 +123,7 @@ def test_it_translates_behind_a_web_server_and_sends_nothing(page, address, site
     assert_as_outside(translated_by(page), site)
     assert "61 × 47 px, translated in" in page.inner_text("#status")
     assert all(one.startswith((address, "blob:", "data:")) for one in page.asked), page.asked
-    assert not [one for one in page.asked[loaded:] if one.startswith("http")], "nothing is asked for with a picture"
+    assert not [one for one in page.asked[loaded:] if one.startswith("http")], "nothing is asked for with an image"
     assert page.wrong == []
     page.screenshot(path=tmp_path / "page.png")
 
@@ -150,7 +150,7 @@ def test_what_is_missing_or_mistaken_is_said(page, address, site):
     page.set_input_files("#ask input", site.file)
     page.wait_for_selector("#drop:not([hidden])")
     page.set_input_files("#drop input", text | {"name": "notes.txt"})
-    page.locator("#status.wrong", has_text="notes.txt is no picture that this browser can read.").wait_for()
+    page.locator("#status.wrong", has_text="notes.txt is no image that this browser can read.").wait_for()
     assert page.wrong == []
 
 

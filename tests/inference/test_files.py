@@ -29,7 +29,7 @@ def tree(folder: Path) -> list[str]:
 def test_a_folder_keeps_names_and_sub_folders(tmp_path: Path, both_ways: Translator) -> None:
     for index, name in enumerate(("1.jpg", "sub/2.png", "sub/deep/IMG 3.JPG", "sub/4.bmp", "5.gif")):
         draw(tmp_path / "in" / name, index)
-    (tmp_path / "in" / "notes.txt").write_text("no picture")
+    (tmp_path / "in" / "notes.txt").write_text("no image")
     draw(tmp_path / "in" / ".hidden" / "6.png")
     (tmp_path / "in" / "._1.jpg").write_bytes(b"what some systems leave beside a picture")
     summary = translate_files(both_ways, [tmp_path / "in"], tmp_path / "out", progress=False)

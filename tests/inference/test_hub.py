@@ -58,7 +58,7 @@ def test_what_is_pushed_is_loaded_again_to_the_bit(server: Hub, folder: Path, ca
     assert main(["push", str(folder.parent), "ann/swap", "--license", "mit"]) == 0
     said = capsys.readouterr()
     assert f"{server.url}/ann/swap" in said.out
-    assert "no picture" in said.out
+    assert "no image" in said.out
     assert GOOD not in said.out + said.err
     assert len(server.repositories["ann/swap"].commits) == 2  # one commit, after the hub's own
     assert set(server.repositories["ann/swap"].files) == {
@@ -153,7 +153,7 @@ def test_the_card(server: Hub, folder: Path, portrait: Path, tmp_path: Path) -> 
     assert b"taken at home" not in sent
     (tmp_path / "sent.jpg").write_bytes(sent)
     with Image.open(tmp_path / "sent.jpg") as picture:
-        assert picture.size == (64, 130)  # the picture, and its translation below it
+        assert picture.size == (64, 130)  # the image, and its translation below it
     # Pushed again without: what the card does not show any more is not left behind.
     assert main(["push", str(folder), "ann/swap", "--license", "mit"]) == 0
     assert "sample.jpg" not in server.repositories["ann/swap"].files

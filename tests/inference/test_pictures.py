@@ -1,4 +1,4 @@
-"""Pictures as they are: whatever a file is, its translation is too."""
+"""Images as they are: whatever a file is, its translation is too."""
 
 import json
 import re
@@ -30,7 +30,7 @@ BROKEN = {
     "truncated.gif": "damaged or cut short",
     "truncated_a.jpg": "damaged or cut short",
     "truncated_end_chunk.png": "damaged or cut short",
-    "unknown_compression.png": "damaged or cut short|no picture",
+    "unknown_compression.png": "damaged or cut short|no image",
     "zero_byte.jpg": "empty",
 }
 

@@ -64,7 +64,7 @@ def opened(path: Path) -> np.ndarray:
 
 
 def test_a_sheet_is_nearly_square_and_reads_like_a_text(plain: Sampler, tmp_path: Path) -> None:
-    assert "7 pictures" in make(plain, tmp_path / "new" / "grid.png", count=7, seed=3)
+    assert "7 images" in make(plain, tmp_path / "new" / "grid.png", count=7, seed=3)
     sheet = opened(tmp_path / "new" / "grid.png")
     assert sheet.shape[:2] == (3, 3)
     shown = sheet.reshape(9, PX, PX, 3)
@@ -185,15 +185,15 @@ def read(folder: Path) -> np.ndarray:
 
 def test_a_folder_of_single_pictures_goes_on(plain: Sampler, tmp_path: Path) -> None:
     out = tmp_path / "many" / "faces"
-    assert make(plain, out, count=40, seed=2) == f"{out}: 40 pictures"
+    assert make(plain, out, count=40, seed=2) == f"{out}: 40 images"
     assert np.array_equal(read(out), to_uint8(plain.tensor(40, seed=2)))
     for lost in ("000003.png", "000039.png"):
         (out / lost).unlink()
     before = {path.name: path.stat().st_mtime_ns for path in out.glob("*.png")}
-    assert make(plain, out, count=70, seed=2) == f"{out}: 32 pictures, beside 38 that were there"
+    assert make(plain, out, count=70, seed=2) == f"{out}: 32 images, beside 38 that were there"
     assert np.array_equal(read(out), to_uint8(plain.tensor(70, seed=2)))
     assert all((out / name).stat().st_mtime_ns == time for name, time in before.items())
-    assert make(plain, out, count=70, seed=2, overwrite=True) == f"{out}: 70 pictures"
+    assert make(plain, out, count=70, seed=2, overwrite=True) == f"{out}: 70 images"
     assert (out / "000000.png").stat().st_mtime_ns > before["000000.png"]
 
 
@@ -212,7 +212,7 @@ def test_pictures_of_two_kinds_are_never_mixed(plain: Sampler, from_noise: Make,
         make(plain, tmp_path, count=5, seed=1)
     with pytest.raises(ConfigError, match="another model"):
         make(other, tmp_path, count=5)
-    with pytest.raises(ConfigError, match=r"more pictures .* than the 4"):
+    with pytest.raises(ConfigError, match=r"more images .* than the 4"):
         make(other, tmp_path, count=4, overwrite=True)
     assert before == {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     make(other, tmp_path, count=6, overwrite=True)
@@ -269,16 +269,16 @@ def test_no_more_than_a_batch_is_computed_at_once(coded: Sampler, tmp_path: Path
     ("name", "wanted", "words"),
     [
         ("x.png", {"count": 0}, "--count must be at least 1"),
-        ("x.png", {"traverse": "1", "interpolate": 2}, "two different pictures"),
+        ("x.png", {"traverse": "1", "interpolate": 2}, "two different images"),
         ("x.png", {"interpolate": 1}, "at least 2 latents"),
         ("x.png", {"interpolate": 2, "frames": 1}, "--frames must be at least 2"),
         ("x.png", {"reach": 2.0}, "--range says how far"),
         ("x.png", {"reach": 2.0, "traverse": "class"}, "--range says how far"),
         ("x.png", {"how": "linear"}, "belong to --interpolate"),
         ("many", {"frames": 3}, "belong to --interpolate"),
-        ("many", {"interpolate": 3}, r"An interpolation is one picture, and .*many a folder; give .*many\.png"),
-        ("many", {"traverse": "1"}, "A traversal is one picture"),
-        ("x.gif", {"traverse": "1"}, "A traversal is a picture"),
+        ("many", {"interpolate": 3}, r"An interpolation is one image, and .*many a folder; give .*many\.png"),
+        ("many", {"traverse": "1"}, "A traversal is one image"),
+        ("x.gif", {"traverse": "1"}, "A traversal is an image"),
         ("x.txt", {}, r"x\.txt: \.txt is no kind of file for samples; use \.jpg"),
         ("x.png", {"traverse": "3"}, "no '3' to be led through; it has class, 1, 2"),
         ("x.png", {"traverse": "1", "reach": -1.0}, "from -range to range"),
@@ -288,7 +288,7 @@ def test_no_more_than_a_batch_is_computed_at_once(coded: Sampler, tmp_path: Path
         ("x.gif", {"label": "cta"}, "Perhaps you meant cat"),
         ("x.png", {"count": 10**6}, "are too many for one"),
         ("x.gif", {"count": 10**6}, "are too many for one"),
-        ("x.webp", {"count": 1000, "traverse": "class"}, "make fewer pictures, or a .png"),
+        ("x.webp", {"count": 1000, "traverse": "class"}, "make fewer images, or a .png"),
     ],
 )
 def test_what_cannot_be_is_refused_and_nothing_is_written(
@@ -344,7 +344,7 @@ def test_the_guide_runs(runs: Path) -> None:
 def test_the_command_and_python_make_the_same(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = "sample runs/codes --class 3 --codes 0.5 -1 --count 4 --seed 6 --out new.png --device cpu"
     assert main(words.split()) == 0
-    assert "new.png: 4 pictures" in capsys.readouterr().err
+    assert "new.png: 4 images" in capsys.readouterr().err
     there = load("runs/codes", device="cpu")
     assert isinstance(there, Sampler)
     shown = opened(Path("new.png")).reshape(4, PX, PX, 3)

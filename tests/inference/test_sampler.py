@@ -97,7 +97,7 @@ def test_a_name_goes_before_a_number(from_noise: Make) -> None:
 def test_a_class_for_each_picture(sampler: Sampler) -> None:
     latents = sampler.latents(3, label=["dog", 0, "2"])
     assert latents[:, 6:9].argmax(1).tolist() == [1, 0, 2]
-    with pytest.raises(ConfigError, match="one for each of 4 pictures; got 3"):
+    with pytest.raises(ConfigError, match="one for each of 4 images; got 3"):
         sampler.sample(4, label=["dog", 0, "2"])
 
 

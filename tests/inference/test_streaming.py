@@ -151,7 +151,7 @@ for suffix in ".png", ".tif", ".npy":
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the peak of memory is counted otherwise elsewhere")
 def test_memory_is_bounded(tmp_path: Path) -> None:
-    """A picture of 48 MB, 500 MB in the tensors of a network, goes through in a fraction of that."""
+    """An image of 48 MB, 500 MB in the tensors of a network, goes through in a fraction of that."""
     pixels = np.zeros((4000, 4000, 3), np.uint8)
     pixels[::7, ::5] = 200
     for suffix in ".png", ".tif", ".npy":

@@ -1,4 +1,4 @@
-"""Tiles give what the whole gives: on every network, at every size, with statistics of the whole picture."""
+"""Tiles give what the whole gives: on every network, at every size, with statistics of the whole image."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -77,7 +77,7 @@ def test_every_network_at_every_size(kind: str, size: tuple[int, int], resnet: M
     }[kind]()
     translator, picture = one_way(network), smooth(*size)
     whole, parts = translator(picture, tile=0), translator(picture, tile=64)
-    if size == (1, 1):  # a flat picture has no variance: what comes out of normalisation is rounding noise, magnified
+    if size == (1, 1):  # a flat image has no variance: what comes out of normalisation is rounding noise, magnified
         assert parts.shape == whole.shape
         return
     distance = np.abs(whole.astype(int) - parts)
@@ -149,7 +149,7 @@ def test_every_operation_in_every_window(layer: Callable[[], Any]) -> None:
                 part = last.make(inputs, window)
             expected = whole[:, :, window.top : window.bottom, window.left : window.right]
             assert torch.allclose(part, expected, atol=1e-5), window
-    assert max(w.bottom - w.top for w in windows) < 23, "no window takes the whole picture"
+    assert max(w.bottom - w.top for w in windows) < 23, "no window takes the whole image"
 
 
 def test_windows_that_are_read_are_bounded(unet: Make) -> None:
@@ -163,7 +163,7 @@ def test_windows_that_are_read_are_bounded(unet: Make) -> None:
 
     for _ in translate_windows(network, read, (3, 320, 256), tile_px=64):
         pass
-    assert max(sizes) < (3 * 64) ** 2, "though every pixel depends on the whole picture"
+    assert max(sizes) < (3 * 64) ** 2, "though every pixel depends on the whole image"
 
 
 def test_maps_that_overflow_half_precision(resnet: Make) -> None:

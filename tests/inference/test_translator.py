@@ -22,7 +22,7 @@ Make = Callable[..., nn.Module]
 
 
 class Negative(nn.Module):
-    """A network that sees one pixel at a time: whatever is padded and cropped, its answer for a picture is known."""
+    """A network that sees one pixel at a time: whatever is padded and cropped, its answer for an image is known."""
 
     def __init__(self, multiple: int = 16, channels: int = 3):
         super().__init__()
@@ -128,7 +128,7 @@ def test_a_list_keeps_order_and_kinds(tmp_path: Path) -> None:
     assert isinstance(answers[1], Image.Image)
     assert np.array_equal(np.asarray(answers[1]), 255 - b)
     assert np.array_equal(np.asarray(answers[2]), 255 - c)
-    assert sorted(size[0] for size in network.sizes) == [1, 2], "pictures of one size go through together"
+    assert sorted(size[0] for size in network.sizes) == [1, 2], "images of one size go through together"
     assert one_way(network)([]) == []
 
 
@@ -140,7 +140,7 @@ def test_batches_are_no_larger_than_allowed() -> None:
     assert [size[0] for size in network.sizes] == [3, 3, 1, 3, 1, 3, 1]
     network.sizes.clear()
     one_way(network)([noise(2048, 1024, 3)] * 3)
-    assert [size[0] for size in network.sizes] == [1, 1, 1], "large pictures go one by one"
+    assert [size[0] for size in network.sizes] == [1, 1, 1], "large images go one by one"
     with pytest.raises(ConfigError, match="batch_size"):
         one_way(network)([noise(8, 8, 3)], batch_size=0)
 
@@ -228,7 +228,7 @@ def test_16_bits_and_floats_keep_their_depth() -> None:
     assert floats.mode == "F"
     assert np.allclose(np.asarray(floats), [[1, 0.75], [0.5, 0]])
     for mode, words in (("F", "goes from 0 to 3"), ("I", "32 bits have no usual range")):
-        with pytest.raises(PictureError, match=f"This PIL picture cannot be used: .*{words}"):
+        with pytest.raises(PictureError, match=f"This PIL image cannot be used: .*{words}"):
             translator(Image.fromarray(np.array([[0, 3]], np.float32 if mode == "F" else np.int32)))
 
 

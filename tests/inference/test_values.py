@@ -81,7 +81,7 @@ def test_what_cannot_hold_the_values_is_refused(tmp_path: Path) -> None:
     assert "signed whole numbers of 16 bits" in summary.failed[0][1]
     assert "choose --format tif or npy" in summary.failed[0][1]
     assert not (tmp_path / "y.png").exists()
-    with pytest.raises(ConfigError, match="is a film, and this model was trained on a range of values"):
+    with pytest.raises(ConfigError, match="is a video, and this model was trained on a range of values"):
         translator(CT, CT).video(tmp_path / "x.mp4", tmp_path / "y.mp4")
 
 

@@ -31,7 +31,7 @@ Clip = Callable[..., Path]
 
 
 class Pixelwise(nn.Module):
-    """A network whose answer is known: the negative, or the picture itself."""
+    """A network whose answer is known: the negative, or the image itself."""
 
     def __init__(self, factor: float = -1.0, channels: int = 3):
         super().__init__()
@@ -83,7 +83,7 @@ def test_sound_times_and_duration_are_kept(clip: Clip, tmp_path: Path, suffix: s
     assert outcome == Outcome(frames=len(TIMES), resumed=0, notes=())
     (times, before), (new_times, after) = pictures(source), pictures(out)
     assert times == pytest.approx([time / 100 for time in TIMES])
-    # Matroska has no times below 0, as an encoder's run-up of sound has, so pictures and sound begin later together.
+    # Matroska has no times below 0, as an encoder's run-up of sound has, so images and sound begin later together.
     later = new_times[0] if suffix == ".mkv" else 0.0
     assert new_times == pytest.approx([time + later for time in times], abs=0.0006 if later else 1e-9)
     assert off([255 - picture for picture in before], after) < 3
@@ -261,7 +261,7 @@ def test_ctrl_c_keeps_finished_segments_only(clip: Clip, tmp_path: Path) -> None
 
 
 def test_it_can_be_given_up_while_the_sound_is_copied(clip: Clip, tmp_path: Path) -> None:
-    """Which may last for days where the pictures last for seconds."""
+    """Which may last for days where the images last for seconds."""
     source, out = clip(tmp_path / "x.mp4", frames=12), tmp_path / "y.mp4"
     told: list[int] = []
 
@@ -294,7 +294,7 @@ def test_parts_of_another_translation_are_not_mixed_in(clip: Clip, tmp_path: Pat
     with pytest.raises(ConfigError, match=r"its model differs"):
         through(Pixelwise(1.0), source, out, segment=4, batch_size=2)
     clip(source, frames=9, sound=None)
-    with pytest.raises(ConfigError, match=r"its film differs"):
+    with pytest.raises(ConfigError, match=r"its video differs"):
         through(Pixelwise(), source, out, segment=4, batch_size=2)
     assert {path: path.read_bytes() for path in (tmp_path / "y.mp4.parts").iterdir()} == before
     outcome = through(Pixelwise(), source, out, segment=4, batch_size=2, overwrite=True)
@@ -458,7 +458,7 @@ def test_work_is_done_ahead_but_not_far() -> None:
 
 
 def test_the_real_films(shared_data: Path, tmp_path: Path) -> None:
-    """The start of the film of people is enough here."""
+    """The start of the video of people is enough here."""
     start = start_of(shared_data / "video" / PEOPLE, tmp_path / "people.mp4", 1)
     for source in (start, shared_data / "video" / "plant_320x240_1s.mp4"):
         through(Pixelwise(), source, tmp_path / "y.mp4", overwrite=True, segment=20)
@@ -471,7 +471,7 @@ def test_a_real_film_in_flat_memory(shared_data: Path, tmp_path: Path) -> None:
     """Each frame, each sample of sound; the process takes for all of it what it takes for the first half."""
     whole, half = (start_of(shared_data / "video" / PEOPLE, tmp_path / f"{seconds}.mp4", seconds) for seconds in (4, 2))
     peaks = {path: peak_bytes(path, path.with_suffix(".new.mp4")) for path in (half, whole)}
-    assert peaks[whole] < peaks[half] + 32 * 2**20, "a frame is 1.5 MB, so half of the film is 90 MB"
+    assert peaks[whole] < peaks[half] + 32 * 2**20, "a frame is 1.5 MB, so half of the video is 90 MB"
     made = whole.with_suffix(".new.mp4")
     assert frame_times(made) == frame_times(whole)
     assert len(frame_times(made)) > 100
@@ -495,7 +495,7 @@ def frame_times(path: Path) -> list[float]:
 
 
 def peak_bytes(source: Path, out: Path) -> int:
-    """The most memory that a process takes that translates a film by a network that costs next to nothing."""
+    """The most memory that a process takes that translates a video by a network that costs next to nothing."""
     program = (
         "import sys, torch; from pathlib import Path; torch.set_num_threads(1); "
         "from viceversa.training.units import peak_memory_bytes; "

@@ -36,11 +36,11 @@ def test_what_is_no_film(
     place: Path, folder: Path, clip: Clip, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     text = tmp_path / "text.mp4"
-    text.write_text("no film")
-    assert "text.mp4: it cannot be read as a film (" in said(capsys, folder, text, "--out", place / "y.mp4")
+    text.write_text("no video")
+    assert "text.mp4: it cannot be read as a video (" in said(capsys, folder, text, "--out", place / "y.mp4")
     empty = tmp_path / "empty.mp4"
     empty.touch()
-    assert "it cannot be read as a film (" in said(capsys, folder, empty, "--out", place / "y.mp4")
+    assert "it cannot be read as a video (" in said(capsys, folder, empty, "--out", place / "y.mp4")
     song = tmp_path / "song.mp4"
     with av.open(str(clip(tmp_path / "x.mp4"))) as film, av.open(str(song), "w") as made:
         stream = made.add_stream_from_template(film.streams.audio[0])
@@ -75,9 +75,9 @@ def test_a_film_that_is_cut_short(
 @pytest.mark.parametrize(
     ("out", "expected"),
     [
-        ("y.png", "x.mp4 is a film; it becomes one of .mp4 .m4v .mov .mkv .gif .webp."),
-        ("y.avi", ".avi is no kind of picture or film that can be written; use .jpg"),
-        ("y.webm", ".webm is no kind of picture or film that can be written"),
+        ("y.png", "x.mp4 is a video; it becomes one of .mp4 .m4v .mov .mkv .gif .webp."),
+        ("y.avi", ".avi is no kind of image or video that can be written; use .jpg"),
+        ("y.webm", ".webm is no kind of image or video that can be written"),
     ],
 )
 def test_names_that_a_film_cannot_have(
@@ -94,7 +94,7 @@ def test_settings_that_cannot_be(
     source, out = clip(tmp_path / "x.mp4", frames=2, sound=None), place / "y.mp4"
     picture = tmp_path / "x.png"
     Image.new("RGB", (9, 9)).save(picture)
-    assert "only films and .gif become films" in said(capsys, folder, picture, "--out", out)
+    assert "only videos and .gif become videos" in said(capsys, folder, picture, "--out", out)
     assert "is one file, but there are several" in said(capsys, folder, picture, source, "--out", out)
     assert "--smooth must be at least 0 and below 1; got 1.5" in said(
         capsys, folder, source, "--out", out, "--smooth", "1.5"

@@ -23,7 +23,7 @@ def byte(picture: np.ndarray) -> np.ndarray:
 
 
 def scene(seed: int) -> np.ndarray:
-    """A still picture."""
+    """A still image."""
     coarse = np.random.default_rng(seed).uniform(20, 235, (4, 6, 3))
     return np.kron(coarse, np.ones((8, 8, 1)))
 
@@ -46,7 +46,7 @@ def test_where_nothing_moves_it_flickers_less() -> None:
 
 
 def test_small_differences_do_not_get_stuck() -> None:
-    """A picture that is kept in whole levels would stay one level off for ever."""
+    """An image that is kept in whole levels would stay one level off for ever."""
     still = byte(scene(1))
     smoother = Smoother(0.9)
     smoother(still, np.full_like(still, 100))

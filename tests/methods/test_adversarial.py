@@ -9,7 +9,7 @@ CHOSEN = ["lsgan", "bce", "hinge", "minimax", "wgan-gp"]
 
 
 def first_updates(trainer) -> tuple[dict[str, torch.Tensor], tuple[torch.Tensor, ...], object]:
-    """The terms of the first iteration by name, all of them on the initial weights; its pictures, and its place."""
+    """The terms of the first iteration by name, all of them on the initial weights; its images, and its place."""
     batch, iteration = trainer._load(0)
     terms: dict[str, torch.Tensor] = {}
     for update in trainer.method.step(batch, iteration):

@@ -1,4 +1,4 @@
-"""CartoonGAN's phases, its three kinds of pictures and its VGG; and the VGG that is trained first."""
+"""CartoonGAN's phases, its three kinds of images and its VGG; and the VGG that is trained first."""
 
 import json
 import shutil

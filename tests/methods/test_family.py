@@ -1,4 +1,4 @@
-"""What is particular to each of the methods that make pictures of noise."""
+"""What is particular to each of the methods that make images of noise."""
 
 import pytest
 import torch
@@ -129,7 +129,7 @@ def test_infogan_learns_to_read_its_codes(tiny, tmp_path, make_trainer):
 
 
 def test_infogan_reads_the_class_askew_and_the_codes_straight(tiny, tmp_path, make_trainer):
-    """The networks of both are the same, so what is read from the same pictures is too."""
+    """The networks of both are the same, so what is read from the same images is too."""
     lines = []
     for augment_q in False, True:
         trainer = make_trainer(tiny("infogan", tmp_path, augment_q=augment_q, discriminator_norm="none", init_gain=0.3))
@@ -154,7 +154,7 @@ def test_a_picture_askew():
         torch.testing.assert_close(here, torch.autograd.grad(askew(noise, draws).square().sum(), noise)[0])
     turned = askew(picture, torch.tensor([[0.999, 0.5, 0.5, 0.5, 0.5, 0.5], [0.5, 0.5, 0.5, 0.5, 0.999, 0.5]]))
     assert turned[0, 0, 4, 4] > 0.9, "about the middle"
-    assert turned[1, 0, 4, 3] > 0, "a tenth of the picture to the left"
+    assert turned[1, 0, 4, 3] > 0, "a tenth of the image to the left"
     assert turned.min() >= -1
     assert turned[1, 0, :, -1].max() == -1, "nothing comes in from outside"
 

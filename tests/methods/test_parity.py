@@ -16,7 +16,7 @@ from viceversa.training.trainer import Trainer
 
 
 class Fixture:
-    """The fixture's pictures as a data set: sample p is picture p mod N."""
+    """The fixture's images as a data set: sample p is image p mod N."""
 
     epoch_images = 4
 

@@ -8,7 +8,7 @@ from viceversa.training.trainer import per_process, shared_buffers
 
 
 class Plain:
-    """Lists and conditions, one picture at a time."""
+    """Lists and conditions, one image at a time."""
 
     def __init__(self, capacity: int):
         self.capacity, self.stored = capacity, []

@@ -1,4 +1,4 @@
-"""Films and pictures drawn by the tests, so that every fault in them is known."""
+"""Videos and images drawn by the tests, so that every fault in them is known."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ HEIGHT, WIDTH, BAR, RATE = 192, 256, 24, 12
 
 @dataclass(frozen=True)
 class Planted:
-    """A film and what is the matter with each of its frames."""
+    """A video and what is the matter with each of its frames."""
 
     path: Path
     labels: tuple[str, ...]
@@ -73,7 +73,7 @@ def write_film(path: Path, frames: Iterable[Frame], codec: str = "libx264", **op
 
 
 def planted_frames() -> list[tuple[str, int, Frame]]:
-    """Label, scene and picture of each frame: seven scenes."""
+    """Label, scene and image of each frame: seven scenes."""
     first = shot(1, 18)
     found = [("good", 0, frame) for frame in first]
     found += [("good", 1, frame) for frame in shot(2, 12)]
@@ -94,7 +94,7 @@ def planted_frames() -> list[tuple[str, int, Frame]]:
 
 @pytest.fixture(scope="session")
 def planted(tmp_path_factory: pytest.TempPathFactory) -> Planted:
-    """A film of seven scenes with black bars above and below, and every fault that is looked for."""
+    """A video of seven scenes with black bars above and below, and every fault that is looked for."""
     found = planted_frames()
     barred = [np.pad(frame, ((BAR, BAR), (0, 0), (0, 0))) for _, _, frame in found]
     path = write_film(tmp_path_factory.mktemp("film") / "planted.mp4", barred)
@@ -109,13 +109,13 @@ def film_writer() -> Callable[..., Path]:
 
 @pytest.fixture(scope="session")
 def make_view() -> Callable[..., Frame]:
-    """``make_view(seed, height, width)``: a picture like no other."""
+    """``make_view(seed, height, width)``: an image like no other."""
     return view
 
 
 @pytest.fixture
 def views(tmp_path: Path) -> Path:
-    """A folder of twelve different pictures of 160 x 120 px."""
+    """A folder of twelve different images of 160 x 120 px."""
     folder = tmp_path / "views"
     folder.mkdir()
     for seed in range(12):

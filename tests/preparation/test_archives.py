@@ -1,4 +1,4 @@
-"""Archives: pictures come out, and what no honest archive holds is refused in a sentence."""
+"""Archives: images come out, and what no honest archive holds is refused in a sentence."""
 
 import io
 import lzma
@@ -103,7 +103,7 @@ def test_a_bomb_is_refused_before_it_is_unpacked(tmp_path, monkeypatch, name):
     monkeypatch.setattr(archives, "FREE_BYTES", 2**20)  # 1 MB instead of 64, so that the test is quick
     path = make(tmp_path / name, {"zeros.png": bytes(3 * 2**20)})
     assert path.stat().st_size < 2**15
-    with pytest.raises(DataError, match=r"would unpack to far more than pictures do \('zeros\.png': 3,145,728 bytes"):
+    with pytest.raises(DataError, match=r"would unpack to far more than images do \('zeros\.png': 3,145,728 bytes"):
         archives.names(path)
 
 
@@ -149,7 +149,7 @@ def test_a_locked_zip(tmp_path):
 
 def test_an_archive_without_pictures(tmp_path):
     path = make_zip(tmp_path / "a.zip", {"notes.txt": b"text", "more.zip": b"PK"})
-    with pytest.raises(DataError, match=r"a\.zip holds no pictures"):
+    with pytest.raises(DataError, match=r"a\.zip holds no images"):
         archives.names(path)
 
 

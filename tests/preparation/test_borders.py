@@ -1,4 +1,4 @@
-"""Black bars and borders: found to the pixel, and dark or plain pictures are left whole."""
+"""Black bars and borders: found to the pixel, and dark or plain images are left whole."""
 
 import numpy as np
 import pytest
@@ -22,7 +22,7 @@ def test_borders_of_a_picture_are_found_to_the_pixel(make_view, pad, colour):
 def test_what_only_looks_like_a_border_stays(make_view):
     view = to_grey(make_view(2, 100, 150))
     one_side = view.copy()
-    one_side[:30] = 0  # a picture by itself has bars on both sides or none
+    one_side[:30] = 0  # an image by itself has bars on both sides or none
     sky = np.pad(view[:70], ((30, 0), (0, 0)), constant_values=200)
     uneven = np.zeros((100, 150), np.uint8)
     rows, columns = np.ogrid[:100, :150]

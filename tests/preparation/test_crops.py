@@ -1,4 +1,4 @@
-"""What is cut out of a picture."""
+"""What is cut out of an image."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""The doctor as a whole: planted faults are found, clean pictures are left in peace, mistakes become sentences."""
+"""The doctor as a whole: planted faults are found, clean images are left in peace, mistakes become sentences."""
 
 import json
 import re
@@ -78,7 +78,7 @@ def test_clean_avatars_give_no_findings(avatars, say, tmp_path):
     assert (code, err) == (0, "")
     assert out.splitlines()[-1] == "Nothing stands out."
     assert "two heaps without pairs" in out
-    assert re.search(rf"pictures to train on +{COUNT} +{COUNT}", out)
+    assert re.search(rf"images to train on +{COUNT} +{COUNT}", out)
     code, out, _ = say("--a", avatars / "trainA", "--b", avatars / "trainB")
     assert out.splitlines()[-1] == "Nothing stands out."
     assert "trainA" in out.splitlines()[2], "the folders' names"
@@ -103,21 +103,21 @@ def test_planted_faults_are_found_and_nothing_else(diagnosis):
         "contrast",
         "saturation",
     }
-    assert found["leak"].what == f"2 of {TEST + 2} pictures of A for testing are among those for training too"
+    assert found["leak"].what == f"2 of {TEST + 2} images of A for testing are among those for training too"
     assert found["leak"].examples == ("testA/leak20.png = trainA/00020.png", "testA/leak21.png = trainA/00021.png")
     assert found["both"].examples == ("trainA/00030.png = trainB/from_a.png",)
     assert found["broken"].what == f"2 of {2 * (COUNT + TEST) + 10} files cannot be read"
-    assert found["copies"].what == "4 pictures are copies of others, byte for byte"
-    assert found["near-copies"].what == "1 picture is a copy of another, but for size, encoding or brightness"
+    assert found["copies"].what == "4 images are copies of others, byte for byte"
+    assert found["near-copies"].what == "1 image is a copy of another, but for size, encoding or brightness"
     assert found["borders"].examples == tuple(f"trainA/0004{number}.png" for number in range(3))
-    assert found["dark"].what == "65 % of the pictures of B are dark, 0 % of those of A"
+    assert found["dark"].what == "65 % of the images of B are dark, 0 % of those of A"
     assert diagnosis.findings[0].severity == "problem", "the worst first"
 
 
 def test_exit_codes_and_text(ill, say):
     code, out, err = say(ill)
     assert (code, err) == (0, "")
-    assert "PROBLEM  2 of 6 pictures of A for testing" in out
+    assert "PROBLEM  2 of 6 images of A for testing" in out
     assert re.search(r"2 problems, 5 warnings", out)
     assert say(ill, "--strict")[0] == 1
 
@@ -144,8 +144,8 @@ def test_page_is_whole_by_itself(diagnosis):
     assert "<img src=x" not in html
     assert "&lt;img src=x onerror=alert(1)&gt;{{style}}.png" in html, "names are neither run nor filled in"
     assert re.findall(r'(?:src|href)="(?!data:)([^"]*)"', html) == []
-    for title in ("Samples", "In training and in testing", "In both domains", "The same picture several times",
-                  "Distributions", "Numbers", "The mean picture", "The darkest", "The least usual"):  # fmt: skip
+    for title in ("Samples", "In training and in testing", "In both domains", "The same image several times",
+                  "Distributions", "Numbers", "The mean image", "The darkest", "The least usual"):  # fmt: skip
         assert f"<h2>{title}</h2>" in html
     leaks = html.split("<h2>In training and in testing</h2>")[1].split("<section>")[0]
     assert leaks.count("<img") == 4
@@ -157,7 +157,7 @@ def test_names_of_folders_are_not_run(ill, tmp_path):
         shutil.copytree(ill / folder, tmp_path / name)
     html = to_html(examine(a=tmp_path / "<i>a", b=tmp_path / "<i>b"))
     assert "<i>" not in html
-    assert re.search(r"\d+ % of the pictures of &lt;i&gt;b are dark", html)
+    assert re.search(r"\d+ % of the images of &lt;i&gt;b are dark", html)
 
 
 def test_page_can_be_made_when_pictures_have_gone(avatars, tmp_path):
@@ -197,7 +197,7 @@ def test_twelve_bits_in_sixteen_are_nearly_black(tmp_path):
             (tmp_path / side).mkdir(exist_ok=True)
             formats.save(Picture(pixels=pixels), tmp_path / side / f"{seed}.png")
     (found,) = (one for one in examine(a=tmp_path / "a", b=tmp_path / "b").findings if one.code == "black")
-    assert found.what.startswith("Half of the pictures of a have ")
+    assert found.what.startswith("Half of the images of a have ")
     assert "12 bits in 16" in found.remedy
 
 
@@ -208,19 +208,19 @@ def test_bad_input_becomes_a_sentence(avatars, say, tmp_path):
     (tmp_path / "broken" / "one.png").write_bytes(b"nothing")
     (tmp_path / "mine.txt").write_text("mine")
     for arguments, words in (
-        ([tmp_path / "empty"], "empty/ holds no pictures"),
+        ([tmp_path / "empty"], "empty/ holds no images"),
         ([tmp_path / "half"], "half/ holds trainA/ but no trainB/. Add it"),
-        ([tmp_path / "broken"], "None of the 1 pictures of .* can be read; one.png: "),
+        ([tmp_path / "broken"], "None of the 1 images of .* can be read; one.png: "),
         (
             ["--a", avatars / "trainA", "--b", tmp_path / "broken"],
-            "None of the 1 pictures of broken can be read; .*one.png",
+            "None of the 1 images of broken can be read; .*one.png",
         ),
         (
             ["--a", tmp_path / "broken", "--b", avatars / "trainA"],
-            "None of the 1 pictures of broken can be read; .*one.png",
+            "None of the 1 images of broken can be read; .*one.png",
         ),
-        ([tmp_path / "nothing"], "nothing does not exist. Name a folder of pictures"),
-        ([], "No pictures were given"),
+        ([tmp_path / "nothing"], "nothing does not exist. Name a folder of images"),
+        ([], "No images were given"),
         ([avatars, "--a", avatars], "Name either one data set or two folders"),
         (["--a", avatars], "--a was given without --b"),
         (["--a", avatars / "trainA", "--b", avatars / "trainA"], "are the same folder"),
@@ -241,10 +241,10 @@ def test_a_single_picture_is_a_problem_not_a_crash(tmp_path, say):
     scene(1).save(tmp_path / "one.png")
     code, out, error = say(tmp_path, "--html", tmp_path / "page.html")
     assert code == 2
-    assert "There is only one picture of" in error
+    assert "There is only one image of" in error
     assert "training takes two or more." in error
     said = " ".join(out.split())
-    assert "PROBLEM There is only 1 picture to train on: training takes two or more." in said
+    assert "PROBLEM There is only 1 image to train on: training takes two or more." in said
     assert (tmp_path / "page.html").stat().st_size > 5000
 
 

@@ -1,4 +1,4 @@
-"""Copies are found whatever was done to them; that pictures of one kind are no copies, the clean avatars show."""
+"""Copies are found whatever was done to them; that images of one kind are no copies, the clean avatars show."""
 
 import io
 from pathlib import Path

@@ -27,21 +27,21 @@ def test_night_and_day_in_words():
     a, b = [DARK] * 9 + [LIGHT] * 91, [DARK] * 62 + [LIGHT] * 38
     (found,) = between(inspected(pictures("A", 100, brightness=a), pictures("B", 100, brightness=b)))
     assert (found.code, found.severity) == ("dark", "warning")
-    assert found.what == "62 % of the pictures of men are dark, 9 % of those of women"
+    assert found.what == "62 % of the images of men are dark, 9 % of those of women"
     assert found.consequence == "the translator to men will learn to darken, the one to women to brighten"
     assert "viceversa prepare --balance brightness" in found.remedy
-    assert str(found).startswith("62 % of the pictures of men are dark, 9 % of those of women: the translator to men")
+    assert str(found).startswith("62 % of the images of men are dark, 9 % of those of women: the translator to men")
 
 
 @pytest.mark.parametrize(
     ("columns", "code", "words"),
     [
-        ({"brightness": (spread(0.45), spread(0.6))}, "brightness", "A picture of men is brighter than one of women 9"),
-        ({"brightness": (spread(0.6), spread(0.45))}, "brightness", "A picture of women is brighter than one of men 9"),
+        ({"brightness": (spread(0.45), spread(0.6))}, "brightness", "An image of men is brighter than one of women 9"),
+        ({"brightness": (spread(0.6), spread(0.45))}, "brightness", "An image of women is brighter than one of men 9"),
         ({"contrast": (spread(0.1), spread(0.3))}, "contrast", "men is richer in contrast"),
         ({"saturation": (spread(0.5), spread(0.2))}, "saturation", "women is more colourful"),
         ({"sharpness": (spread(0.9), spread(0.45))}, "sharpness", r"sharper in women \(0\.\d+\) than in men \(0\.4"),
-        ({"is_grey": ([True] * 40 + [False] * 20, False)}, "colour", "67 % of the pictures of women have no colour"),
+        ({"is_grey": ([True] * 40 + [False] * 20, False)}, "colour", "67 % of the images of women have no colour"),
         ({"jpeg_quality": (None, 40.0)}, "jpeg-differs", "men is stored as JPEG of quality 40, women with less loss"),
         ({"width": (128, 300), "height": (128, 300)}, "sizes", "women have 128 px on their short side, .* men 300"),
         ({"width": (128, 192)}, "shapes", "women are square, those of men 1.5 times as wide as high"),
@@ -83,7 +83,7 @@ def comparing_few(values: np.ndarray) -> list[Finding]:
 def test_unequal_numbers():
     (found,) = between(inspected(pictures("A", 400), pictures("B", 60)))
     assert found.code == "counts"
-    assert found.what == "There are 400 pictures of women to train on and 60 of men"
+    assert found.what == "There are 400 images of women to train on and 60 of men"
     assert "7 times as often" in found.consequence
     assert list(between(inspected(pictures("A", 200), pictures("B", 60)))) == []
 
@@ -131,9 +131,9 @@ def test_too_few_pictures():
         return [(one.severity, one.what) for one in found if one.code == "few"]
 
     assert said(50) == []
-    assert said(12) == [("warning", "There are 12 pictures of men to train on")]
-    assert said(1) == [("problem", "There is only 1 picture of men to train on")]
-    assert said(0) == [("problem", "There are only 0 pictures of men to train on")]
+    assert said(12) == [("warning", "There are 12 images of men to train on")]
+    assert said(1) == [("problem", "There is only 1 image of men to train on")]
+    assert said(0) == [("problem", "There are only 0 images of men to train on")]
 
 
 def test_the_measurement_helper_is_silent():

@@ -1,4 +1,4 @@
-"""What the doctor measures on one picture: known pictures give known numbers."""
+"""What the doctor measures on one image: known images give known numbers."""
 
 from pathlib import Path
 

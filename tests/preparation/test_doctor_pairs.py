@@ -92,7 +92,7 @@ def test_names_without_partner(tmp_path):
     (b / "3.png").rename(b / "three.png")
     (found,) = examine(a=a, b=b, kind="paired").findings
     assert (found.code, found.severity) == ("lonely", "problem")
-    assert found.what == "2 pictures have no partner of the same name"
+    assert found.what == "2 images have no partner of the same name"
     assert set(found.examples) == {str(a / "3.png"), str(b / "three.png")}
 
 
@@ -139,7 +139,7 @@ def test_a_pair_that_leaks_and_a_copy(tmp_path):
     diagnosis = examine(tmp_path)
     assert codes(diagnosis) == ["leak", "copies"]
     assert diagnosis.findings[0].what == "2 of 7 pairs for testing are among those for training too"
-    assert diagnosis.findings[1].what.startswith("3 pictures are copies of others, byte for byte")
+    assert diagnosis.findings[1].what.startswith("3 images are copies of others, byte for byte")
 
 
 def test_a_folder_with_training_folders_may_hold_pairs(tmp_path):

@@ -1,4 +1,4 @@
-"""Films: scenes, bars and faults are exactly those that were planted; frames come upright, in their colours."""
+"""Videos: scenes, bars and faults are exactly those that were planted; frames come upright, in their colours."""
 
 import shutil
 import struct
@@ -165,8 +165,8 @@ def test_a_film_without_a_video_stream(tmp_path):
 
 
 def test_what_is_no_film(tmp_path):
-    (tmp_path / "notes.mp4").write_text("not a film")
-    with pytest.raises(DataError, match=r"notes\.mp4 cannot be read as a film"):
+    (tmp_path / "notes.mp4").write_text("not a video")
+    with pytest.raises(DataError, match=r"notes\.mp4 cannot be read as a video"):
         Film(tmp_path / "notes.mp4", "key")
 
 
@@ -186,7 +186,7 @@ def test_a_film_without_its_end_has_no_head(planted, tmp_path):
     path = shutil.copy(planted.path, tmp_path / "cut.mp4")
     with path.open("r+b") as file:
         file.truncate(path.stat().st_size // 2)
-    with pytest.raises(DataError, match=r"cut\.mp4 cannot be read as a film"):
+    with pytest.raises(DataError, match=r"cut\.mp4 cannot be read as a video"):
         Film(path, "key")
 
 

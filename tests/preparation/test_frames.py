@@ -1,4 +1,4 @@
-"""Measures of one picture: each does what its name says, and real pictures pass."""
+"""Measures of one image: each does what its name says, and real images pass."""
 
 import io
 from itertools import combinations
@@ -24,7 +24,7 @@ def test_blur_lowers_sharpness_at_every_resolution(make_view):
     sharp = measured(np.asarray(picture)).sharpness
     levels = [measured(np.asarray(picture.filter(ImageFilter.GaussianBlur(by)))).sharpness for by in (2, 4, 8)]
     assert sharp > 2 * levels[0] > 2 * levels[1] > 2 * levels[2]
-    # The same picture with twice the pixels is as sharp: thresholds hold for films of any resolution.
+    # The same image with twice the pixels is as sharp: thresholds hold for videos of any resolution.
     larger = measured(np.asarray(picture.resize((1024, 1024), Image.Resampling.NEAREST))).sharpness
     assert larger == pytest.approx(sharp, rel=0.05)
 

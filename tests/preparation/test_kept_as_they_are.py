@@ -1,4 +1,4 @@
-"""Label maps keep their colors when a data set is made of them, and every page of a TIFF is a picture."""
+"""Label maps keep their colors when a data set is made of them, and every page of a TIFF is an image."""
 
 import json
 import zipfile

@@ -40,7 +40,7 @@ def rows(root: Path, label: str = "A") -> list[dict]:
 
 @pytest.fixture(scope="module")
 def archive(tmp_path_factory, make_view) -> Path:
-    """A zip of ten pictures: eight good ones of few names, a dark one, and a smaller copy of the first as JPEG."""
+    """A zip of ten images: eight good ones of few names, a dark one, and a smaller copy of the first as JPEG."""
     path = tmp_path_factory.mktemp("archive") / "more pictures.zip"
     with zipfile.ZipFile(path, "w") as file:
         for number in range(10):
@@ -96,7 +96,7 @@ def test_every_frame_is_accounted_for(whole, planted):
     said = str(summary)
     assert "146 frames of 2 sources seen in 7 scenes: 32 kept, 114 dropped." in said
     assert "18 nothing but text" in said
-    assert f"32 pictures made: {summary.train} for training, {summary.test} for testing." in said
+    assert f"32 images made: {summary.train} for training, {summary.test} for testing." in said
     assert "contact-A.jpg" in said
 
 
@@ -117,7 +117,7 @@ def test_the_manifest_tells_where_each_picture_is_from(whole, planted, sources, 
                 original = np.asarray(Image.open(io.BytesIO(file.read(row["picture"]))))
             square = Image.fromarray(original[top:bottom, left:right]).resize((64, 64), Image.Resampling.BICUBIC)
             np.testing.assert_array_equal(np.asarray(square), picture)
-            assert row["why"] == "a good picture, unlike the others"
+            assert row["why"] == "a good image, unlike the others"
         else:
             assert row["seconds"] == pytest.approx(row["frame"] / 12, abs=1e-3)
             assert row["scene"] == planted.scenes[row["frame"]]
@@ -150,7 +150,7 @@ def test_what_is_taken_is_said_of_what_is_not(name, tmp_path, capsys):
     (tmp_path / name).write_text(svg if name == "logo.svg" else "Rar!\x1a\x07")
     assert main(["prepare", str(tmp_path / name), "--out", str(tmp_path / "set")]) == 2
     assert capsys.readouterr().err == (
-        f"viceversa: {tmp_path / name} is no film, folder, zip or tar archive, or picture that can be read; unpack or "
+        f"viceversa: {tmp_path / name} is no video, folder, zip or tar archive, or image that can be read; unpack or "
         "convert it first.\n"
     )
 
@@ -161,7 +161,7 @@ def test_no_frame_of_a_test_scene_is_in_training(whole):
     for row in rows(root):
         sides.setdefault(row["group"], set()).add(row["files"][0].split("/")[0])
     assert all(len(side) == 1 for side in sides.values())
-    assert summary.test == 8  # a quarter of 32: whole scenes of six, and single pictures
+    assert summary.test == 8  # a quarter of 32: whole scenes of six, and single images
 
 
 def test_scenes_that_show_the_same_are_on_one_side(film_writer, make_view, tmp_path):
@@ -209,7 +209,7 @@ def test_the_result_does_not_depend_on_the_number_of_workers(whole, sources, tmp
 @pytest.mark.parametrize(
     ("what", "after", "done"),
     [
-        ("save", 10, 0),  # while the film's pictures are cut out
+        ("save", 10, 0),  # while the video's images are cut out
         ("save", 24 + 40, 1),  # while those of the zip are
         ("replace", 5, 2),  # while all are put in their place
     ],
@@ -259,7 +259,7 @@ def test_sources_can_be_added_and_known_pictures_do_not_come_twice(archive, view
     assert (summary.kept, summary.pictures) == (8 + 13, 8 + 12)
     assert summary.left_out == {"duplicate": 1}
     assert rows(root)[: len(first)] == first
-    # A picture that was thrown out by hand does not come back.
+    # An image that was thrown out by hand does not come back.
     (root / first[0]["files"][0]).unlink()
     Image.fromarray(make_view(999, 90, 90)).save(views / "new.png")
     assert run([archive, views], root, test_share=0.25).pictures == 8 + 1
@@ -351,7 +351,7 @@ def test_bad_sources(refused, planted, views, tmp_path, film_writer, make_view):
     refused(cut, words="is cut short or damaged")
     refused(tmp_path / "nowhere.mp4", words="nowhere.mp4 does not exist")
     (tmp_path / "notes.md").write_text("text")
-    refused(tmp_path / "notes.md", words="is no film, folder, zip or tar archive")
+    refused(tmp_path / "notes.md", words="is no video, folder, zip or tar archive")
     (tmp_path / "notes.txt").write_text("text")
     refused(tmp_path / "notes.txt", words="notes.txt names cannot be found; the first, in line 1, is not there: text")
     (tmp_path / "bad.zip").write_bytes(b"PK\x03\x04 and then nothing")
@@ -361,7 +361,7 @@ def test_bad_sources(refused, planted, views, tmp_path, film_writer, make_view):
     refused(tmp_path / "evil.zip", views, words="points outside of the archive")
     assert not list(tmp_path.parent.rglob("evil.png"))
     (tmp_path / "empty").mkdir()
-    refused(tmp_path / "empty", words="holds no pictures")
+    refused(tmp_path / "empty", words="holds no images")
     (tmp_path / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 nothing")
     refused(tmp_path / "broken.jpg", words="broken.jpg: ")
     refused(words="Name what to prepare")
@@ -371,7 +371,7 @@ def test_bad_sources(refused, planted, views, tmp_path, film_writer, make_view):
 def test_a_folder_of_one_picture(refused, views, tmp_path):
     (tmp_path / "one").mkdir()
     shutil.copy(views / "view 00.png", tmp_path / "one")
-    refused(tmp_path / "one", words="holds only one picture; a data set takes two or more")
+    refused(tmp_path / "one", words="holds only one image; a data set takes two or more")
 
 
 @pytest.mark.parametrize(
@@ -407,7 +407,7 @@ def test_what_is_there_is_not_overwritten(views, tmp_path):
         run(views, tmp_path / "file")
     shutil.copytree(views, tmp_path / "mine" / "trainA")
     before = tree(tmp_path / "mine")
-    with pytest.raises(DataError, match=r"already holds pictures that are not .* \(view 00\.png\)"):
+    with pytest.raises(DataError, match=r"already holds images that are not .* \(view 00\.png\)"):
         run(views, tmp_path / "mine")
     assert tree(tmp_path / "mine") == before
     (tmp_path / "pairs" / "train").mkdir(parents=True)
@@ -423,7 +423,7 @@ def test_other_settings_for_a_source_that_is_there(views, tmp_path):
     assert tree(tmp_path / "set") == before
     for name in ("trainA", "testA"):
         shutil.rmtree(tmp_path / "set" / name)
-    with pytest.raises(DataError, match="was prepared before, but its pictures are gone"):
+    with pytest.raises(DataError, match="was prepared before, but its images are gone"):
         run(views, tmp_path / "set")
 
 

@@ -43,7 +43,7 @@ def translator() -> Translator:
 
 @pytest.fixture(scope="session")
 def file() -> Callable[..., bytes]:
-    """``file(height, width, kind, seed)``: the bytes of a picture's file."""
+    """``file(height, width, kind, seed)``: the bytes of an image's file."""
 
     def make(height: int = 24, width: int = 20, kind: str = "PNG", seed: int = 0) -> bytes:
         pixels = np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)

@@ -1,4 +1,4 @@
-"""Pictures that wait together are computed together, and come out as if each had been alone."""
+"""Images that wait together are computed together, and come out as if each had been alone."""
 
 import threading
 import time
@@ -27,7 +27,7 @@ def tensors(count: int, height: int = 16, width: int = 12) -> list[torch.Tensor]
 
 @pytest.fixture
 def busy(held):
-    """A batcher whose thread is held by a first picture of another size; what comes now gathers."""
+    """A batcher whose thread is held by a first image of another size; what comes now gathers."""
     applied = Translator({"a2b": held}, domains=DOMAINS, size_px=32).applied()
     seen: list[int] = []
     batcher = Batcher(4, lambda applied, pictures, seconds: seen.append(pictures))
@@ -89,7 +89,7 @@ def test_what_is_given_up_does_not_stay_in_memory(busy):
 
 
 class TooFull(nn.Module):
-    """A network that has memory for one picture at a time, and for none that is black."""
+    """A network that has memory for one image at a time, and for none that is black."""
 
     def __init__(self, inner):
         super().__init__()

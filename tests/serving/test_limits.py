@@ -106,7 +106,7 @@ def test_what_takes_too_long_is_given_up_and_its_place_is_free(serve_here, held,
         assert code(answer) == "503 timeout"
         assert "retry-after" in answer.headers
     assert client.service.accepted == 0
-    # So is one that does not send its picture to the end.
+    # So is one that does not send its image to the end.
     with socket.create_connection((client.base_url.host, client.base_url.port)) as connection:
         connection.sendall(b"POST /v1/translate HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\nhalf")
         assert connection.recv(100).startswith(b"HTTP/1.1 503")

@@ -112,7 +112,7 @@ def test_drop_see_slide_turn_round_and_download(page, server, file, tmp_path):
     page.wait_for_timeout(300)
     changed = np.abs(before - shown_pixels(page)).sum(axis=(0, 2)) > 1000
     width = len(changed)
-    # What lies between the old and the new place of the line shows the other picture; all else is as it was.
+    # What lies between the old and the new place of the line shows the other image; all else is as it was.
     assert changed[int(width * 0.55) : int(width * 0.75)].mean() > 0.8
     assert not changed[: int(width * 0.4)].any()
     assert not changed[int(width * 0.9) :].any()
@@ -125,13 +125,13 @@ def shown_pixels(page) -> np.ndarray:
 def test_wrong_files_show_the_reason(page, file):
     whole = file(64, 64)
     drop(page, "broken.png", whole[: len(whole) // 2])
-    toast = page.get_by_text("The picture cannot be used")
+    toast = page.get_by_text("The image cannot be used")
     toast.wait_for()
     assert "damaged or cut short" in toast.inner_text()
     page.reload()
     page.locator("#picture input[type=file]").wait_for(state="attached")
     drop(page, "letter.png", b"Dear Sir or Madam")
-    page.get_by_text("is no picture of a kind that can be read here").wait_for()
+    page.get_by_text("is no image of a kind that can be read here").wait_for()
 
 
 def test_an_example_is_translated(page):
@@ -141,7 +141,7 @@ def test_an_example_is_translated(page):
 
 
 def shown_before(page) -> np.ndarray:
-    """The pixels of the picture that the slider shows as it was."""
+    """The pixels of the image that the slider shows as it was."""
     playwright.expect(page.locator("#said")).to_contain_text(" px, ", timeout=_WAIT_MS)
     source = page.locator("#result img").first.get_attribute("src")
     return np.asarray(Image.open(io.BytesIO(httpx.get(source, trust_env=False).content)).convert("RGB")).astype(int)
@@ -156,12 +156,12 @@ def test_a_picture_is_taken_with_the_webcam(page):
     page.get_by_label("capture photo").click()
     pixels = shown_before(page)
     assert np.abs(np.median(pixels, axis=(0, 1)) - (0, 136, 0)).max() < 12
-    assert pixels.std() > 5, "no empty picture"
+    assert pixels.std() > 5, "no empty image"
 
 
 PUT_ON_THE_CLIPBOARD = """async ([bytes]) => {
-    const picture = new Blob([new Uint8Array(bytes)], {type: "image/png"});
-    await navigator.clipboard.write([new ClipboardItem({"image/png": picture})]);
+    const image = new Blob([new Uint8Array(bytes)], {type: "image/png"});
+    await navigator.clipboard.write([new ClipboardItem({"image/png": image})]);
 }"""
 
 

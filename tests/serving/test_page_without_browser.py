@@ -112,7 +112,7 @@ def test_a_film_takes_no_more_of_the_disk_than_its_part(service, tmp_path):
     service.disk = Disk(service.folder / "page", 400_000)
     (folder := service.disk.folder / "made").mkdir(parents=True)
     told = []
-    with pytest.raises(Problem, match=r"takes more than 0\.1 MB; take a shorter film") as caught:
+    with pytest.raises(Problem, match=r"takes more than 0\.1 MB; take a shorter video") as caught:
         asyncio.run(translate_film(service, "swap", "b", tmp_path / "x.mp4", folder, lambda *done: told.append(done)))
     assert caught.value.status == 413
     assert list(service.disk.folder.iterdir()) == []

@@ -152,7 +152,7 @@ def test_what_cannot_be_evaluated_is_refused_before_training(tiny, root, tmp_pat
         if lost.stem != "0":
             lost.unlink()
     for config, words in (
-        (tiny("dcgan", tmp_path / "run", evaluate_every=2), "dcgan does not translate pictures"),
+        (tiny("dcgan", tmp_path / "run", evaluate_every=2), "dcgan does not translate images"),
         (tiny("cyclegan", tmp_path / "run", root=few, a=None, b=None, evaluate_every=2), "two or more held-out"),
         (tiny("cyclegan", tmp_path / "run", hold_out=0, evaluate_every=2), "two or more held-out"),
     ):

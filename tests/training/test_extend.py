@@ -73,7 +73,7 @@ def test_a_longer_run_that_is_stopped_goes_on_to_the_bit(run, finished, plan, tm
 
 
 def test_epochs_and_images_are_two_words_for_one_thing(run, plan, capsys):
-    """Seven pictures make an epoch."""
+    """Seven images make an epoch."""
     assert train(plan(run, images=7)).images_seen == 7
     capsys.readouterr()
     assert train(plan(run, images=None, epochs=1.0)).images_seen == 7

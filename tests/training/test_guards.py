@@ -33,7 +33,7 @@ def test_a_run_is_not_gone_on_with_when_pictures_were_added(pictures, tmp_path):
 
 def test_before_the_first_checkpoint_pictures_may_be_added(tiny, tmp_path):
     pictures = tiny("cyclegan", tmp_path).method.data.open(0, "cpu")
-    (tmp_path / "summary.json").write_text('{"pictures": {"a": 8, "b": 7}}')
+    (tmp_path / "summary.json").write_text('{"images": {"a": 8, "b": 7}}')
     guards.check_pictures(tmp_path, pictures, moved=True)
     (tmp_path / "checkpoints" / "00000001").mkdir(parents=True)
     with pytest.raises(ConfigError, match="8"):
@@ -42,7 +42,7 @@ def test_before_the_first_checkpoint_pictures_may_be_added(tiny, tmp_path):
 
 @pytest.mark.parametrize("method", ["cyclegan", "pix2pix", "cgan"])
 def test_pictures_may_be_moved_and_not_exchanged(method, tiny, pictures, tmp_path, monkeypatch):
-    """A run knows its pictures by their content: their folder is no part of it, what lies there is."""
+    """A run knows its images by their content: their folder is no part of it, what lies there is."""
     paired = method != "cgan"
     shutil.copytree(pictures, tmp_path / "first")
     monkeypatch.chdir(tmp_path)
@@ -60,7 +60,7 @@ def test_pictures_may_be_moved_and_not_exchanged(method, tiny, pictures, tmp_pat
     (folder / "0.png").rename(folder / "x.png")
     (folder / "1.png").rename(folder / "0.png")
     (folder / "x.png").rename(folder / "1.png")
-    with pytest.raises(ConfigError, match=r"trained on as many pictures, but on others.*another --out; .* NEW\.$"):
+    with pytest.raises(ConfigError, match=r"trained on as many images, but on others.*another --out; .* NEW\.$"):
         train(at(tmp_path / "second", 6), quiet=True)
     assert (tmp_path / "run" / "metrics.jsonl").read_bytes() == before
 
@@ -76,7 +76,7 @@ def test_a_run_from_before_contents_were_kept_goes_on_where_its_folders_are_the_
     old = {key: value for key, value in json.loads(summary.read_text()).items() if key != "content"}
     summary.write_text(json.dumps(old))
     shutil.copytree(pictures, tmp_path / "other")
-    with pytest.raises(ConfigError, match=r"run was begun by a version that knew pictures by their folders"):
+    with pytest.raises(ConfigError, match=r"run was begun by a version that knew images by their folders"):
         train(config(2, a=tmp_path / "other" / "a", b=tmp_path / "other" / "b"), quiet=True)
     monkeypatch.chdir(pictures)
     assert train(config(2, a=Path("a"), b=Path("b")), quiet=True).images_seen == 2

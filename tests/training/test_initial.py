@@ -156,7 +156,7 @@ def test_a_contradiction_names_both_values(runs, tiny, tmp_path, capsys):
         train(begun(tiny, "cyclegan", tmp_path / "new", runs["cyclegan"], dropout=True), quiet=True)
     with pytest.raises(ConfigError, match=r"are of --direction a2b, and this run asks for --direction b2a"):
         train(begun(tiny, "pix2pix", tmp_path / "new", runs["pix2pix"], direction="b2a"), quiet=True)
-    with pytest.raises(ConfigError, match=r"translates pictures, which dcgan does not"):
+    with pytest.raises(ConfigError, match=r"translates images, which dcgan does not"):
         configure("dcgan", out=tmp_path / "new", initial=runs["pix2pix"])
     with pytest.raises(ConfigError, match=r"are of --generator unet.*asks for --generator cartoon"):
         train(begun(tiny, "cartoongan", tmp_path / "new", runs["pix2pix"], generator="cartoon"), quiet=True)

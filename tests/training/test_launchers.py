@@ -45,6 +45,6 @@ def test_fabric_run_makes_one_run_of_two_processes(pictures, tmp_path, capsys):
     assert {path.name for path in checkpoint.glob("rank-*")} == {"rank-0.safetensors", "rank-1.safetensors"}
     log = (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()
     images = [json.loads(line)["images"] for line in log if "losses" in line]
-    assert images == [2, 4]  # two pictures a step: one for each process
+    assert images == [2, 4]  # two images a step: one for each process
     assert main(train) == 2, "one process cannot go on with the pools of two"
     assert "was written by 2 processes and this is 1; start the same number" in capsys.readouterr().err

@@ -127,7 +127,7 @@ def test_truth_is_shown_as_tables_and_percentages(run):
     (run / "truth.json").write_text(json.dumps(truth))
     text = text_of(page_of(run))
     assert "must change translated doing nothing beard 0.041 0.33 hair 0 1" in text
-    assert "changed share 93.1 % kept percent 88.0 % pictures 200 good yes nothing – odd –" in text
+    assert "changed share 93.1 % kept percent 88.0 % images 200 good yes nothing – odd –" in text
 
 
 def test_page_renews_itself_only_while_training(run):
@@ -149,9 +149,9 @@ def test_page_renews_itself_only_while_training(run):
 @pytest.mark.parametrize(
     ("kind", "columns", "said"),
     [
-        ("test", ["input", "output"], "Pictures of the test folder, which are not trained on."),
-        ("held out", ["input", "output"], "Pictures that were held out of training."),
-        ("training", ["input", "output"], "Pictures that are trained on: none were there to be held out."),
+        ("test", ["input", "output"], "Images of the test folder, which are not trained on."),
+        ("held out", ["input", "output"], "Images that were held out of training."),
+        ("training", ["input", "output"], "Images that are trained on: none were there to be held out."),
         ("held out", ["code 0", "code 1"], "Made of always the same noise."),
         (["odd"], ["input"], ""),
     ],
@@ -212,10 +212,10 @@ def test_damaged_lines_are_passed_over(run, damage):
             file.write(damage)
     page = page_of(run)
     assert "of 2,000 images · 6" in text_of(page)
-    assert next(chart for chart in data_of(page)["charts"] if chart["title"] == "Distances between pictures")
+    assert next(chart for chart in data_of(page)["charts"] if chart["title"] == "Distances between images")
 
 
-ODD_SUMMARY = '{"domains": 3, "skipped": 7, "weights": [], "pictures": null, "state": 0}'
+ODD_SUMMARY = '{"domains": 3, "skipped": 7, "weights": [], "images": null, "state": 0}'
 
 
 @pytest.mark.parametrize("content", ["", "[1]", "{", ODD_SUMMARY])
@@ -227,9 +227,9 @@ def test_damaged_json_files_are_passed_over(run, content):
 
 def test_damaged_samples_are_passed_over(run):
     (run / "samples" / "00001300.jpg").write_bytes(b"")
-    (run / "samples" / "00001400.jpg").write_text("no picture")
+    (run / "samples" / "00001400.jpg").write_text("no image")
     (run / "samples" / "00001500.jpg").symlink_to("nowhere")
-    (run / "samples" / "notes.jpg").write_text("no picture")
+    (run / "samples" / "notes.jpg").write_text("no image")
     assert [sample["images"] for sample in data_of(page_of(run))["samples"]] == list(range(100, 1300, 100))
 
 
@@ -318,7 +318,7 @@ def test_large_samples_are_made_smaller_once(run):
     before = _smaller.cache_info()
     assert data_of(page_of(run))["samples"] == samples
     after = _smaller.cache_info()
-    assert (after.hits, after.misses) == (before.hits + 16, before.misses), "no picture is made smaller twice"
+    assert (after.hits, after.misses) == (before.hits + 16, before.misses), "no image is made smaller twice"
 
 
 def test_sixty_samples_of_100_kb_go_in_as_they_are(run):
@@ -338,7 +338,7 @@ def test_charts_separate_the_game_from_distances(run):
     made = {chart["title"]: [curve["name"] for curve in chart["curves"]] for chart in charts(read(run))}
     assert made == {
         "Generators against discriminators": ["gan_a2b", "gan_b2a", "d_a"],
-        "Distances between pictures": ["cycle_a"],
+        "Distances between images": ["cycle_a"],
         "Discriminators, term by term": ["d_a_real", "d_a_fake"],
         "Learning rate": ["learning rate"],
         "Images per second": ["images/s"],

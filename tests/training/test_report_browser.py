@@ -56,7 +56,7 @@ def write_run(run: Path, *, name: str = "women", until: int = 1200, total: int =
 
 
 def colour(page, selector: str = "#current img") -> list[int]:
-    """The colour in the middle of a picture as the browser decoded it."""
+    """The colour in the middle of an image as the browser decoded it."""
     return page.evaluate(
         """async (selector) => {
             const image = document.querySelector(selector);
@@ -155,7 +155,7 @@ def test_page_renews_itself_while_training_and_not_after(page, tmp_path):
 
 def test_curves_show_values_under_the_pointer_and_by_arrow_keys(page, tmp_path):
     page.goto(write_run(tmp_path))
-    chart = page.locator(".chart").filter(has_text="Distances between pictures")
+    chart = page.locator(".chart").filter(has_text="Distances between images")
     page.locator("#smoothing").fill("0")
     assert "at 1,200 images" in chart.inner_text()
     assert "0.25" in chart.locator(".legend").inner_text()

@@ -13,10 +13,10 @@ from viceversa.training.record import read
 
 GAME = "Generators against discriminators"
 PARTS = "Discriminators, term by term"
-DISTANCES = "Distances between pictures"
+DISTANCES = "Distances between images"
 INFORMATION = "Information in the codes: how surely they are read back (lower: surer)"
 CLASSES = "Cross-entropy of the classes (lower is better)"
-ESTIMATE = "The critic's estimate of the distance from real pictures (to fall)"
+ESTIMATE = "The critic's estimate of the distance from real images (to fall)"
 CRITIC = "Critic and generator, term by term (levels mean nothing)"
 PLAIN = {GAME: ["gan", "d"], PARTS: ["d_real", "d_fake"]}
 SHOWN = {

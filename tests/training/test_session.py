@@ -113,7 +113,7 @@ def test_a_run_goes_on_with_the_defaults_that_it_was_begun_with(tiny, tmp_path, 
 
 @pytest.fixture
 def oddly_named(pictures, tmp_path) -> Path:
-    """A folder with a and b, whose names are no valid UTF-8, and those of the pictures in them are none either."""
+    """A folder with a and b, whose names are no valid UTF-8, and those of the images in them are none either."""
     odd = os.fsdecode(b"caf\xe9")
     try:
         for side in "ab":
@@ -144,7 +144,7 @@ def test_names_on_disk_may_be_any_bytes(oddly_named, tiny, capsys):
 
 @pytest.fixture
 def masked() -> Iterator[type[Method]]:
-    """A method whose loss is over as many pixels as its pictures have bright ones: sizes that follow from content."""
+    """A method whose loss is over as many pixels as its images have bright ones: sizes that follow from content."""
 
     class Masked(Pix2Pix):
         name = "masked"
@@ -325,7 +325,7 @@ def test_a_finished_run_says_so_and_stays(finished, pictures, tmp_path, capsys):
 def test_the_log(finished):
     logged = lines(finished)
     assert [line["images"] for line in logged] == [4, 8, 12]
-    # Seven pictures, none held out, make an epoch; the rate is full until half of the run and falls after it.
+    # Seven images, none held out, make an epoch; the rate is full until half of the run and falls after it.
     assert [line["epoch"] for line in logged] == [images / 7 for images in (4, 8, 12)]
     rates = [2e-4, 2e-4 * (1 - 7 / 12) / 0.5, 2e-4 * (1 - 11 / 12) / 0.5]
     assert [line["learning_rate"] for line in logged] == pytest.approx(rates, rel=1e-12)
@@ -356,7 +356,7 @@ def test_sample_sheets_come_when_they_are_due(finished):
     with Image.open(finished / "samples" / names[0]) as sheet:
         width, height = sheet.size
     assert width > 3 * 16, "input, output and back again"
-    assert height > 2 * 16, "a picture of each domain"
+    assert height > 2 * 16, "an image of each domain"
     summary = json.loads((finished / "summary.json").read_text())
     assert summary["sample_columns"] == ["input", "output", "back again"]
     assert summary["total_images"] == 12

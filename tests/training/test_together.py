@@ -1,4 +1,4 @@
-"""Two processes open the pictures one after the other, and what goes wrong in one of them ends both."""
+"""Two processes open the images one after the other, and what goes wrong in one of them ends both."""
 
 import json
 from dataclasses import replace
@@ -49,7 +49,7 @@ def ended(tiny, torchrun, tmp_path_factory) -> dict[str, list[dict]]:
     def without_pictures(config):
         return replace(config, method=replace(config.method, data=replace(config.method.data, a=folder / "nothing")))
 
-    job("no pictures for one", other=without_pictures)
+    job("no images for one", other=without_pictures)
     job("no summary")
     (folder / "no summary" / "summary.json").mkdir(parents=True)
     (folder / "no summary" / "config.json").write_text(jobs[-1]["configs"][0])
@@ -68,7 +68,7 @@ OTHER = "TrainingError: Another process of this run cannot go on; its message sa
 
 def test_pictures_that_only_one_process_misses(ended):
     """The first has decoded its own by then, and would wait for the second for ever."""
-    first, second = ended["no pictures for one"]
+    first, second = ended["no images for one"]
     assert first == {"said": OTHER, "decoded": 14}
     assert second["said"].startswith("DataError: ")
     assert "nothing does not exist" in second["said"]

@@ -15,7 +15,7 @@ Models = Annotated[
 
 
 def compare(arguments: list[str]) -> int:
-    """Put translators beside each other on one page: pictures, figures, speed, settings."""
+    """Put translators beside each other on one page: images, figures, speed, settings."""
     from viceversa.data.partners import Pairing
 
     defaults = Pairing()
@@ -37,23 +37,23 @@ def compare(arguments: list[str]) -> int:
         device: str = "auto",
         overwrite: bool = False,
     ) -> int:
-        """Writes one HTML page with the same held-out pictures through each model, and their figures side by side.
+        """Writes one HTML page with the same held-out images through each model, and their figures side by side.
 
-        All are held to one standard: the same pictures, the same size, the same judge.
+        All are held to one standard: the same images, the same size, the same judge.
 
         Args:
             models: Two or more: the folder of a run or of a translator, RUN/best, hf://user/name, or an exported
                 .onnx file; with a name for its column: NAME=RUN.
             out: The page; it needs no other file and no network.
-            data: A data set with training and test pictures. Left out: the one that the runs were trained on.
+            data: A data set with training and test images. Left out: the one that the runs were trained on.
             a: Instead of --data: the folder of domain A, or a list of files.
             b: The folder of domain B, or a list of files.
             to: The domain to translate to: a, b, or its name. Left out: every direction that all models have.
-            paired: Whether pictures of A and B belong together. Left out: as in training, or by the layout of ROOT.
+            paired: Whether images of A and B belong together. Left out: as in training, or by the layout of ROOT.
             pairing: How pairs are found; left out: as in training.
-            pictures: How many pictures of each domain are shown; all that are held out are measured.
+            pictures: How many images of each domain are shown; all that are held out are measured.
             size: 256 for squares, 256x512 for height x width. Left out: the largest that a model was trained at.
-            resamples: How often pictures are drawn anew for the 95 % intervals; 0 for none.
+            resamples: How often images are drawn anew for the 95 % intervals; 0 for none.
             seed: Of the judge and of the intervals.
             device: Where to compute: auto, cpu, cuda or mps.
             overwrite: Replace FILE.html also if it is no page of this command.

@@ -14,7 +14,7 @@ _MARK = b'"format": "viceversa-evaluation"'
 
 
 def evaluate(arguments: list[str]) -> int:
-    """Measure a translator on held-out pictures, beside what doing nothing and real pictures get."""
+    """Measure a translator on held-out images, beside what doing nothing and real images get."""
     from viceversa.data.partners import Pairing
 
     defaults = Pairing()
@@ -35,19 +35,19 @@ def evaluate(arguments: list[str]) -> int:
         overwrite: bool = False,
         device: str = "auto",
     ) -> int:
-        """Measures a translator on held-out pictures: do they look like the target domain, and what did they keep?
+        """Measures a translator on held-out images: do they look like the target domain, and what did they keep?
 
         Args:
             model: The folder of a run or of a translator, RUN/best, hf://user/name, or an exported .onnx file.
-            data: A data set with training and test pictures. Left out: the one that the run was trained on.
+            data: A data set with training and test images. Left out: the one that the run was trained on.
             a: Instead of --data: the folder of domain A, or a list of files.
             b: The folder of domain B, or a list of files.
-            paired: Whether pictures of A and B belong together. Left out: as in training, or by the layout of ROOT.
+            paired: Whether images of A and B belong together. Left out: as in training, or by the layout of ROOT.
             pairing: How pairs are found; left out: as in training.
             inception: Measure the published FID and KID, by their Inception: pt_inception-2015-12-05-6726825d.pth, or
                 the word download. Left out: distances by a classifier of the two domains, which is trained here.
-            pictures: Only so many pictures of each domain.
-            resamples: How often pictures are drawn anew for the 95 % intervals; 0 for none.
+            pictures: Only so many images of each domain.
+            resamples: How often images are drawn anew for the 95 % intervals; 0 for none.
             seed: Of the classifier and of the intervals.
             out: Write all figures to this file.
             overwrite: Replace FILE.json also if it holds no figures of this command.

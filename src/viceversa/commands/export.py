@@ -21,7 +21,7 @@ def export(arguments: list[str]) -> int:
         browser: Annotated[Path | None, tyro.conf.arg(metavar="DIST")] = None,
         overwrite: bool = False,
     ) -> int:
-        """Writes one direction of a translator as an ONNX file that takes and gives pictures of any size.
+        """Writes one direction of a translator as an ONNX file that takes and gives images of any size.
 
         It is compared with torch first; if it differs too much, no file is written.
 
@@ -30,7 +30,7 @@ def export(arguments: list[str]) -> int:
             out: The file to write.
             to: The domain to translate to: a, b, or its name. Left out: b, or the only one there is.
             dtype: fp16 has half the size of fp32. int8 has a quarter, and is fast on OpenVINO; it needs --calibrate.
-            calibrate: Pictures of the kind that will be translated, 16 or more; 72 are used.
+            calibrate: Images of the kind that will be translated, 16 or more; 72 are used.
             browser: Write a web page beside the file too. DIST is node_modules/onnxruntime-web/dist, which comes by:
                 npm install onnxruntime-web
             overwrite: Replace the file and the page also if they are none of this command.

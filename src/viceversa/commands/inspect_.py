@@ -29,7 +29,7 @@ def inspect(arguments: list[str]) -> int:
         overwrite: bool = False,
         strict: bool = False,
     ) -> int:
-        """Looks at every picture of a data set and says what will go wrong in training, and what to do about it.
+        """Looks at every image of a data set and says what will go wrong in training, and what to do about it.
 
         The exit code is 2 if training would refuse the data set, for too few of its images can be used.
 
@@ -39,8 +39,8 @@ def inspect(arguments: list[str]) -> int:
             b: The folder of domain B, or a list of files.
             kind: Say that A and B are pairs by equal names, or that a folder holds pairs side by side, or not.
             pair_suffix: What names of pairs end in on each side, with a comma between: "_A,_B".
-            html: Write a page with pictures and histograms.
-            json: Write all findings and what each picture measures.
+            html: Write a page with images and histograms.
+            json: Write all findings and what each image measures.
             overwrite: Replace these files also if they are none of this command.
             strict: Exit with code 1 if there is a problem or a warning.
         """

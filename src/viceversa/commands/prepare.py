@@ -14,7 +14,7 @@ Sources = Annotated[
 
 
 def prepare(arguments: list[str]) -> int:
-    """Make a data set of films, folders and archives of pictures."""
+    """Make a data set of videos, folders and archives of images."""
     from viceversa.preparation.config import PrepareConfig
 
     defaults = PrepareConfig()
@@ -25,14 +25,14 @@ def prepare(arguments: list[str]) -> int:
         out: Annotated[Path, tyro.conf.arg(metavar="ROOT")],
         config: Annotated[PrepareConfig, tyro.conf.arg(name="")] = defaults,
     ) -> int:
-        """Makes a data set of films, folders and archives of pictures; the sources are only read.
+        """Makes a data set of videos, folders and archives of images; the sources are only read.
 
-        Of each scene of a film the best frames are kept. What is dark, blurred, fading, text, or there already is
+        Of each scene of a video the best frames are kept. What is dark, blurred, fading, text, or there already is
         dropped; black bars are cut off. Do it once for A and once for B with the same --out. Given again, the same
         command goes on where it was stopped.
 
         Args:
-            sources: Films, folders, zip and tar archives.
+            sources: Videos, folders, zip and tar archives.
             out: The data set's folder.
             config: What to keep and how to cut it.
         """

@@ -29,7 +29,7 @@ def push(arguments: list[str]) -> int:
     ) -> int:
         """Sends a model to the hub, in one commit: weights, config, and a card that says what it is.
 
-        Pictures of the training data are never sent: they belong to somebody. The card of a translator shows a picture
+        Images of the training data are never sent: they belong to somebody. The card of a translator shows an image
         only if you give some with --sample, or with --avatars; that of a model from noise shows what it makes.
 
         Log in first (hf auth login), or set HF_TOKEN.
@@ -39,7 +39,7 @@ def push(arguments: list[str]) -> int:
             repo: The repository: user/name. It is made if it is not there.
             license: What others may do with it, as the hub calls it: mit, apache-2.0, cc-by-4.0, other ...
             private: Only you may read it.
-            sample: Up to 8 pictures that you may publish. They are shown on the card beside their translations.
+            sample: Up to 8 images that you may publish. They are shown on the card beside their translations.
             avatars: Show built-in portraits and their translations.
             to: The domain to translate these to: a, b, or its name.
             metrics: Figures for the card, from the JSON of an evaluation.
@@ -55,7 +55,7 @@ def push(arguments: list[str]) -> int:
         )  # fmt: skip
         print(f"{done.url}: {', '.join(done.files)}")
         if PICTURE_FILE not in done.files:
-            print("The card has no picture; one is made with --sample FILE... (that you may publish) or --avatars.")
+            print("The card has no image; one is made with --sample FILE... (that you may publish) or --avatars.")
         address = f"hf://{repo.removeprefix('hf://')}"
         print(f'Whoever may read it has it by: viceversa.load("{address}"), or {address} as MODEL of any command')
         return 0

@@ -15,7 +15,7 @@ def _left_out(default: str, **options: Any) -> Any:
 
 
 def sample(arguments: list[str]) -> int:
-    """Make pictures from noise: grids, traversals, interpolations, or thousands of files."""
+    """Make images from noise: grids, traversals, interpolations, or thousands of files."""
 
     def run(
         model: Annotated[Path, tyro.conf.Positional],
@@ -33,19 +33,19 @@ def sample(arguments: list[str]) -> int:
         overwrite: bool = False,
         device: str = "auto",
     ) -> int:
-        """Makes pictures from noise. The name of OUT says what is made.
+        """Makes images from noise. The name of OUT says what is made.
 
-        grid.png (.jpg, .webp): a sheet of pictures; of a model with classes, a row a class.
+        grid.png (.jpg, .webp): a sheet of images; of a model with classes, a row a class.
 
-        morph.gif (.mp4, or .webp with --interpolate): an animation from picture to picture and back to the first.
+        morph.gif (.mp4, or .webp with --interpolate): an animation from image to image and back to the first.
 
-        A name without suffix: a folder of single pictures. What is there is kept; the same command goes on.
+        A name without suffix: a folder of single images. What is there is kept; the same command goes on.
 
         Args:
             model: The folder of a run, or of a translator.
             out: What to write; see above.
-            count: How many pictures; in a sheet with rows of a kind, how many a row; in an animation, side by side.
-            seed: Picture number k of a seed is always the same.
+            count: How many images; in a sheet with rows of a kind, how many a row; in an animation, side by side.
+            seed: Image number k of a seed is always the same.
             label: Only this class, by its name or number.
             codes: A number from -1 to 1 for each continuous code of the model (InfoGAN).
             traverse: A sheet with a row for each class, or each value of continuous code 1, 2, ...; what is in a
@@ -53,7 +53,7 @@ def sample(arguments: list[str]) -> int:
             reach: How far a continuous code is led, below 0 and above.
             interpolate: Go through so many latents.
             how: The way from one latent to the next.
-            frames: Pictures from one latent to the next.
+            frames: Images from one latent to the next.
             overwrite: Replace what is there.
             device: Where to compute: auto, cpu, cuda or mps.
         """

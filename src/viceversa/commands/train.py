@@ -15,7 +15,7 @@ from viceversa.stopping import resumable
 _TRAIN_USAGE = """usage: viceversa train METHOD|RECIPE|FILE.py --a FOLDER --b FOLDER --out RUN [OPTIONS]
        viceversa train METHOD|RECIPE|FILE.py --data ROOT --out RUN [OPTIONS]
 
-Trains a translator, or what makes pictures from noise; or goes on where RUN stopped: give the same command again.
+Trains a translator, or what makes images from noise; or goes on where RUN stopped: give the same command again.
 
 FILE.py is a file of Python that defines a method of your own.
 
@@ -30,13 +30,13 @@ Recipes, which are methods with settings for a task; each has a page in docs/rec
 viceversa train METHOD|RECIPE --help lists the options."""
 _METHOD_USAGE = """Trains by {method.name} ({method.paper}){recipe}, or goes on where RUN stopped.
 
-It needs --out and the pictures ({pictures}).
+It needs --out and the images ({pictures}).
 
 Set first, if anything: --size, --minutes, --images or --epochs, --batch."""
 
 
 def train(arguments: list[str]) -> int:
-    """Train what translates pictures or makes them of noise, or go on where RUN stopped."""
+    """Train what translates images or makes them of noise, or go on where RUN stopped."""
     return resumable(lambda: _train(arguments))
 
 

@@ -1,1 +1,1 @@
-"""From folders of pictures to batches on the device: `sources` is the way in."""
+"""From folders of images to batches on the device: `sources` is the way in."""

@@ -1,4 +1,4 @@
-"""Random crop and mirror, on the device that holds the pictures: pure functions of (seed, stream, position)."""
+"""Random crop and mirror, on the device that holds the images: pure functions of (seed, stream, position)."""
 
 import torch
 from torch import Tensor
@@ -10,7 +10,7 @@ from viceversa.sizes import SizePx
 def crop_and_mirror(
     pictures: Tensor, size_px: SizePx, *, seed: int, stream: str, positions: Tensor, mirror: bool = True
 ) -> Tensor:
-    """A window of each picture, anywhere in it, mirrored left to right half of the time.
+    """A window of each image, anywhere in it, mirrored left to right half of the time.
 
     Args:
         pictures: ``(N, H, W, C)`` uint8. The halves of a pair lie behind one another in C, and so go the same way.

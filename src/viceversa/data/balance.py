@@ -1,6 +1,6 @@
 """Showing two domains so that both are equally often dark and bright; else the difference is learned with the style.
 
-Each picture gets a weight, and an epoch repeats and leaves out pictures by it. Which ones is a function of the seed and
+Each image gets a weight, and an epoch repeats and leaves out images by it. Which ones is a function of the seed and
 the epoch alone, so a sample stays one of its position.
 """
 
@@ -23,15 +23,15 @@ _LUMA = np.array([299, 587, 114])  # ITU-R BT.601, in thousandths
 
 
 class Pictures(Protocol):
-    """``(N, H, W, C)``, or pictures of different sides."""
+    """``(N, H, W, C)``, or images of different sides."""
 
     def __getitem__(self, row: Any, /) -> NDArray[Any]:
-        """One picture, ``(H, W, C)``."""
+        """One image, ``(H, W, C)``."""
         ...
 
 
 def brightness(pictures: Pictures, rows: NDArray[np.int64], channels: int | None = None) -> Values:
-    """Mean luminance of those ``rows`` of pictures ``(H, W, C)`` of whole numbers, ``(n,)`` in their own range.
+    """Mean luminance of those ``rows`` of images ``(H, W, C)`` of whole numbers, ``(n,)`` in their own range.
 
     Of the first ``channels``, or all. Three are taken as RGB, others all alike. Sums of whole numbers: the same bits on
     every machine.
@@ -46,10 +46,10 @@ def brightness(pictures: Pictures, rows: NDArray[np.int64], channels: int | None
 
 
 def weights(a: Values, b: Values) -> tuple[Values, Values]:
-    """How often to show each picture of A ``(n,)`` and of B ``(m,)``, with mean 1, from how bright they are.
+    """How often to show each image of A ``(n,)`` and of B ``(m,)``, with mean 1, from how bright they are.
 
     Both are brought to the distribution that is closest to the two of them: its density is the root of the product of
-    theirs (it has the least sum of Kullback-Leibler divergences to them), so a picture's weight is the root of the
+    theirs (it has the least sum of Kullback-Leibler divergences to them), so an image's weight is the root of the
     ratio of the densities at its brightness. Densities are smoothed histograms, so a few passes are made. What only one
     domain has stays as it is, for there is nothing to match it by; nothing is shown more than about 8 times as often.
     """
@@ -85,7 +85,7 @@ def _at_most(values: Values) -> Values:
 
 
 def repeated(weights: Values, seed: int, stream: str, epoch: int) -> NDArray[np.int64]:
-    """The places ``(n,)`` of an epoch's pictures, in order: a picture of weight 2.3 is in it twice or three times.
+    """The places ``(n,)`` of an epoch's images, in order: an image of weight 2.3 is in it twice or three times.
 
     Systematic sampling: over the epochs, each comes as often as its weight says.
     """

@@ -1,4 +1,4 @@
-"""Pictures decoded once, into memory-mapped arrays on disk.
+"""Images decoded once, into memory-mapped arrays on disk.
 
 An entry is found by its contents: the key is a hash of every file's bytes and of the recipe, so a changed file makes a
 new entry, and a copied or renamed folder finds the old one. An entry is made in a folder of its own and renamed, so no
@@ -34,7 +34,7 @@ from viceversa.privacy import user_folder
 Progress: TypeAlias = Callable[[int, int], None]
 """Called with the number of items done and the number of all."""
 
-_FORMAT = 2  # of an entry; to be raised whenever the same files and recipe would give other pictures
+_FORMAT = 2  # of an entry; to be raised whenever the same files and recipe would give other images
 ENTRIES, ENTRY_FILE = "pictures", "entry.json"
 _CHUNK = 64  # items decoded ahead of the writer
 _HEX_DIGITS = 40
@@ -55,7 +55,7 @@ class Skipped:
 
 @dataclass(frozen=True, kw_only=True)
 class PictureSet:
-    """Decoded pictures, read from disk as they are looked at."""
+    """Decoded images, read from disk as they are looked at."""
 
     pictures: np.memmap[tuple[int, int, int, int], np.dtype[np.uint8 | np.uint16]] | Ragged
     """``(N, H, W, C)`` uint8 or uint16, not to be written to; or images of different sides, for the fit "window"."""
@@ -67,10 +67,10 @@ class PictureSet:
     """What was left out."""
 
     key: str
-    """A hash of all that the pictures follow from: the bytes of their files, and the recipe."""
+    """A hash of all that the images follow from: the bytes of their files, and the recipe."""
 
     sides: NDArray[np.int64]
-    """``(N, 2)``: height and width of the pictures before they were fitted; ``(0, 2)`` where that was not recorded."""
+    """``(N, 2)``: height and width of the images before they were fitted; ``(0, 2)`` where that was not recorded."""
 
     remarks: tuple[Remark[Path], ...] = ()
     """What of the files was not used or changed; none of entries that were made before there were remarks."""
@@ -79,7 +79,7 @@ class PictureSet:
     """By half of a pair, which of the N were resized by nearest neighbor, and have to be when they are again."""
 
     def identity(self, *labels: str) -> str:
-        """A hash of the pictures, of their names, and of ``labels``: equal wherever the folder lies."""
+        """A hash of the images, of their names, and of ``labels``: equal wherever the folder lies."""
         return _hash([self.key, self.names, labels])
 
 
@@ -94,7 +94,7 @@ def build(
     """The decoded ``items``, from the cache in ``folder`` (default: `user_folder`), made there first if need be.
 
     An item that cannot be used is left out and recorded. That is remembered, so it holds for damaged and unfit
-    pictures alone: what can pass, such as too little memory or a disk that does not answer, ends it all.
+    images alone: what can pass, such as too little memory or a disk that does not answer, ends it all.
 
     Raises:
         PictureError: With ``strict``, for the first item that cannot be used; always, where a file cannot be read now.
@@ -118,15 +118,15 @@ def keep(
     *,
     progress: Progress | None = None,
 ) -> PictureSet:
-    """Pictures that are no files of their own (drawn ones, or many in one file), from the cache like those of `build`.
+    """Images that are no files of their own (drawn ones, or many in one file), from the cache like those of `build`.
 
     Args:
-        about: What they follow from, as JSON can say it; other pictures need another.
+        about: What they follow from, as JSON can say it; other images need another.
         names: One for each.
         recipe: Their side and channels.
         pictures: Makes them, each of the recipe's shape; called if they are not there yet.
         folder: Of the cache; default: `user_folder`.
-        progress: Called after each picture made.
+        progress: Called after each image made.
 
     Raises:
         DataError: The cache cannot be written.
@@ -155,7 +155,7 @@ def _found_or_made(
         _make(entry, items, recipe, make())
         found = _open(entry, items, recipe.bits)
     if found is None:
-        raise DataError(f"The picture cache {entry} was damaged as soon as it was written. Check the disk.")
+        raise DataError(f"The image cache {entry} was damaged as soon as it was written. Check the disk.")
     return found
 
 
@@ -252,7 +252,7 @@ def _make(entry: Path, items: Sequence[Item], recipe: Recipe, decoded: Iterator[
     except OSError as error:
         megabytes = math.ceil(len(items) * math.prod(recipe.shape) * recipe.bits / 8e6)
         raise DataError(
-            f"The cache of decoded pictures ({megabytes} MB) cannot be written to {entry.parent} ({error.strerror}). "
+            f"The cache of decoded images ({megabytes} MB) cannot be written to {entry.parent} ({error.strerror}). "
             "Free some space, or point --cache at a folder where there is more."
         ) from error
     finally:
@@ -343,7 +343,7 @@ def _publish(making: Path, entry: Path, items: Sequence[Item], recipe: Recipe) -
     except OSError:
         if not entry.exists():
             raise
-        # Unless it is damaged another process was faster, and its pictures are the same.
+        # Unless it is damaged another process was faster, and its images are the same.
         if _open(entry, items, recipe.bits) is None:
             aside = making.with_name(making.name + "-damaged")
             entry.rename(aside)

@@ -1,4 +1,4 @@
-"""CartoonGAN's third kind of picture: cartoons whose edges are smoothed (Chen et al. 2018, CVPR, Sec. 3.2.1)."""
+"""CartoonGAN's third kind of image: cartoons whose edges are smoothed (Chen et al. 2018, CVPR, Sec. 3.2.1)."""
 
 import dataclasses
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ from viceversa.data.sources import Decoded, UnpairedData
 from viceversa.errors import ConfigError
 
 # The paper names the three steps and no numbers; these are the ones that its re-implementations have settled on, for
-# pictures of 256 px.
+# images of 256 px.
 _WEAK, _STRONG = 100, 200  # Canny's thresholds
 _REACH_PX = 5  # sides of the dilation and of the blur
 _VERSION = 1  # of what `smooth_edges` gives
@@ -44,7 +44,7 @@ class CartoonData(UnpairedData):
         return 8
 
     def open(self, seed: int, device: torch.device | str, progress: Progress | None = None) -> "CartoonPictures":
-        """Decodes the pictures and smooths the cartoons' edges, or finds both in the cache; see `UnpairedData.open`.
+        """Decodes the images and smooths the cartoons' edges, or finds both in the cache; see `UnpairedData.open`.
 
         Raises:
             MissingExtra: The edges are not smoothed yet, and that needs OpenCV.
@@ -66,7 +66,7 @@ class CartoonData(UnpairedData):
         ]
 
     def _with_twins(self, sharp: PictureSet, progress: Progress | None) -> PictureSet:
-        """The pictures, each with its smoothed twin, ``(N, H, W, 2 C)``, from the cache."""
+        """The images, each with its smoothed twin, ``(N, H, W, 2 C)``, from the cache."""
         ragged = isinstance(sharp.pictures, Ragged)
         side_px = self.load_px if ragged else sizes.of(*np.asarray(sharp.pictures).shape[1:3])
         fit = "window" if ragged else "crop"
@@ -79,7 +79,7 @@ class CartoonData(UnpairedData):
                 yield np.concatenate([picture, smooth_edges(picture)], axis=2)
 
         made = cache.keep(about, sharp.names, recipe, twins, self.cache, progress=progress)
-        nearest = sharp.nearest * 2  # a twin is resized as its picture
+        nearest = sharp.nearest * 2  # a twin is resized as its image
         return dataclasses.replace(made, skipped=sharp.skipped, remarks=sharp.remarks, nearest=nearest)
 
 

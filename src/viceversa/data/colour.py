@@ -106,12 +106,12 @@ def straight(pixels: NDArray[Any]) -> NDArray[Any]:
 
 
 def fitting_profile(icc: bytes | None, mode: str) -> bytes | None:
-    """``icc`` if it is a profile for pictures of Pillow's ``mode``; else None."""
+    """``icc`` if it is a profile for images of Pillow's ``mode``; else None."""
     return icc if icc is not None and icc[16:20] == _SPACES.get(mode) else None
 
 
 def true_profile(icc: bytes | None, mode: str) -> bytes | None:
-    """``icc``, unless it is one by which pictures of Pillow's ``mode`` cannot be converted from RGB.
+    """``icc``, unless it is one by which images of Pillow's ``mode`` cannot be converted from RGB.
 
     Those are converted by a plain rule, of which a profile would tell something else.
     """

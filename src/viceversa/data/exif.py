@@ -1,6 +1,6 @@
-"""EXIF: which way is up, and what may be said again of a picture that was translated.
+"""EXIF: which way is up, and what may be said again of an image that was translated.
 
-Fields that tell of how a file lies on disk stay behind, and so does the preview, which shows another picture.
+Fields that tell of how a file lies on disk stay behind, and so does the preview, which shows another image.
 """
 
 from collections.abc import Iterable, Mapping
@@ -26,13 +26,13 @@ def orientation(found: Image.Exif | bytes | None) -> int:
     """1 for upright, up to 8; 1 if there is no such note, or a damaged one."""
     try:
         noted = _loaded(found).get(_BASE.Orientation, 1)
-    except Exception:  # a damaged EXIF block is no reason to lose a good picture
+    except Exception:  # a damaged EXIF block is no reason to lose a good image
         return 1
     return noted if noted in range(1, 9) else 1
 
 
 def kept(found: Image.Exif | bytes | None, size: tuple[int, int]) -> bytes | None:
-    """What may be said again of a picture of ``size`` = (width, height); None if that is nothing."""
+    """What may be said again of an image of ``size`` = (width, height); None if that is nothing."""
     try:
         exif, kept = _loaded(found), Image.Exif()
         for tag in _KEPT:

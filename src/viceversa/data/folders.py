@@ -1,4 +1,4 @@
-"""Where the pictures lie: folders, lists and layouts become lists of items, and mistakes in them become sentences."""
+"""Where the images lie: folders, lists and layouts become lists of items, and mistakes in them become sentences."""
 
 import os
 from collections import Counter
@@ -18,13 +18,13 @@ _ADD_OR_REMOVE = "Add images to it, or remove the folder: then some of the other
 
 @dataclass(frozen=True, kw_only=True)
 class Item:
-    """One thing to learn from: a picture, or a pair of pictures."""
+    """One thing to learn from: an image, or a pair of images."""
 
     name: str
     """Unique in its folder, equal on every machine: the path below the folder, with forward slashes."""
 
     files: tuple[Path, ...]
-    """One file (a picture, or a pair side by side), or two (the halves of a pair, A first)."""
+    """One file (an image, or a pair side by side), or two (the halves of a pair, A first)."""
 
     pages: tuple[int, ...] = ()
     """Which page of each file; empty for the first, or the only one."""
@@ -41,44 +41,44 @@ class Domain:
     """The folder as the user wrote it, for messages."""
 
     train: tuple[Item, ...]
-    """What is there for training; pictures to hold out are still among them when ``test`` is empty."""
+    """What is there for training; images to hold out are still among them when ``test`` is empty."""
 
     test: tuple[Item, ...]
     """From the test (or val) folder; empty when there is none."""
 
     places: tuple[Path, ...] = ()
-    """The folders and lists that the pictures are from."""
+    """The folders and lists that the images are from."""
 
     train_places: tuple[Path, ...] = ()
-    """Those of the pictures to train on: one, or A's and B's."""
+    """Those of the images to train on: one, or A's and B's."""
 
     notes: tuple[str, ...] = ()
     """What is to be said of them before training: how pairs were found, what is left out."""
 
     side_by_side: tuple[float, float] | None = None
-    """Of pairs side by side: the least and the greatest width of a picture as a multiple of its height."""
+    """Of pairs side by side: the least and the greatest width of an image as a multiple of its height."""
 
 
 def find_pictures(folder: Path, flag: str = "--data") -> list[Path]:
-    """Return every picture below ``folder`` by its suffix, sorted; or the files that a list names, in its order.
+    """Return every image below ``folder`` by its suffix, sorted; or the files that a list names, in its order.
 
     Hidden files and folders are passed over. Links are followed, each folder once, so circles of links are safe.
 
     Raises:
-        DataError: The folder is missing, is no folder or holds no picture; ``flag`` is the option to mend.
+        DataError: The folder is missing, is no folder or holds no image; ``flag`` is the option to mend.
     """
     return pictures_in(folder, flag)[1]
 
 
 def pictures_in(place: Path, flag: str = "--data", advice: str = "") -> tuple[Path, list[Path]]:
-    """Return the folder that names begin at, and the pictures of `find_pictures`.
+    """Return the folder that names begin at, and the images of `find_pictures`.
 
-    ``advice`` is what to do where there are none; left out: to point ``flag`` at a folder of pictures.
+    ``advice`` is what to do where there are none; left out: to point ``flag`` at a folder of images.
     """
     if lists.is_list(place):
         found = lists.read_list(place, flag)
         return found.base, found.files
-    advice = advice or f"Point {flag} at a folder of pictures."
+    advice = advice or f"Point {flag} at a folder of images."
     if not place.is_dir():
         raise DataError(f"{place} {'is not a folder' if place.exists() else 'does not exist'}. {advice}")
     lost: list[Path] = []
@@ -90,7 +90,7 @@ def pictures_in(place: Path, flag: str = "--data", advice: str = "") -> tuple[Pa
         said = f"found {', '.join(found)}" if found else "it is empty"
         if makeable.counted(Counter(file.suffix.lower() for file in files)):
             advice = f"{advice} Of videos and archives images are made by: viceversa prepare {place} --out SET"
-        raise DataError(f"{place}/ holds no pictures ({' '.join(SUFFIXES)}); {said}. {advice}")
+        raise DataError(f"{place}/ holds no images ({' '.join(SUFFIXES)}); {said}. {advice}")
     return place, sorted(pictures, key=lambda file: file.relative_to(place).as_posix())
 
 
@@ -121,12 +121,12 @@ def paired(
     """Return the pairs: items of one file, A on the left and B on the right, or of two.
 
     Two folders, two lists, or a ``root`` with folders of A and B (`layouts.find_sides`) are paired by names
-    (`partners.match`). In any other ``root``, train/ with test/ or val/ or all pictures below it, A and B lie side by
-    side in pictures about twice as wide as high. ``flags`` are the options that named ``a`` and ``b``, for messages.
+    (`partners.match`). In any other ``root``, train/ with test/ or val/ or all images below it, A and B lie side by
+    side in images about twice as wide as high. ``flags`` are the options that named ``a`` and ``b``, for messages.
 
     Raises:
         ConfigError: The folders are given in no way or in two.
-        DataError: A folder is missing or empty, pictures have no partner, or are no pairs side by side.
+        DataError: A folder is missing or empty, images have no partner, or are no pairs side by side.
     """
     how = how or Pairing()
     if root is None:
@@ -290,7 +290,7 @@ def _partners(
 def find_partners(
     a: Path, b: Path, how: Pairing, flags: tuple[str, str] = _DATA, advice: str = ""
 ) -> tuple[Partners, tuple[int, int]]:
-    """Return the pairs of two folders or lists, and how many pictures each has; nothing is refused for its name.
+    """Return the pairs of two folders or lists, and how many images each has; nothing is refused for its name.
 
     Two lists of equal length are paired line by line where their names do not all pair, or files are named twice.
     """
@@ -309,7 +309,7 @@ def find_partners(
 
 
 def _side_by_side(root: Path, train: Path, test: Path | None, how: Pairing) -> Domain:
-    """Pairs of one picture each."""
+    """Pairs of one image each."""
     items = _items(train, advice="" if train == root else _ADD)
     kept = _items(test, advice=_ADD_OR_REMOVE) if test else ()
     shapes = halves.look_at([item.files[0] for item in items])
@@ -346,7 +346,7 @@ def is_side_by_side_after_all(train: tuple[Path, Path], how: Pairing) -> bool:
 
 
 def _no_pairs(root: Path, shapes: halves.Shapes) -> str:
-    """Why pictures are not cut in two, and what to do."""
+    """Why images are not cut in two, and what to do."""
     file, (height, width) = next(iter(shapes.odd.items()))
     folders = [place for place in layouts.subfolders(root) if any(f.suffix.lower() in SUFFIXES for f in walk(place))]
     text = (
@@ -364,7 +364,7 @@ def _no_pairs(root: Path, shapes: halves.Shapes) -> str:
 
 
 def _outside(root: Path, places: Sequence[Path]) -> tuple[str, ...]:
-    """What is to be said of pictures of a data set that lie in none of its parts: a second folder for testing, say."""
+    """What is to be said of images of a data set that lie in none of its parts: a second folder for testing, say."""
     if root in places or not root.is_dir():
         return ()
     lost = [
@@ -423,7 +423,7 @@ def _refuse_shared(a: Path, b: Path) -> None:
 
 def _two_folders(a: Path | None, b: Path | None, flags: tuple[str, str] = ("--a", "--b")) -> tuple[Path, Path]:
     if a is None and b is None:
-        raise ConfigError("No pictures were given. Name two folders with --a and --b, or one data set with --data.")
+        raise ConfigError("No images were given. Name two folders with --a and --b, or one data set with --data.")
     if a is None or b is None:
         missing, given = ("--a", "--b") if a is None else ("--b", "--a")
         raise ConfigError(f"{given} was given without {missing}. Name the folder of the other domain with {missing}.")

@@ -1,4 +1,4 @@
-"""The shapes of pairs: of those side by side in one picture, and of halves that are not equally large."""
+"""The shapes of pairs: of those side by side in one image, and of halves that are not equally large."""
 
 from collections.abc import Sequence
 from contextlib import suppress
@@ -21,10 +21,10 @@ Fitting: TypeAlias = Literal["equal", "multiple", "alike", "turned", "unlike"]
 
 @dataclass(frozen=True, kw_only=True)
 class Shapes:
-    """Of pictures that may be pairs side by side."""
+    """Of images that may be pairs side by side."""
 
     known: int
-    """Pictures whose size could be read."""
+    """Images whose size could be read."""
 
     odd: dict[Path, tuple[int, int]]
     """Height and width of those that are not about twice as wide as high."""
@@ -39,7 +39,7 @@ class Shapes:
 
 
 def is_twice(height: int, width: int, ratios: tuple[float, float] = (2.0, 2.0)) -> bool:
-    """Return whether a picture is about twice as wide as high, or as wide as pairs are that have these ``ratios``."""
+    """Return whether an image is about twice as wide as high, or as wide as pairs are that have these ``ratios``."""
     return ratios[0] * (1 - _ABOUT) <= width / height <= ratios[1] * (1 + _ABOUT)
 
 
@@ -64,7 +64,7 @@ def fitting(a: tuple[int, int], b: tuple[int, int]) -> Fitting:
 
 
 def look_at(files: Sequence[Path]) -> Shapes:
-    """Read the sizes of some pictures; of all, where one of these is odd. What cannot be read is passed over."""
+    """Read the sizes of some images; of all, where one of these is odd. What cannot be read is passed over."""
     step = max(1, len(files) // _LOOKED_AT)
     shapes = _shapes(files[::step])
     return _shapes(files) if step > 1 and shapes.odd and shapes.are_pairs else shapes

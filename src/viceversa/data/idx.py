@@ -1,4 +1,4 @@
-"""MNIST's idx files (LeCun, Cortes and Burges): many grey pictures in one file, their labels in another.
+"""MNIST's idx files (LeCun, Cortes and Burges): many grey images in one file, their labels in another.
 
 A file begins with two zeros, the kind of its numbers (8: bytes) and how many dimensions they have, then the size of
 each as 32 bits, the highest byte first; what follows is the numbers. It may be packed by gzip. Nothing in it is
@@ -39,7 +39,7 @@ _MARGIN_SHARE = 4  # a margin of at most one in so many pixels is added, instead
 
 
 def in_idx(root: Path, keeping: Keeping) -> Source | None:
-    """The idx files in ``root``, or ``root`` itself, an idx file of pictures; None where there are none.
+    """The idx files in ``root``, or ``root`` itself, an idx file of images; None where there are none.
 
     Found by name: train-images-idx3-ubyte or whatever-train-images-idx3-ubyte, with train-labels-idx1-ubyte beside it,
     and for testing t10k- or test- instead of train-; each with or without .gz, and with a point before idx as well.
@@ -70,7 +70,7 @@ def read_labels(path: Path) -> Array:
 
 
 def read_pictures(path: Path) -> Iterator[Array]:
-    """The pictures of an idx file, some at a time, ``(n, H, W)`` uint8.
+    """The images of an idx file, some at a time, ``(n, H, W)`` uint8.
 
     Raises:
         DataError: It is none, or damaged.
@@ -85,11 +85,11 @@ def read_pictures(path: Path) -> Iterator[Array]:
 
 
 def squares(chunks: Iterator[Array], recipe: Recipe) -> Iterator[Array]:
-    """Grey pictures ``(n, H, W)`` as ``(side_px, side_px, C)``, one by one.
+    """Grey images ``(n, H, W)`` as ``(side_px, side_px, C)``, one by one.
 
     Square ones that are a little too small, by an even number of pixels and at most a quarter, get a margin in the
     colour of their background, so that every stroke stays as crisp as it was (28 to 32 px: 2 px all around); the
-    background is the commonest value at the edges of the first pictures. All others are resized.
+    background is the commonest value at the edges of the first images. All others are resized.
     """
     background: int | None = None
     for chunk in chunks:
@@ -110,15 +110,15 @@ def squares(chunks: Iterator[Array], recipe: Recipe) -> Iterator[Array]:
 def _training_images(folder: Path) -> Path | None:
     try:
         there = {name.removesuffix(".gz") for name in os.listdir(folder) if _IMAGES.fullmatch(name)}
-    except OSError:  # whoever looks for other pictures there will say so
+    except OSError:  # whoever looks for other images there will say so
         return None
     sets = sorted(name for name in there if _part_of(name) in (None, "train"))
     if len(sets) > 1:
         several = ", ".join(sets[:4]) + (" ..." if len(sets) > 4 else "")
-        raise DataError(f"{folder}/ holds {len(sets)} files of pictures ({several}). Name one of them by --data.")
+        raise DataError(f"{folder}/ holds {len(sets)} files of images ({several}). Name one of them by --data.")
     if there and not sets:
         raise DataError(
-            f"{folder}/ holds {min(there)} but no pictures to train on (train-images-idx3-ubyte). Add them, or name "
+            f"{folder}/ holds {min(there)} but no images to train on (train-images-idx3-ubyte). Add them, or name "
             "the file itself by --data."
         )
     return _either(folder / sets[0]) if sets else None
@@ -149,8 +149,7 @@ def _part(images: Path, keeping: Keeping) -> Part:
     labels = read_labels(file) if file else np.empty(0, np.uint8)
     if file and len(labels) != count:
         raise DataError(
-            f"{file}: it holds {len(labels)} labels, and {images.name} {count} pictures. Use files that belong "
-            "together."
+            f"{file}: it holds {len(labels)} labels, and {images.name} {count} images. Use files that belong together."
         )
 
     def make(recipe: Recipe) -> PictureSet:
@@ -165,7 +164,7 @@ def _part(images: Path, keeping: Keeping) -> Part:
     return Part(
         place=str(images),
         labels={name: str(label) for name, label in zip(names, labels, strict=False)},
-        unlabelled=f"{images}: there is no {wanted} beside it, so its pictures have no labels; put that there",
+        unlabelled=f"{images}: there is no {wanted} beside it, so its images have no labels; put that there",
         class_place=lambda label: f"{file}, label {label}",
         make=make,
     )
@@ -230,7 +229,7 @@ def _header(stream: BufferedIOBase, path: Path, dimensions: int) -> tuple[int, .
 
 
 def _check_size(stream: BufferedIOBase, path: Path, promised: int) -> None:
-    """Before there is a name for each of a million pictures that are not there."""
+    """Before there is a name for each of a million images that are not there."""
     if not isinstance(stream, gzip.GzipFile):
         if promised > path.stat().st_size:
             raise _cut_short(path)

@@ -1,6 +1,6 @@
-"""Pictures for training: their depth, channels and ranges. Files themselves are read by `viceversa.data.formats`.
+"""Images for training: their depth, channels and ranges. Files themselves are read by `viceversa.data.formats`.
 
-In training a picture is one of two things: a uint8 or uint16 array ``(H, W, C)``, or a float32 tensor ``(N, C, H, W)``
+In training an image is one of two things: a uint8 or uint16 array ``(H, W, C)``, or a float32 tensor ``(N, C, H, W)``
 in [-1, 1]; C is 3 (RGB), 1 (grey), or what the files have. Embedded colour profiles are not applied, save that of CMYK.
 """
 
@@ -40,8 +40,8 @@ __all__ = [
 def read(path: Path | str, channels: int = 3, at_least_px: int | None = None) -> Array:
     """A file as ``(H, W, channels)`` uint8, upright by its EXIF orientation.
 
-    The first frame of an animation is taken; transparent pictures are laid on white; 16 bits and floats in [0, 1] are
-    scaled to 8 bits; CMYK, palette and 1-bit pictures become RGB or grey.
+    The first frame of an animation is taken; transparent images are laid on white; 16 bits and floats in [0, 1] are
+    scaled to 8 bits; CMYK, palette and 1-bit images become RGB or grey.
 
     Args:
         path: The file; its contents decide on its format, not its name.
@@ -49,7 +49,7 @@ def read(path: Path | str, channels: int = 3, at_least_px: int | None = None) ->
         at_least_px: See `viceversa.data.formats.read`.
 
     Raises:
-        PictureError: The file is no picture, is damaged or too large, or has other channels. The text begins with
+        PictureError: The file is no image, is damaged or too large, or has other channels. The text begins with
             ``"<path>: "``.
     """
     picture = formats.read(path, at_least_px=at_least_px)
@@ -65,7 +65,7 @@ def read_deep(path: Path | str, channels: int = 3, at_least_px: int | None = Non
 
 
 def is_deep(path: Path | str, *, raw: bool = False) -> bool:
-    """Whether a picture has more than 8 bits a channel; ``raw`` as of `viceversa.data.formats.read`.
+    """Whether an image has more than 8 bits a channel; ``raw`` as of `viceversa.data.formats.read`.
 
     Raises:
         PictureError: As of `read`.
@@ -84,10 +84,10 @@ def look(path: Path | str, at_least_px: int | None = None, page: int = 0) -> Arr
 
 
 def seen(path: Path | str, at_least_px: int | None = None, page: int = 0) -> tuple[Picture, Spread | None]:
-    """A file's picture to be looked at, also one whose values have no usual range: scaled by the range that it has.
+    """A file's image to be looked at, also one whose values have no usual range: scaled by the range that it has.
 
     Returns:
-        The picture, and its range if it has no usual one.
+        The image, and its range if it has no usual one.
 
     Raises:
         PictureError: As of `read`.
@@ -105,7 +105,7 @@ def seen(path: Path | str, at_least_px: int | None = None, page: int = 0) -> tup
 
 
 def shown(picture: Picture) -> Array:
-    """A picture as `look` gives it."""
+    """An image as `look` gives it."""
     # An array does not say whether its last channel is alpha.
     pixels = picture.pixels if picture.about.kind == "NPY" else colour.on_white(picture.pixels)
     return visible(colour.eight_bit(pixels))
@@ -169,7 +169,7 @@ def fitted(picture: Pixels, size_px: SizePx, fit: Fit = "crop", *, nearest: bool
     """``(H, W, C)`` of uint8 or uint16, which it stays, to ``(height, width, C)`` of ``size_px``.
 
     ``"crop"`` keeps the largest window of that shape in the middle, without distortion; ``"stretch"`` keeps everything
-    and lets the sides change; ``"window"`` keeps everything undistorted: the smallest picture that covers the size.
+    and lets the sides change; ``"window"`` keeps everything undistorted: the smallest image that covers the size.
     ``nearest`` as of `resize`.
     """
     height, width = picture.shape[:2]
@@ -182,7 +182,7 @@ def fitted(picture: Pixels, size_px: SizePx, fit: Fit = "crop", *, nearest: bool
 
 
 def grid(rows: Sequence[Sequence[Array]], gap_px: int = 2) -> Array:
-    """One RGB picture of rows of equally large uint8 pictures ``(H, W, C)``, as `visible`; missing ones are white."""
+    """One RGB image of rows of equally large uint8 images ``(H, W, C)``, as `visible`; missing ones are white."""
     height, width = rows[0][0].shape[:2]
     down, across = height + gap_px, width + gap_px
     sheet = np.full((len(rows) * down - gap_px, max(map(len, rows)) * across - gap_px, 3), 255, np.uint8)

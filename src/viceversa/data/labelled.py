@@ -1,4 +1,4 @@
-"""Pictures with classes, of which two folders are one way to give them: what a classifier is trained on."""
+"""Images with classes, of which two folders are one way to give them: what a classifier is trained on."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,16 +14,16 @@ from viceversa.errors import ConfigError
 
 @dataclass(frozen=True, kw_only=True)
 class LabelledData(SingleData):
-    """A folder of one sub-folder a class, MNIST's idx files, built-in pictures, or the folders a and b."""
+    """A folder of one sub-folder a class, MNIST's idx files, built-in images, or the folders a and b."""
 
     a: Path | None = None
-    """A folder of pictures of one kind; with --b, instead of --data."""
+    """A folder of images of one kind; with --b, instead of --data."""
 
     b: Path | None = None
-    """A folder of pictures of another kind."""
+    """A folder of images of another kind."""
 
     size_px: Annotated[int, tyro.conf.arg(name="size"), SQUARE] = 64
-    """Pixels of a side of the square pictures, 16 to 128."""
+    """Pixels of a side of the square images, 16 to 128."""
 
     mirror: bool = True
     """Mirror half of the samples left to right."""
@@ -42,5 +42,5 @@ class LabelledData(SingleData):
         return in_domains(a, b, keeping)
 
     def _places(self) -> list[Path]:
-        """The folders that pictures are taken from."""
+        """The folders that images are taken from."""
         return [*super()._places(), *(folder for folder in (self.a, self.b) if folder is not None)]

@@ -59,7 +59,7 @@ def find_sides(root: Path) -> Sides | None:
 
 
 def find_parts(root: Path) -> tuple[Path, Path | None]:
-    """Return the folder of the pictures to train on, and the one for testing: train/ with test/ or val/, or ``root``.
+    """Return the folder of the images to train on, and the one for testing: train/ with test/ or val/, or ``root``.
 
     Raises:
         DataError: There is a folder for testing and none for training.

@@ -1,4 +1,4 @@
-"""Lists of files: a text file that names pictures, one path a line, can stand wherever a folder of pictures can."""
+"""Lists of files: a text file that names images, one path a line, can stand wherever a folder of images can."""
 
 import codecs
 import os
@@ -30,7 +30,7 @@ class FileList:
 
 
 def is_list(place: Path) -> bool:
-    """Return whether ``place`` is a file that may be a list: any file but a picture."""
+    """Return whether ``place`` is a file that may be a list: any file but an image."""
     return place.suffix.lower() not in SUFFIXES and place.is_file()
 
 
@@ -48,7 +48,7 @@ def read_list(file: Path, flag: str = "--data") -> FileList:
     Raises:
         DataError: It is no list, names nothing, or names files that do not exist.
     """
-    advice = f"Point {flag} at a folder of pictures, or at a text file with one path a line."
+    advice = f"Point {flag} at a folder of images, or at a text file with one path a line."
     found = named_in(file, advice)
     missing = [(number, line, path) for number, line, path in found if not os.path.isfile(path)]
     if missing:

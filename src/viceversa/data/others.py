@@ -1,4 +1,4 @@
-"""Files beside the pictures: what lies in a folder and is of no kind that is read is told, once."""
+"""Files beside the images: what lies in a folder and is of no kind that is read is told, once."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -13,7 +13,7 @@ _NAMED = 3
 
 
 def places(root: Path | None, *folders: Path | None) -> list[Path]:
-    """The folders that pictures are taken from: those given, or the parts of the data set ``root``, or it itself."""
+    """The folders that images are taken from: those given, or the parts of the data set ``root``, or it itself."""
     parts: list[Path] = []
     if root is not None:
         inside = layouts.subfolders(root) if root.is_dir() else []

@@ -1,4 +1,4 @@
-"""Partners: which picture of A belongs to which picture of B, by their names."""
+"""Partners: which image of A belongs to which image of B, by their names."""
 
 import re
 import unicodedata
@@ -109,13 +109,13 @@ def by_line(a: Named, b: Named) -> Partners:
 
 
 def refuse_alone(a: Path, b: Path, found: Partners, counts: tuple[int, int]) -> None:
-    """Refuse pictures without a partner.
+    """Refuse images without a partner.
 
     Args:
         a: The folder or list of A, for the message.
         b: That of B.
         found: What `match` made of them.
-        counts: How many pictures each has.
+        counts: How many images each has.
 
     Raises:
         DataError: There are some: how many, which, and what to do.
@@ -244,7 +244,7 @@ _Cut: TypeAlias = tuple[str, str]  # beginning and ending
 def _cuts(a: list[str], b: list[str]) -> tuple[_Cut, _Cut] | None:
     """What all names of A and all of B begin and end with, unlike those of the other side; None if nothing.
 
-    Whole words alone are cut off, and no mere numbers: these tell what a picture is of.
+    Whole words alone are cut off, and no mere numbers: these tell what an image is of.
     """
     sides = [[_TOKEN.findall(name) for name in names] for names in (a, b)]
     leads = [_shared(names) for names in sides]

@@ -1,4 +1,4 @@
-"""Single pictures and their classes before they are decoded: where they lie, and which class each is of."""
+"""Single images and their classes before they are decoded: where they lie, and which class each is of."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -17,7 +17,7 @@ from viceversa.naming import readable
 
 @dataclass(frozen=True, kw_only=True)
 class Keeping:
-    """How decoded pictures are kept."""
+    """How decoded images are kept."""
 
     folder: Path | None
     """Of the cache; None is the user's."""
@@ -26,7 +26,7 @@ class Keeping:
     """Stop at a file that cannot be used, instead of skipping it."""
 
     progress: Progress | None
-    """Called with the pictures done and all, where some have to be decoded or drawn."""
+    """Called with the images done and all, where some have to be decoded or drawn."""
 
     every_page: bool = True
     """Take each page of a TIFF as an image of its own, not only the first."""
@@ -34,13 +34,13 @@ class Keeping:
 
 @dataclass(frozen=True, kw_only=True)
 class Part:
-    """The pictures to train on, or those to test on."""
+    """The images to train on, or those to test on."""
 
     place: str
     """Where they lie, for messages."""
 
     labels: Mapping[str, str]
-    """The class of each picture by the picture's name; empty where there are no classes."""
+    """The class of each image by the image's name; empty where there are no classes."""
 
     unlabelled: str
     """Why there are no classes, if there are none, and what to do about it: the beginning of a sentence."""
@@ -60,13 +60,13 @@ class Part:
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """A set of single pictures, not decoded yet."""
+    """A set of single images, not decoded yet."""
 
     name: str
     """Of the whole, for people."""
 
     train: Part
-    """What is there for training; pictures to hold out are still among them when there is no test part."""
+    """What is there for training; images to hold out are still among them when there is no test part."""
 
     test: Part | None
     """The test part, if there is one."""
@@ -75,13 +75,13 @@ class Source:
     """Channels where the settings leave that open."""
 
     classes: tuple[str, ...]
-    """Names of the classes of both parts; none unless the pictures to train on have them."""
+    """Names of the classes of both parts; none unless the images to train on have them."""
 
 
 def combined(name: str, train: Part, test: Part | None, channels: Literal[1, 3]) -> Source:
     """A source of both parts, its classes in order: numbers by size, others by the alphabet.
 
-    Where the training pictures have classes and those for testing have none, the latter are left aside.
+    Where the training images have classes and those for testing have none, the latter are left aside.
     """
     if test is not None and train.labels and not test.labels:
         test = None
@@ -93,19 +93,19 @@ def combined(name: str, train: Part, test: Part | None, channels: Literal[1, 3])
 
 
 def in_folders(root: Path, keeping: Keeping) -> Source:
-    """Pictures below ``root``, in one of several layouts.
+    """Images below ``root``, in one of several layouts.
 
-    - a folder of pictures, at any depth: no classes. That holds too where sub-folders lie beside loose pictures, for
-      then the sub-folders may mean anything; all pictures count;
-    - a folder with nothing but sub-folders: each is a class, and its pictures may lie at any depth;
-    - train/ with test/ or val/, or train/ alone, each of which is one of the two above. Where the pictures of train/
+    - a folder of images, at any depth: no classes. That holds too where sub-folders lie beside loose images, for
+      then the sub-folders may mean anything; all images count;
+    - a folder with nothing but sub-folders: each is a class, and its images may lie at any depth;
+    - train/ with test/ or val/, or train/ alone, each of which is one of the two above. Where the images of train/
       have classes and those of test/ have none, test/ is left aside;
     - a data set of translation, trainA/ and trainB/ or A/train/ and B/train/, with or without testA/ and testB/: the
       classes A and B;
     - a list of files: no classes, unless all lie in sub-folders of one folder.
 
     Raises:
-        DataError: The folder is missing, or holds no picture.
+        DataError: The folder is missing, or holds no image.
     """
     if not root.is_dir():
         base, files = pictures_in(root)  # a list of files, or the error
@@ -157,11 +157,11 @@ def _part(folder: Path, files: Iterable[Path], keeping: Keeping) -> Part:
     items = _items(folder, files, keeping)
     labels = {item.name: readable(_top(item.files[0], folder)) for item in items}
     tops = set(labels.values())
-    holds = "no sub-folders" if tops == {""} else "loose pictures beside its sub-folders"
+    holds = "no sub-folders" if tops == {""} else "loose images beside its sub-folders"
     return Part(
         place=shown(folder),
         labels={} if "" in tops else labels,
-        unlabelled=f"{folder}/ holds {holds}, so its pictures have no labels; put each class into a sub-folder of its "
+        unlabelled=f"{folder}/ holds {holds}, so its images have no labels; put each class into a sub-folder of its "
         "own",
         class_place=lambda name: f"{folder / name}/",
         make=lambda recipe: _decoded(items, recipe, keeping),

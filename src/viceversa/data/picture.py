@@ -1,4 +1,4 @@
-"""A picture as it was in its file: all of its depth, its alpha channel, and what the file says beside the pixels."""
+"""An image as it was in its file: all of its depth, its alpha channel, and what the file says beside the pixels."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ class About:
     """The embedded colour profile."""
 
     exif: bytes | None = None
-    """The EXIF block without orientation and preview: the pixels are upright, and the preview is of another picture."""
+    """The EXIF block without orientation and preview: the pixels are upright, and the preview is of another image."""
 
     dpi: tuple[float, float] | None = None
     """Pixels an inch, across and down."""
@@ -50,7 +50,7 @@ class About:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Picture:
-    """One upright picture."""
+    """One upright image."""
 
     pixels: NDArray[Any]
     """``(H, W, C)`` uint8, uint16, or float32 in [0, 1]. The second of 2 and the last of 4 channels is alpha, unless a
@@ -62,7 +62,7 @@ class Picture:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Animation:
-    """Several pictures in one file: the frames of an animation, or the pages of a TIFF."""
+    """Several images in one file: the frames of an animation, or the pages of a TIFF."""
 
     frames: Iterator[Picture]
     """Decoded one by one as they are asked for."""

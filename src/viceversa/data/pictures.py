@@ -1,4 +1,4 @@
-"""Pictures to train on: a batch is a pure function of the seed and the samples' positions."""
+"""Images to train on: a batch is a pure function of the seed and the samples' positions."""
 
 import functools
 import hashlib
@@ -23,7 +23,7 @@ HeldOutKind: TypeAlias = Literal["test", "held out", "training"]
 
 _NAMED = 5  # skipped files
 _CUDA_SHARE = 0.25  # of the free memory; a data set that takes more stays on the host
-_CUDA_CHUNK, _CUDA_CHUNK_PIXELS = 1024, 2**26  # sent at once: pictures; pixels where pictures lie in one row
+_CUDA_CHUNK, _CUDA_CHUNK_PIXELS = 1024, 2**26  # sent at once: images; pixels where images lie in one row
 
 _order = functools.lru_cache(maxsize=8)(seeding.permutation)  # a batch or two of it are asked for again and again
 
@@ -43,12 +43,12 @@ class Pictures(Protocol):
 
     @property
     def counts(self) -> dict[str, int]:
-        """Pictures of each domain that are trained on."""
+        """Images of each domain that are trained on."""
         ...
 
     @property
     def content(self) -> dict[str, str]:
-        """A hash of the pictures that are there for training, of each domain or of the pairs: equal wherever they lie.
+        """A hash of the images that are there for training, of each domain or of the pairs: equal wherever they lie.
 
         Not of those of a test folder.
         """
@@ -56,7 +56,7 @@ class Pictures(Protocol):
 
     @property
     def bits(self) -> int:
-        """Of a value of the pictures as they are kept."""
+        """Of a value of the images as they are kept."""
         ...
 
     @property
@@ -71,7 +71,7 @@ class Pictures(Protocol):
 
     @property
     def held_out_count(self) -> int:
-        """Pictures that `held_out` can give of each domain."""
+        """Images that `held_out` can give of each domain."""
         ...
 
     @property
@@ -88,7 +88,7 @@ class Pictures(Protocol):
         ...
 
     def held_out(self, limit: int | None = None, start: int = 0) -> tuple[Tensor, Tensor]:
-        """Up to ``limit`` pictures from the ``start``-th on, as in `batch` but whole and always the same.
+        """Up to ``limit`` images from the ``start``-th on, as in `batch` but whole and always the same.
 
         Where domains are not paired one of the two may come out longer, if more than `held_out_count` are asked for.
         """
@@ -97,7 +97,7 @@ class Pictures(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Deck:
-    """Pictures (or pairs) that are shuffled anew for each epoch and drawn by position."""
+    """Images (or pairs) that are shuffled anew for each epoch and drawn by position."""
 
     store: Pixels | Tensor | Ragged
     """``(N, H, W, C)`` uint8 or uint16, a memory map on the host; or on the device, as `images.portable` gives it; or
@@ -107,13 +107,13 @@ class Deck:
     """Those of the N that are trained on."""
 
     kept: Pixels | Ragged
-    """``(M, H, W, C)`` uint8 or uint16, the pictures that may be held out; of images of different sides, the middle."""
+    """``(M, H, W, C)`` uint8 or uint16, the images that may be held out; of images of different sides, the middle."""
 
     kept_rows: NDArray[np.int64]
     """Those of the M that are."""
 
     channels: tuple[int, ...]
-    """How C is made up: of one picture or of two."""
+    """How C is made up: of one image or of two."""
 
     size_px: SizePx
     """Of what comes out."""
@@ -131,14 +131,14 @@ class Deck:
     """Where samples are wanted."""
 
     kept_nearest: tuple[frozenset[int], ...] = ()
-    """By picture of C: which of the M are resized by nearest neighbor; the others are resized bicubically."""
+    """By image of C: which of the M are resized by nearest neighbor; the others are resized bicubically."""
 
     weights: NDArray[np.float64] | None = None
     """How often each of the rows is shown, with mean 1; None: all alike."""
 
     at_size: Callable[[NDArray[np.int64]], Pixels] | None = None
-    """Pictures of the store by their rows, decoded from their files at ``size_px``, ``(N, H, W, C)``, a second
-    picture of C left out: those of the store were resized to be cut, and would be resized a second time."""
+    """Images of the store by their rows, decoded from their files at ``size_px``, ``(N, H, W, C)``, a second
+    image of C left out: those of the store were resized to be cut, and would be resized a second time."""
 
     @property
     def bits(self) -> int:
@@ -147,7 +147,7 @@ class Deck:
         return 8 * kept.dtype.itemsize
 
     def draw(self, positions: Tensor) -> Tensor:
-        """``(N, C, H, W)`` float32 in [-1, 1]: the picture that is at ``positions`` in an endless row of epochs."""
+        """``(N, C, H, W)`` float32 in [-1, 1]: the image that is at ``positions`` in an endless row of epochs."""
         rows = self.rows_at(positions)
         crop: dict[str, Any] = {"seed": self.seed, "stream": f"crop {self.stream}", "positions": positions}
         if isinstance(self.store, Ragged):
@@ -160,7 +160,7 @@ class Deck:
         return to_tensor(crop_and_mirror(chosen, self.size_px, **crop, mirror=self.mirror))
 
     def held_out(self, limit: int | None, start: int) -> Tensor:
-        """``(N, C, H, W)`` float32 in [-1, 1], whole pictures without any chance in them."""
+        """``(N, C, H, W)`` float32 in [-1, 1], whole images without any chance in them."""
         rows = self.kept_rows[start:][:limit]
         size = sizes.sides(self.size_px)
         edges = np.cumsum(self.channels)[:-1]
@@ -178,7 +178,7 @@ class Deck:
         return to_tensor(portable(stacked).to(self.device))
 
     def rows_at(self, positions: Tensor) -> NDArray[np.int64]:
-        """``(N,)``: which of the store's pictures are at ``positions``."""
+        """``(N,)``: which of the store's images are at ``positions``."""
         count = len(self.rows)
         epochs, places = np.divmod(positions.cpu().numpy(), count)
         chosen = np.empty_like(places)
@@ -210,29 +210,29 @@ class UnpairedPictures:
     """Files that could not be used."""
 
     held_out_kind: HeldOutKind
-    """Where the held-out pictures are from."""
+    """Where the held-out images are from."""
 
     remarks: tuple[str, ...] = ()
     """What of the files was not used, or changed, a sentence for each kind."""
 
     @property
     def epoch_images(self) -> int:
-        """The number of pictures of the larger domain."""
+        """The number of images of the larger domain."""
         return max(self.counts.values())
 
     @property
     def counts(self) -> dict[str, int]:
-        """Pictures of each domain that are trained on."""
+        """Images of each domain that are trained on."""
         return {"a": len(self.a.rows), "b": len(self.b.rows)}
 
     @property
     def bits(self) -> int:
-        """Of a value of the pictures as they are kept."""
+        """Of a value of the images as they are kept."""
         return self.a.bits
 
     @property
     def held_out_count(self) -> int:
-        """Pictures that `held_out` can give of both domains."""
+        """Images that `held_out` can give of both domains."""
         return min(len(self.a.kept_rows), len(self.b.kept_rows))
 
     def batch(self, positions: Tensor) -> tuple[Tensor, ...]:
@@ -240,7 +240,7 @@ class UnpairedPictures:
         return self.a.draw(positions), self.b.draw(positions)
 
     def held_out(self, limit: int | None = None, start: int = 0) -> tuple[Tensor, Tensor]:
-        """Pictures that are not trained on, of A and of B; see `Pictures.held_out`."""
+        """Images that are not trained on, of A and of B; see `Pictures.held_out`."""
         return self.a.held_out(limit, start), self.b.held_out(limit, start)
 
 
@@ -270,7 +270,7 @@ class PairedPictures:
     """What of the files was not used, or changed, a sentence for each kind."""
 
     side_by_side: tuple[float, float] | None = None
-    """Where both halves lie in one picture: the least and the greatest width as a multiple of its height."""
+    """Where both halves lie in one image: the least and the greatest width as a multiple of its height."""
 
     @property
     def epoch_images(self) -> int:
@@ -279,12 +279,12 @@ class PairedPictures:
 
     @property
     def counts(self) -> dict[str, int]:
-        """Pictures of each domain that are trained on."""
+        """Images of each domain that are trained on."""
         return {"a": self.epoch_images, "b": self.epoch_images}
 
     @property
     def bits(self) -> int:
-        """Of a value of the pictures as they are kept."""
+        """Of a value of the images as they are kept."""
         return self.pairs.bits
 
     @property
@@ -324,7 +324,7 @@ def _sent(store: Pixels, rows: NDArray[np.int64], device: torch.device) -> Tenso
 
 
 def place(pictures: Pixels | Ragged, device: torch.device) -> Pixels | Tensor | Ragged:
-    """The pictures as a tensor on a GPU that has room to spare, else as they are."""
+    """The images as a tensor on a GPU that has room to spare, else as they are."""
     if isinstance(pictures, Ragged):
         return replace(pictures, pixels=_placed(np.asarray(pictures.pixels), device, _CUDA_CHUNK_PIXELS))
     return _placed(pictures, device, _CUDA_CHUNK)

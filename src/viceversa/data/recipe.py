@@ -1,4 +1,4 @@
-"""How a picture, or a pair of pictures, becomes one array of a given size."""
+"""How an image, or a pair of images, becomes one array of a given size."""
 
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -29,19 +29,19 @@ class Recipe:
     """Of the arrays: pixels of a side, or height and width."""
 
     smallest_px: SizePx = 1
-    """Pictures that are smaller than this on either side are not used."""
+    """Images that are smaller than this on either side are not used."""
 
     fit: Fit = "crop"
-    """How a picture of another shape comes to the size: `viceversa.data.images.fitted`."""
+    """How an image of another shape comes to the size: `viceversa.data.images.fitted`."""
 
     channels: tuple[int, ...] = (3,)
-    """Channels of the picture, or of both halves of a pair, which lie in one array, one behind the other."""
+    """Channels of the image, or of both halves of a pair, which lie in one array, one behind the other."""
 
     bits: Literal[8, 16] = 8
     """Of a value: 8 give uint8, 16 give uint16."""
 
     readings: tuple[Reading, ...] = ()
-    """How the files of the picture, or of both halves of a pair, are read; none: all by the defaults."""
+    """How the files of the image, or of both halves of a pair, are read; none: all by the defaults."""
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -68,18 +68,18 @@ class Made:
     """The array."""
 
     remarks: tuple[dict[str, int], ...] = ()
-    """Of the picture, or of each half: kinds of `viceversa.data.reading.Remark`, and counts."""
+    """Of the image, or of each half: kinds of `viceversa.data.reading.Remark`, and counts."""
 
     nearest: tuple[bool, ...] = ()
     """Whether each was resized by nearest neighbor, and has to be when it is resized again."""
 
     sides: tuple[int, int] | None = None
-    """Height and width of the picture, or of each half, before it was fitted; large JPEGs may be read at a fraction."""
+    """Height and width of the image, or of each half, before it was fitted; large JPEGs may be read at a fraction."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _Part:
-    """A picture, or half of a pair, before it is resized."""
+    """An image, or half of a pair, before it is resized."""
 
     pixels: Pixels
     remarks: dict[str, int]

@@ -1,4 +1,4 @@
-"""Single pictures, with or without classes: what the methods that make pictures from noise are trained on."""
+"""Single images, with or without classes: what the methods that make images from noise are trained on."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,29 +25,29 @@ from viceversa.errors import ConfigError, DataError
 
 Builtin = Literal["avatars", "digits"]
 
-_HELD_OUT_SHARE = 10  # at most one in so many pictures is kept out of training
-_MAY_DIFFER = {"may_differ": True}  # folders may be moved: a run knows its pictures by their content
+_HELD_OUT_SHARE = 10  # at most one in so many images is kept out of training
+_MAY_DIFFER = {"may_differ": True}  # folders may be moved: a run knows its images by their content
 _SMALLEST_PX, _LARGEST_PX = 16, 128
 SQUARE = PrimitiveConstructorSpec[int](
     nargs=1, metavar="INT", instance_from_str=lambda given: _square(given[0]),
     is_instance=lambda value: isinstance(value, int), str_from_instance=lambda value: [str(value)],
 )  # fmt: skip
 """How the side of a square is typed: height x width, which translation takes, is refused in words."""
-_FEWEST = 2  # in all and of a class: one picture would only be learnt by heart
+_FEWEST = 2  # in all and of a class: one image would only be learnt by heart
 
 
 @dataclass(frozen=True, kw_only=True)
 class SingleData:
-    """A folder of pictures, or of one sub-folder a class, MNIST's idx files, or pictures that are built in."""
+    """A folder of images, or of one sub-folder a class, MNIST's idx files, or images that are built in."""
 
     root: Annotated[Path | None, tyro.conf.arg(name="data")] = field(default=None, metadata=_MAY_DIFFER)
-    """A folder of pictures, one with a sub-folder for each class, or MNIST's idx files."""
+    """A folder of images, one with a sub-folder for each class, or MNIST's idx files."""
 
     builtin: Builtin | None = None
     """Instead of --data: drawn portraits (two classes), or scikit-learn's handwritten digits (ten)."""
 
     size_px: Annotated[int, tyro.conf.arg(name="size"), SQUARE] = 32
-    """Pixels of a side of the square pictures, 16 to 128."""
+    """Pixels of a side of the square images, 16 to 128."""
 
     load_size_px: Annotated[Annotated[int, SQUARE] | None, tyro.conf.arg(name="load-size")] = None
     """Pixels of a side of which a random window is cut out; left out: the size, so nothing is cut off."""
@@ -59,10 +59,10 @@ class SingleData:
     """Mirror half of the samples left to right."""
 
     fit: Literal["crop", "stretch"] = "crop"
-    """How pictures become square: "crop" takes their middle, undistorted; "stretch" takes all of them."""
+    """How images become square: "crop" takes their middle, undistorted; "stretch" takes all of them."""
 
     hold_out: int = 64
-    """Without a test set: pictures, at most a tenth, kept for samples and metrics; 0 for none."""
+    """Without a test set: images, at most a tenth, kept for samples and metrics; 0 for none."""
 
     pages: Literal["images", "first"] | None = field(default=None, metadata={"formerly": "first"})
     """What the pages of a TIFF are: "images" of their own, or only the "first" is used; left out: images."""
@@ -74,12 +74,12 @@ class SingleData:
     """Use files that are smaller than the size too; idx files and digits are enlarged as they are."""
 
     cache: Path | None = field(default=None, metadata=_MAY_DIFFER)
-    """Folder for the decoded pictures; left out: the user's folder for caches."""
+    """Folder for the decoded images; left out: the user's folder for caches."""
 
     def __post_init__(self) -> None:
         if not _SMALLEST_PX <= self.size_px <= _LARGEST_PX:
             raise ConfigError(
-                f"--size must be {_SMALLEST_PX} to {_LARGEST_PX} pixels where pictures are made from noise; got "
+                f"--size must be {_SMALLEST_PX} to {_LARGEST_PX} pixels where images are made from noise; got "
                 f"{self.size_px}."
             )
         if self.load_size_px is not None and self.load_size_px < self.size_px:
@@ -101,7 +101,7 @@ class SingleData:
             raise ConfigError("--data and --builtin were given. Name one of them.")
 
     def open(self, seed: int, device: torch.device | str, progress: Progress | None = None) -> "SinglePictures":
-        """Decodes or draws the pictures, or finds them in the cache.
+        """Decodes or draws the images, or finds them in the cache.
 
         The layouts are told by `viceversa.data.idx.in_idx`, which is asked first, and
         `viceversa.data.parts.in_folders`.
@@ -109,10 +109,10 @@ class SingleData:
         Args:
             seed: Of the run.
             device: Where batches are wanted.
-            progress: Called with pictures done and all, for each part that has to be decoded or drawn.
+            progress: Called with images done and all, for each part that has to be decoded or drawn.
 
         Raises:
-            ConfigError: Neither a folder nor built-in pictures were named.
+            ConfigError: Neither a folder nor built-in images were named.
             DataError: They cannot be trained on; a `PictureError` for one file, with ``strict``.
             MissingExtra: The built-in digits need scikit-learn.
         """
@@ -124,7 +124,7 @@ class SingleData:
         if len(train.names) < _FEWEST:
             first = next(iter(train.skipped), None)
             lost = f" {len(train.skipped)} skipped, the first is {first.path}: {first.reason}" if first else ""
-            raise DataError(f"{source.train.place} holds only one picture to train on; it takes two or more.{lost}")
+            raise DataError(f"{source.train.place} holds only one image to train on; it takes two or more.{lost}")
         return self._shuffled(source, train, test, seed, torch.device(device))
 
     def _source(self, keeping: Keeping) -> Source:
@@ -132,13 +132,13 @@ class SingleData:
             return in_idx(self.root, keeping) or in_folders(self.root, keeping)
         if self.builtin is None:
             raise ConfigError(
-                "No pictures were given. Name a folder with --data, or take built-in ones: --builtin avatars or "
+                "No images were given. Name a folder with --data, or take built-in ones: --builtin avatars or "
                 "--builtin digits."
             )
         return portraits(keeping) if self.builtin == "avatars" else digits(keeping)
 
     def _places(self) -> list[Path]:
-        """The folders that pictures are taken from; those of idx files hold no pictures by suffix."""
+        """The folders that images are taken from; those of idx files hold no images by suffix."""
         return places(self.root)
 
     def _recipe(self, side_px: int, channels: Literal[1, 3]) -> Recipe:
@@ -191,13 +191,13 @@ class SingleData:
 
 @dataclass(frozen=True, kw_only=True)
 class SinglePictures:
-    """Pictures of one kind, shuffled anew for each epoch, and the class of each; see `viceversa.data.pictures`."""
+    """Images of one kind, shuffled anew for each epoch, and the class of each; see `viceversa.data.pictures`."""
 
     deck: Deck
-    """The pictures."""
+    """The images."""
 
     labels: NDArray[np.int64]
-    """The class of each picture in the deck's store."""
+    """The class of each image in the deck's store."""
 
     kept_labels: NDArray[np.int64]
     """The same of those that may be held out."""
@@ -212,39 +212,39 @@ class SinglePictures:
     """Files that could not be used."""
 
     held_out_kind: HeldOutKind
-    """Where the held-out pictures are from."""
+    """Where the held-out images are from."""
 
     remarks: tuple[str, ...] = ()
     """What of the files was not used, or changed, a sentence for each kind."""
 
     @property
     def epoch_images(self) -> int:
-        """The number of pictures that are trained on."""
+        """The number of images that are trained on."""
         return len(self.deck.rows)
 
     @property
     def domains(self) -> dict[str, str]:
-        """The name of the pictures for people: ``{"a": "mnist"}``."""
+        """The name of the images for people: ``{"a": "mnist"}``."""
         return {"a": self.source.name}
 
     @property
     def counts(self) -> dict[str, int]:
-        """Pictures that are trained on."""
+        """Images that are trained on."""
         return {"a": self.epoch_images}
 
     @property
     def bits(self) -> int:
-        """Of a value of the pictures as they are kept."""
+        """Of a value of the images as they are kept."""
         return self.deck.bits
 
     @property
     def held_out_count(self) -> int:
-        """Pictures that `held_out` can give."""
+        """Images that `held_out` can give."""
         return len(self.deck.kept_rows)
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """The names that labels stand for; none where the pictures have no classes."""
+        """The names that labels stand for; none where the images have no classes."""
         return self.source.classes
 
     @property
@@ -258,14 +258,14 @@ class SinglePictures:
         return sizes.sides(self.deck.size_px)[0]
 
     def batch(self, positions: Tensor) -> tuple[Tensor, Tensor]:
-        """The samples at ``positions``: pictures ``(N, C, S, S)`` float32 in [-1, 1], and labels ``(N,)`` int64.
+        """The samples at ``positions``: images ``(N, C, S, S)`` float32 in [-1, 1], and labels ``(N,)`` int64.
 
         Both on the device; labels are 0 where there are no classes. See `viceversa.data.pictures.Pictures.batch`.
         """
         return self.deck.draw(positions), self._on_device(self.labels[self.deck.rows_at(positions)])
 
     def held_out(self, limit: int | None = None, start: int = 0) -> tuple[Tensor, Tensor]:
-        """Pictures that are not trained on, the classes in turn, and their labels; see `batch`."""
+        """Images that are not trained on, the classes in turn, and their labels; see `batch`."""
         rows = self.deck.kept_rows[start:][:limit]
         return self.deck.held_out(limit, start), self._on_device(self.kept_labels[rows])
 
@@ -277,7 +277,7 @@ def require_classes(pictures: SinglePictures) -> None:
     """Sees to it that there are classes to learn, for methods that need labels.
 
     Raises:
-        DataError: There are fewer than two, or one of them has fewer than two pictures to train on.
+        DataError: There are fewer than two, or one of them has fewer than two images to train on.
     """
     train, classes = pictures.source.train, pictures.classes
     if not classes:
@@ -296,16 +296,16 @@ def require_classes(pictures: SinglePictures) -> None:
 
 
 def _too_few(place: Path, total: int, count: int, skipped: tuple[Skipped, ...]) -> str:
-    """Say why a class of ``total`` pictures that can be used, ``count`` of them to train on, is too small."""
+    """Say why a class of ``total`` images that can be used, ``count`` of them to train on, is too small."""
     lost = [one for one in skipped if place in one.path.parents]
     if total < _FEWEST:
-        words = "only one picture" if total else "no picture"
+        words = "only one image" if total else "no image"
         why = f" {len(lost)} skipped, the first is {lost[0].path}: {lost[0].reason}" if lost else ""
         found = f"there is {words} of this class to train on, and it takes two or more.{why}"
         return f"{found} {'Mend them' if lost else 'Add some'}, or remove the class."
     left = "only one is left" if count else "none is left"
     return (
-        f"{total - count} of its {total} pictures are held out, so {left} to train on, and it takes two or more. Add "
+        f"{total - count} of its {total} images are held out, so {left} to train on, and it takes two or more. Add "
         "some, or hold out none: --hold-out 0."
     )
 
@@ -325,7 +325,7 @@ def _labels(pictures: PictureSet, part: Part, classes: tuple[str, ...]) -> NDArr
 
 
 def _in_turn(labels: NDArray[np.int64]) -> NDArray[np.intp]:
-    """An order in which the classes take turns, so that the first few pictures show all of them."""
+    """An order in which the classes take turns, so that the first few images show all of them."""
     turns = np.empty_like(labels)
     for label in np.unique(labels):
         turns[labels == label] = np.arange(np.count_nonzero(labels == label))

@@ -1,4 +1,4 @@
-"""The kinds of data that methods take, as settings; `open` turns them into pictures to train on."""
+"""The kinds of data that methods take, as settings; `open` turns them into images to train on."""
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -32,13 +32,13 @@ from viceversa.sizes import SizePx
 
 _LOAD_SHARE = 286 / 256  # of the size: the papers' jitter
 _MOST_CHANNELS = 256
-_HELD_OUT_SHARE = 10  # at most one in so many pictures is kept out of training
-_MAY_DIFFER = {"may_differ": True}  # folders may be moved: a run knows its pictures by their content
+_HELD_OUT_SHARE = 10  # at most one in so many images is kept out of training
+_MAY_DIFFER = {"may_differ": True}  # folders may be moved: a run knows its images by their content
 
 
 @dataclass(frozen=True, kw_only=True)
 class PictureData:
-    """What paired and unpaired pictures have in common."""
+    """What paired and unpaired images have in common."""
 
     root: Annotated[Path | None, tyro.conf.arg(name="data")] = field(default=None, metadata=_MAY_DIFFER)
     """A data set in one folder; instead of --a and --b."""
@@ -50,10 +50,10 @@ class PictureData:
     """The folder of domain B, or a list of files."""
 
     name_a: str | None = None
-    """What the pictures of A are called; left out: as their folder."""
+    """What the images of A are called; left out: as their folder."""
 
     name_b: str | None = None
-    """What the pictures of B are called; left out: as their folder."""
+    """What the images of B are called; left out: as their folder."""
 
     size_px: Annotated[SizePx, tyro.conf.arg(name="size")] = 256
     """Pixels of a side of the images that networks are trained on: 256 for squares, 256x512 for height x width."""
@@ -71,13 +71,13 @@ class PictureData:
     """3 to train on B in colour, 1 in grey; any other number, if the files have as many."""
 
     bits: Literal[8, 16] | None = field(default=None, metadata={"formerly": 8})  # of runs that do not say it
-    """Bits of a value that pictures are kept with; left out: 16 if the first picture of A or of B has more than 8."""
+    """Bits of a value that images are kept with; left out: 16 if the first image of A or of B has more than 8."""
 
     fit: Fit = "crop"
     """"crop" trains on the middle of images, "window" on windows from anywhere, "stretch" on all of them, distorted."""
 
     hold_out: int = 8
-    """Of a domain without a test folder: pictures, at most a tenth, kept for samples and metrics; 0 for none."""
+    """Of a domain without a test folder: images, at most a tenth, kept for samples and metrics; 0 for none."""
 
     pages: Pages | None = field(default=None, metadata={"formerly": "first"})
     """What the pages of a TIFF are: "images" of their own, "channels" of one, or only the "first"; left out: images."""
@@ -104,10 +104,10 @@ class PictureData:
     """Stop at a file that cannot be used, instead of skipping it."""
 
     enlarge: bool = False
-    """Use pictures that are smaller than the size too."""
+    """Use images that are smaller than the size too."""
 
     cache: Path | None = field(default=None, metadata=_MAY_DIFFER)
-    """Folder for the decoded pictures; left out: the user's folder for caches."""
+    """Folder for the decoded images; left out: the user's folder for caches."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "size_px", sizes.checked(self.size_px, "--size"))
@@ -167,7 +167,7 @@ class PictureData:
         return Reading(values=self.values(side), pages=self.pages or "images", resample=resample)
 
     def depth(self, *domains: Domain) -> Literal[8, 16]:
-        """The bits of a value, by the first picture of each that can be read where the settings leave that open."""
+        """The bits of a value, by the first image of each that can be read where the settings leave that open."""
         raw = self.values("a") is not None or self.values("b") is not None
         return self.bits or (16 if any(_is_deep(domain.train, raw=raw) for domain in domains) else 8)
 
@@ -185,7 +185,7 @@ class UnpairedData(PictureData):
     """Two domains without pairs: the folders or lists a and b, or a data set with trainA/ trainB/ [testA/ testB/]."""
 
     balance: Balance = "none"
-    """"brightness" shows pictures more or less often, so that A and B are equally often dark and bright."""
+    """"brightness" shows images more or less often, so that A and B are equally often dark and bright."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -193,12 +193,12 @@ class UnpairedData(PictureData):
             raise ConfigError(f'--balance must be "none" or "brightness", not "{self.balance}".')
 
     def open(self, seed: int, device: torch.device | str, progress: Progress | None = None) -> UnpairedPictures:
-        """Decodes the pictures, or finds them in the cache.
+        """Decodes the images, or finds them in the cache.
 
         Args:
             seed: Of the run.
             device: Where batches are wanted.
-            progress: Called with pictures done and all, for each part that has to be decoded.
+            progress: Called with images done and all, for each part that has to be decoded.
 
         Raises:
             ConfigError: The folders are given in no way or in two.
@@ -236,7 +236,7 @@ class UnpairedData(PictureData):
         )
 
     def parts(self, progress: Progress | None) -> list["Decoded"]:
-        """The decoded pictures of A and of B."""
+        """The decoded images of A and of B."""
         a, b = folders.unpaired(self.root, self.a, self.b)
         bits = self.depth(a, b)
         return [
@@ -249,7 +249,7 @@ class UnpairedData(PictureData):
 class PairedData(PictureData, Pairing):
     """Pairs: the folders or lists a and b with partners of the same names, or a data set.
 
-    A data set has train/ [test/ or val/] of pictures with A on the left and B on the right, or such pictures
+    A data set has train/ [test/ or val/] of images with A on the left and B on the right, or such images
     themselves, or folders of A and B with partners of the same names; see `viceversa.data.folders.paired`.
     """
 
@@ -292,16 +292,16 @@ class PairedData(PictureData, Pairing):
 
 @dataclass(frozen=True, kw_only=True)
 class Decoded:
-    """The pictures of a domain, or of pairs, decoded."""
+    """The images of a domain, or of pairs, decoded."""
 
     channels: tuple[int, ...]
-    """How their channels are made up: of one picture or of two."""
+    """How their channels are made up: of one image or of two."""
     train: PictureSet
     """To train on."""
     test: PictureSet | None
     """From the test folder, if there is one."""
     files: Mapping[str, tuple[Path, ...]]
-    """By name, what the pictures to train on were read from."""
+    """By name, what the images to train on were read from."""
     domain: Domain
     """Where they lie."""
     at_size: Callable[[NDArray[np.int64]], Pixels]
@@ -325,7 +325,7 @@ class Decoded:
 
 
 def _decode(data: PictureData, domain: Domain, sides: str, bits: Literal[8, 16], progress: Progress | None) -> Decoded:
-    """The pictures of "a" or "b", or of both in pairs, "ab"."""
+    """The images of "a" or "b", or of both in pairs, "ab"."""
     channels = tuple(getattr(data, f"channels_{side}") for side in sides)
     readings = tuple(data.reading(side) for side in sides)
 
@@ -366,9 +366,7 @@ def _decode(data: PictureData, domain: Domain, sides: str, bits: Literal[8, 16],
 def _too_few(domain: Domain, train: PictureSet, *, paired: bool) -> str:
     """Say that one image, or one pair, is no data set, and which file of which side is to be mended."""
     where, only = " and ".join(map(shown, domain.train_places)), train.names[0]
-    found = (
-        f"There is only one pair to train on in {where}" if paired else f"{where} holds only one picture to train on"
-    )
+    found = f"There is only one pair to train on in {where}" if paired else f"{where} holds only one image to train on"
     if not train.skipped:
         return f"{found}, {only}; it takes two or more."
     first = train.skipped[0]
@@ -402,7 +400,7 @@ def _is_deep(items: tuple[Item, ...], *, raw: bool) -> bool:
 
 
 def held_out(data: PictureData, parts: list[Decoded]) -> list[NDArray[np.bool_]]:
-    """For each part, which of its training pictures are kept out of training.
+    """For each part, which of its training images are kept out of training.
 
     None, where there is a test folder; or where none of a part can be spared, for then the others show no better.
     """

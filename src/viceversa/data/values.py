@@ -107,7 +107,7 @@ def kind(dtype: "np.dtype[Any]") -> str:
 
 def _refusal(values: NDArray[Any]) -> str:
     if values.dtype.kind not in "iuf":
-        return f"an array of {values.dtype} is no picture; save it as uint8, uint16, or floats in [0, 1]."
+        return f"an array of {values.dtype} is no image; save it as uint8, uint16, or floats in [0, 1]."
     within = spread(values)
     if within is None:
         return "not one of its values is a number (all are nan or infinite); remove it."
@@ -116,7 +116,7 @@ def _refusal(values: NDArray[Any]) -> str:
     found += f", and {within.undefined:,} of {values.size:,} values are NaN or infinite" if within.undefined else ""
     floats = values.dtype.kind == "f"
     what = (
-        f"A float picture lies in [0, 1]; this one goes {found}"
+        f"A float image lies in [0, 1]; this one goes {found}"
         if floats
         else f"{kind(values.dtype)} have no usual range; these go {found}"
     )

@@ -1,4 +1,4 @@
-"""95 % intervals: the same measure of pictures drawn anew from those that there are, many times (Efron 1979)."""
+"""95 % intervals: the same measure of images drawn anew from those that there are, many times (Efron 1979)."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ class Figure:
 
 
 def mean(values: NDArray[np.float64], resamples: int, seed: int) -> Figure:
-    """The mean over pictures ``(N,)``."""
+    """The mean over images ``(N,)``."""
     if resamples < 1 or len(values) < 2:
         return Figure(value=float(values.mean()))
     rows = _random(seed, "mean").integers(0, len(values), (resamples, len(values)))
@@ -37,9 +37,9 @@ def mean(values: NDArray[np.float64], resamples: int, seed: int) -> Figure:
 
 
 def share(values: NDArray[np.float64], resamples: int) -> Figure:
-    """The mean over pictures ``(N,)`` that are 0 or 1, with Wilson's interval (1927).
+    """The mean over images ``(N,)`` that are 0 or 1, with Wilson's interval (1927).
 
-    Drawing anew from ten pictures that are all 1 gives ten that are all 1, an interval of no width.
+    Drawing anew from ten images that are all 1 gives ten that are all 1, an interval of no width.
     """
     value, count = float(values.mean()), len(values)
     if resamples < 1 or count < 2:
@@ -62,7 +62,7 @@ def between(
 ) -> Figure:
     """A distance between two heaps ``(N, D)`` and ``(M, D)``, of which both are drawn anew.
 
-    Heaps with pictures drawn twice lie further apart than the heaps themselves, so the interval is the spread of the
+    Heaps with images drawn twice lie further apart than the heaps themselves, so the interval is the spread of the
     resampled distances about their mean, laid about ``value``.
 
     Args:
@@ -71,7 +71,7 @@ def between(
         real: Features of one heap.
         fake: Features of the other.
         resamples: How often; 0 for no interval.
-        seed: Which pictures are drawn.
+        seed: Which images are drawn.
         least: The smallest distance that there can be.
     """
     if resamples < 1:
@@ -93,7 +93,7 @@ def about(value: float, found: NDArray[np.float64], least: float = -np.inf) -> F
 
 
 def times(count: int, resamples: int, seed: int, what: str) -> NDArray[np.float64]:
-    """``(R, N)``: how often each of ``count`` pictures is drawn, as often as there are pictures, in each of R draws."""
+    """``(R, N)``: how often each of ``count`` images is drawn, as often as there are images, in each of R draws."""
     drawn = _random(seed, what).multinomial(count, np.full(count, 1 / count), resamples)
     return drawn.astype(np.float64)
 

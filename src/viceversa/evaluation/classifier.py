@@ -1,6 +1,6 @@
-"""A small classifier of labelled pictures, trained on the spot: it judges samples, and its features measure them.
+"""A small classifier of labelled images, trained on the spot: it judges samples, and its features measure them.
 
-No weights are downloaded: whoever has labelled pictures (digits, women and men) has a judge in minutes. Its loop is
+No weights are downloaded: whoever has labelled images (digits, women and men) has a judge in minutes. Its loop is
 its own, the one exception to the rule that the trainer alone takes steps: a judge is no method, it has no generator,
 no run folder and nothing to resume.
 """
@@ -32,7 +32,7 @@ from viceversa.weights import open_weights
 
 FORMAT, VERSION = "viceversa-classifier", 1
 SMALLEST_PX, LARGEST_PX = 4, 1024
-_AT_ONCE = 500  # pictures judged in one go
+_AT_ONCE = 500  # images judged in one go
 Labels = NDArray[np.int64]
 
 
@@ -41,7 +41,7 @@ class NetworkConfig:
     """What a classifier's network is made from."""
 
     classes: int
-    """Kinds of pictures."""
+    """Kinds of images."""
     channels: int
     """1 for grey, 3 for colour."""
     size_px: SizePx
@@ -49,7 +49,7 @@ class NetworkConfig:
     width: int
     """Channels of the first layer; the deeper ones have twice as many."""
     features: int
-    """Numbers of the last layer but one, by which pictures are compared."""
+    """Numbers of the last layer but one, by which images are compared."""
 
     def __post_init__(self) -> None:
         for part in dataclasses.fields(self):
@@ -60,7 +60,7 @@ class NetworkConfig:
         object.__setattr__(self, "size_px", size_px)  # a list in JSON
         if not all(SMALLEST_PX <= side <= LARGEST_PX for side in sizes.sides(size_px)) or self.classes < 2:
             raise ConfigError(
-                f"A classifier tells two or more kinds of pictures of {SMALLEST_PX} to {LARGEST_PX} px apart; got "
+                f"A classifier tells two or more kinds of images of {SMALLEST_PX} to {LARGEST_PX} px apart; got "
                 f"{self.classes} of {sizes.words(size_px)} px."
             )
 
@@ -74,13 +74,13 @@ class FitConfig:
     features: int = 128
     """Numbers of the last layer but one."""
     images: int = 120_000
-    """Pictures seen in all."""
+    """Images seen in all."""
     batch: int = 128
-    """Pictures a step."""
+    """Images a step."""
     learning_rate: float = 4e-3
     """The highest of the one cycle (Smith and Topin 2017, arXiv 1708.07120), with Adam."""
     shift_px: int = 2
-    """Each picture is moved by up to so many pixels, both ways; its border is repeated."""
+    """Each image is moved by up to so many pixels, both ways; its border is repeated."""
     mirror: bool = False
     """Mirror half of them; for faces, not for digits."""
     seed: int = 0
@@ -125,19 +125,19 @@ def _halved(sides: tuple[int, int]) -> tuple[int, int]:
 
 
 class Classifier:
-    """A trained network that tells kinds of pictures apart."""
+    """A trained network that tells kinds of images apart."""
 
     def __init__(self, network: ClassifierNetwork, accuracy: float):
         self.network = network.eval().requires_grad_(False)
         self.accuracy = accuracy
-        """Share of the test pictures that it names rightly."""
+        """Share of the test images that it names rightly."""
 
     @torch.no_grad()
     def features(self, pictures: Tensor) -> Tensor:
         """``(N, C, H, W)`` in [-1, 1] to ``(N, features)`` float32 on the CPU, by the last layer but one.
 
         Raises:
-            DataError: The pictures are of another size or number of channels than it was trained on.
+            DataError: The images are of another size or number of channels than it was trained on.
         """
         c = self.network.config
         height, width = sizes.sides(c.size_px)
@@ -153,7 +153,7 @@ class Classifier:
 
     @torch.no_grad()
     def probabilities_of(self, features: Tensor) -> Tensor:
-        """`features` to ``(N, classes)``: where both are wanted, the pictures are looked at once."""
+        """`features` to ``(N, classes)``: where both are wanted, the images are looked at once."""
         device = next(self.network.parameters()).device
         return self.network.head(features.to(device)).softmax(1).cpu()
 
@@ -204,7 +204,7 @@ def fit(
     config: FitConfig | None = None,
     device: torch.device | str = "cpu",
 ) -> Classifier:
-    """Trains a classifier; equal pictures and settings give an equal one.
+    """Trains a classifier; equal images and settings give an equal one.
 
     Args:
         pictures: ``(N, H, W, C)`` uint8.
@@ -215,7 +215,7 @@ def fit(
         device: Where to.
 
     Raises:
-        DataError: Pictures and labels do not fit each other, or a class is empty.
+        DataError: Images and labels do not fit each other, or a class is empty.
     """
     config = config or FitConfig()
     classes = _checked(pictures, labels, test_pictures, test_labels)
@@ -245,7 +245,7 @@ def fitted(
     device: torch.device | str = "cpu",
     folder: Path | None = None,
 ) -> Classifier:
-    """As `fit`, but the one in the cache (``folder``, or the user's) if these pictures and settings made it before."""
+    """As `fit`, but the one in the cache (``folder``, or the user's) if these images and settings made it before."""
     config = config or FitConfig()
     digest = hashlib.blake2b(json.dumps([VERSION, dataclasses.asdict(config)]).encode(), digest_size=20)
     for array in (pictures, labels, test_pictures, test_labels):
@@ -309,16 +309,16 @@ def _checked(pictures: Array, labels: Labels, test_pictures: Array, test_labels:
     """The number of classes."""
     if len(pictures) != len(labels) or len(test_pictures) != len(test_labels) or not len(test_pictures):
         raise DataError(
-            f"A classifier needs a label for every picture, and some to test it; got {len(labels)} for {len(pictures)} "
+            f"A classifier needs a label for every image, and some to test it; got {len(labels)} for {len(pictures)} "
             f"and {len(test_labels)} for {len(test_pictures)} of the test."
         )
     if pictures.shape[1:] != test_pictures.shape[1:]:
         raise DataError(
-            f"A classifier needs pictures of one size; got {pictures.shape[1:]} and {test_pictures.shape[1:]}."
+            f"A classifier needs images of one size; got {pictures.shape[1:]} and {test_pictures.shape[1:]}."
         )
     found = np.bincount(labels.clip(min=0))
     if min(labels.min(), test_labels.min()) < 0 or len(found) < 2 or not found.all() or test_labels.max() >= len(found):
         raise DataError(
-            f"A classifier needs pictures of two or more classes, of each some to train on; got {found.tolist()}."
+            f"A classifier needs images of two or more classes, of each some to train on; got {found.tolist()}."
         )
     return len(found)

@@ -36,7 +36,7 @@ class Compared:
     settings: Mapping[str, Any] = field(default_factory=dict[str, Any], repr=False)
     """Its training's, as flags: ``{"--batch": 4}``."""
     data: PictureData | None = None
-    """The pictures that it was trained on."""
+    """The images that it was trained on."""
     method: str | None = None
     images: int | None = None
     """Images that these weights have seen in training."""
@@ -135,7 +135,7 @@ def open_all(models: Sequence[Path | str] | Mapping[str, Path | str], device: st
 
 
 def places(data: PictureData) -> Places:
-    """Where its pictures are, so that it can be compared."""
+    """Where its images are, so that it can be compared."""
     return tuple(place and place.resolve() for place in (data.root, data.a, data.b))
 
 

@@ -26,14 +26,14 @@ from viceversa.outputs import check_output, page_mark, write_output
 from viceversa.sizes import SizePx
 from viceversa.training import machine
 
-_ALL = 10**9  # pictures to hold out: as many as may be, a tenth
-_CALLS, _CALLS_SECONDS = 25, 30.0  # of each model, and of all together, to find the time that a picture takes
+_ALL = 10**9  # images to hold out: as many as may be, a tenth
+_CALLS, _CALLS_SECONDS = 25, 30.0  # of each model, and of all together, to find the time that an image takes
 _NO_NAMES = ("A", "B")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Sheet:
-    """The same held-out pictures through each model, in one direction."""
+    """The same held-out images through each model, in one direction."""
 
     name: str
     """ "a2b" or "b2a"."""
@@ -52,7 +52,7 @@ class Comparison:
     evaluations: tuple[Evaluation, ...]
     """One for each of the models."""
     seconds: tuple[float, ...]
-    """What each of the models takes to translate one picture, here."""
+    """What each of the models takes to translate one image, here."""
     machine: str
     """Where that was measured."""
     sheets: tuple[Sheet, ...]
@@ -78,16 +78,16 @@ def compare(
     overwrite: bool = False,
     say: Callable[[str], None] | None = None,
 ) -> Comparison:
-    """Writes one page with the same held-out pictures through each model, figures, speed, and what differs.
+    """Writes one page with the same held-out images through each model, figures, speed, and what differs.
 
     Args:
         models: Two or more of what `viceversa.load` takes, or ``NAME=PATH``; or a mapping of names to such.
-        data: A data set with training and, best, test pictures; left out: that of the runs, as they were trained.
+        data: A data set with training and, best, test images; left out: that of the runs, as they were trained.
         out: The page, an .html file.
         a: Instead of ``data``: the folder of domain a.
         b: The folder of domain b.
         to: The domain to translate to: a, b or its name; left out: every direction that all models have.
-        paired: Whether the pictures of a and b belong together; left out: as in the runs, or by the layout of ``data``.
+        paired: Whether the images of a and b belong together; left out: as in the runs, or by the layout of ``data``.
         pairing: How pairs are found; left out: as in the first run.
         pictures: How many are shown; measured are all.
         size: Pixels of a side, or height and width; left out: the largest that a model was trained at.
@@ -98,10 +98,10 @@ def compare(
         say: Is told what takes long.
 
     Raises:
-        CheckpointError: One of the models is none, or makes pictures from noise.
-        ConfigError: There are fewer than two models, they have no direction in common, the pictures are named in no way
+        CheckpointError: One of the models is none, or makes images from noise.
+        ConfigError: There are fewer than two models, they have no direction in common, the images are named in no way
             or in two, or ``out`` cannot be written.
-        DataError: The pictures cannot be used.
+        DataError: The images cannot be used.
         MissingExtra: torchmetrics is not installed.
     """
     page = Path(out)
@@ -119,7 +119,7 @@ def compare(
     held_to = standard(heaps, judge, features.by_classifier(judge))
     evaluations: list[Evaluation] = []
     for model in opened:
-        say(f"Measuring {model.name} on {' and '.join(str(len(heap)) for heap in heaps.test.values())} pictures")
+        say(f"Measuring {model.name} on {' and '.join(str(len(heap)) for heap in heaps.test.values())} images")
         translate = {name: _leading(model.translator, name[-1]) for name in names}
         found = measure(translate, held_to, resamples=resamples, seed=seed, model=str(model.path))
         evaluations.append(found)
@@ -177,7 +177,7 @@ def _settings(
     pairing: Pairing | None,
     size: SizePx | None,
 ) -> PairedData | UnpairedData:
-    """Those of the pictures, as the first run has them, at the size of the largest model."""
+    """Those of the images, as the first run has them, at the size of the largest model."""
     runs = {model.name: model.data for model in models if model.data is not None}
     known: dict[str, Any] = {"enlarge": True}
     if runs:
@@ -187,16 +187,16 @@ def _settings(
     if any(place is not None for place in where):
         known |= dict(zip(("root", "a", "b"), (None if place is None else Path(place) for place in where), strict=True))
     elif not runs:
-        raise ConfigError("Name the pictures: a data set with --data, or two folders with --a and --b.")
+        raise ConfigError("Name the images: a data set with --data, or two folders with --a and --b.")
     elif len({places(data) for data in runs.values()}) > 1:
         each = "; ".join(f"{name}: {data.root or f'{data.a} and {data.b}'}" for name, data in runs.items())
         raise ConfigError(
-            f"These runs were trained on different pictures ({each}). Name those to compare on: --data, or --a and --b."
+            f"These runs were trained on different images ({each}). Name those to compare on: --data, or --a and --b."
         )
     trained_at = [model.translator.size_px for model in models]
     size_px = max(trained_at, key=sizes.pixels) if size is None else sizes.checked(size, "--size")
     if size_px != known.get("size_px"):
-        # Pictures that were large enough for the runs need not be so for the largest model.
+        # Images that were large enough for the runs need not be so for the largest model.
         known |= {"load_size_px": None, "enlarge": known["enlarge"] or not sizes.covers(known["size_px"], size_px)}
     if paired is None:
         root = known.get("root")
@@ -209,7 +209,7 @@ def _settings(
     known |= {**_channels(models, names), "size_px": size_px, **as_settings(models[0].translator.values)}
     first_paired = next((data for data in runs.values() if isinstance(data, PairedData)), None)
     made = PairedData(**known, **pairing_of(pairing, first_paired)) if paired else UnpairedData(**known)
-    # To begin with; what any of the runs has trained on is found out with the pictures.
+    # To begin with; what any of the runs has trained on is found out with the images.
     held_out = [data.hold_out for data in runs.values() if places(data) == places(made)]
     if not held_out:
         return replace(made, hold_out=_ALL, load_size_px=size_px)
@@ -225,7 +225,7 @@ def _channels(models: Sequence[Compared], names: Sequence[str]) -> dict[str, int
             for letter, channels in ((name[0], applied.takes), (name[-1], applied.gives)):
                 if found.setdefault(f"channels_{letter}", channels) != channels:
                     raise ConfigError(
-                        f"{model.name} takes or gives pictures of {channels} channels where {models[0].name} has "
+                        f"{model.name} takes or gives images of {channels} channels where {models[0].name} has "
                         f"{found[f'channels_{letter}']}; compare colour with colour, and grey with grey."
                     )
     return found
@@ -249,7 +249,7 @@ def _sheet(models: Sequence[Compared], name: str, heaps: Heaps, most: int) -> Sh
 
 
 def _seconds(models: Sequence[Compared], name: str, heaps: Heaps) -> tuple[float, ...]:
-    """The fastest of some calls with one picture, taken in turns: what slows the machine down slows all of them.
+    """The fastest of some calls with one image, taken in turns: what slows the machine down slows all of them.
 
     Other programs only ever add to the time, so the least is what the same network comes back to.
     """
@@ -275,7 +275,7 @@ def _machine(translator: Translator) -> str:
 
 def _warnings(models: Sequence[Compared], data: PictureData, kind: HeldOutKind) -> list[str]:
     """What may make it unfair."""
-    found = ["Nothing is held out: models were trained on these pictures, so figures flatter."] * (kind == "training")
+    found = ["Nothing is held out: models were trained on these images, so figures flatter."] * (kind == "training")
     names, used = _domains(models), places(data)
     for model in models:
         own = model.translator.domains
@@ -288,24 +288,22 @@ def _warnings(models: Sequence[Compared], data: PictureData, kind: HeldOutKind) 
                 f"{sizes.words(data.size_px)} px."
             )
         if model.data is None:
-            found.append(
-                f"It is not known what {model.name} was trained on; if on these pictures, its figures flatter."
-            )
+            found.append(f"It is not known what {model.name} was trained on; if on these images, its figures flatter.")
         elif places(model.data) != used:
-            where = f"{model.name} was trained on pictures of another folder than those it is measured on"
+            where = f"{model.name} was trained on images of another folder than those it is measured on"
             sure = kind == "test"
             found.append(f"{where}." if sure else f"{where}; if on these too, its figures flatter.")
     return found
 
 
 def _seen(counts: Mapping[str, int], heaps: Heaps) -> list[str]:
-    """Who was trained on how many of the held-out pictures, which no choice of them could help."""
+    """Who was trained on how many of the held-out images, which no choice of them could help."""
     if heaps.kind == "training":
         return []
     measured = len(heaps.test["a"]) if heaps.paired else sum(map(len, heaps.test.values()))
     return [
-        f"{name} was trained on {count} of the {measured} pictures that all are measured on, since the runs held out "
-        "different ones: its figures flatter. Measure them on a folder of pictures that is kept for that (--data)."
+        f"{name} was trained on {count} of the {measured} images that all are measured on, since the runs held out "
+        "different ones: its figures flatter. Measure them on a folder of images that is kept for that (--data)."
         for name, count in counts.items()
         if count
     ]

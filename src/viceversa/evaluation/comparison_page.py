@@ -70,7 +70,7 @@ def _about(comparison: Comparison) -> str:
     if first.size_px == max(trained_at, key=sizes.pixels):
         why = "as all were trained" if len(trained_at) == 1 else "the largest training size"
     return (
-        f"{len(comparison.models)} models on the same pictures: {images}, {ORIGINS[first.held_out]}, at "
+        f"{len(comparison.models)} models on the same images: {images}, {ORIGINS[first.held_out]}, at "
         f"{sizes.words(first.size_px)} px ({why})."
     )
 
@@ -104,9 +104,9 @@ def _figures(comparison: Comparison, index: int) -> tuple[str, list[str], _Rows]
     """One direction's title, the columns beside the models, and the rows."""
     directions = [evaluation.directions[index] for evaluation in comparison.evaluations]
     first = directions[0]
-    around: dict[str, Scores] = {"doing nothing": first.untranslated, "real pictures": first.real}
+    around: dict[str, Scores] = {"doing nothing": first.untranslated, "real images": first.real}
     if first.mean is not None:
-        around["average picture"] = first.mean
+        around["average image"] = first.mean
     rows: _Rows = {}
     for key, (label, form) in MEASURES.items():
         found: list[Figure | None] = [getattr(direction.translated, key) for direction in directions]
@@ -160,7 +160,7 @@ def _models(comparison: Comparison) -> Iterator[tuple[str, list[_Cell]]]:
     yield row("Time of training", lambda model: model.training_seconds, duration)
     yield row("Most memory in training", lambda model: model.memory_bytes, size)
     yield row("Trained on", lambda model: model.device)
-    yield "Translating one picture, here", [_Cell(f"{1000 * seconds:.3g} ms") for seconds in comparison.seconds]
+    yield "Translating one image, here", [_Cell(f"{1000 * seconds:.3g} ms") for seconds in comparison.seconds]
 
 
 def _images(model: Compared) -> str | None:

@@ -1,4 +1,4 @@
-"""What a translation kept of its picture, and how far it is from a picture: a number for each of N pictures."""
+"""What a translation kept of its image, and how far it is from an image: a number for each of N images."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ from viceversa.extras import need
 Floats = NDArray[np.float64]
 
 _WEIGHTS = (0.299, 0.587, 0.114)  # of red, green and blue in luminance, ITU-R BT.601
-_MOST_DB = 100.0  # of the signal-to-noise ratio of equal pictures, which is infinite
+_MOST_DB = 100.0  # of the signal-to-noise ratio of equal images, which is infinite
 _NO_EDGE = 1e-6
 _AT_ONCE = 64
 
@@ -40,11 +40,11 @@ def ssim(first: Array, second: Array) -> Floats:
 
 
 def edge_agreement(first: Array, second: Array) -> Floats:
-    """``(N,)`` in [-1, 1]: the correlation, over the pixels of a picture, of how strong the edges are.
+    """``(N,)`` in [-1, 1]: the correlation, over the pixels of an image, of how strong the edges are.
 
     The strength is the length of Sobel's gradient of luminance. 1: edges are in the same places and in the same
     proportions, whatever the contrast and whichever side is the brighter; 0: in places that have nothing to do with
-    each other. Of two pictures without any edge it is 1, and 0 where only one has none.
+    each other. Of two images without any edge it is 1, and 0 where only one has none.
     """
     _check(first, second)
     parts = [slice(start, start + _AT_ONCE) for start in range(0, len(first), _AT_ONCE)]
@@ -70,7 +70,7 @@ def distance(first: Array, second: Array) -> Floats:
 
 
 def psnr(first: Array, second: Array) -> Floats:
-    """``(N,)``: peak signal-to-noise ratio in dB; 100 for equal pictures."""
+    """``(N,)``: peak signal-to-noise ratio in dB; 100 for equal images."""
     _check(first, second)
     if first.shape[3] != second.shape[3]:
         first, second = visible(first), visible(second)
@@ -87,4 +87,4 @@ def _edges(grey: Tensor) -> Tensor:
 
 def _check(first: Array, second: Array) -> None:
     if first.shape[:3] != second.shape[:3] or not len(first):
-        raise DataError(f"Pictures are compared with as many of equal size; got {first.shape} and {second.shape}.")
+        raise DataError(f"Images are compared with as many of equal size; got {first.shape} and {second.shape}.")

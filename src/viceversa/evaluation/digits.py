@@ -47,7 +47,7 @@ def best_match(probabilities: Tensor, codes: Tensor) -> tuple[float, tuple[int, 
 def slant_degrees(pictures: Tensor) -> Floats:
     """How far each digit ``(N, 1, S, S)`` in [-1, 1], light on dark, leans to the right of upright, by its moments.
 
-    Of a thin straight stroke it is the stroke's angle; NaN for a picture without ink.
+    Of a thin straight stroke it is the stroke's angle; NaN for an image without ink.
     """
     _, xy, yy = _moments(pictures)
     return np.degrees(np.arctan2(-xy, yy))  # rows are counted downwards
@@ -61,7 +61,7 @@ def width_px(pictures: Tensor) -> Floats:
 
 @dataclass(frozen=True, kw_only=True)
 class Effect:
-    """What turning a code up does to one property of a picture, with all else fixed."""
+    """What turning a code up does to one property of an image, with all else fixed."""
 
     correlation: float
     """Of the code with the property's deviation from its mean over the sweep of the same sample, -1 to 1."""

@@ -1,4 +1,4 @@
-"""The distances between two heaps of pictures by their features, with intervals: Frechet's and the kernel distance."""
+"""The distances between two heaps of images by their features, with intervals: Frechet's and the kernel distance."""
 
 import numpy as np
 import torch
@@ -19,13 +19,13 @@ def frechet(real: Tensor, fake: Tensor, resamples: int, seed: int) -> Figure:
 def kernel(real: Tensor, fake: Tensor, resamples: int, seed: int) -> Figure:
     """The kernel distance (KID) of features ``(N, D)`` and ``(M, D)``: about 0 for heaps of one kind, or just below.
 
-    With k(x, y) = (x'y / D + 1)^3 it is the mean of k over all pairs of different pictures of one heap, plus that of
+    With k(x, y) = (x'y / D + 1)^3 it is the mean of k over all pairs of different images of one heap, plus that of
     the other, less twice the mean over all pairs of one of each (the unbiased MMD^2 of Gretton et al. 2012). The paper
-    takes the mean over 100 random subsets of 1000 pictures each, of which this is the expectation. Nor is the interval
+    takes the mean over 100 random subsets of 1000 images each, of which this is the expectation. Nor is the interval
     that of such subsets: they are as small as the smaller heap, and its width would be that of two small heaps.
 
     Binkowski et al.: Demystifying MMD GANs. ICLR 2018, arXiv 1801.01401. Unlike Frechet's, its expectation does not
-    depend on how many pictures there are.
+    depend on how many images there are.
     """
     x, y = real.double(), fake.double()
     drawn_x, drawn_y = (
@@ -35,11 +35,11 @@ def kernel(real: Tensor, fake: Tensor, resamples: int, seed: int) -> Figure:
     within = _pairs(x, x, drawn_x, drawn_x) + _pairs(y, y, drawn_y, drawn_y)
     found = (within - 2 * _pairs(x, y, drawn_x, drawn_y)).numpy()
     again = found[1:]
-    return bootstrap.about(float(found[0]), again[np.isfinite(again)])  # a draw of one picture alone has no pairs
+    return bootstrap.about(float(found[0]), again[np.isfinite(again)])  # a draw of one image alone has no pairs
 
 
 def _pairs(x: Tensor, y: Tensor, times_x: Tensor, times_y: Tensor) -> Tensor:
-    """``(R,)``: mean kernels of pairs of ``x`` and ``y``, drawn so many times; none of a picture with itself."""
+    """``(R,)``: mean kernels of pairs of ``x`` and ``y``, drawn so many times; none of an image with itself."""
     total = x.new_zeros(len(times_x))
     for start in range(0, len(x), _ROWS):
         part = slice(start, start + _ROWS)
@@ -60,7 +60,7 @@ def frechet_by_svd(real: Tensor, fake: Tensor) -> float:
 
     With centred features X ``(N, D)`` and Y ``(M, D)``, S1 = X'X / (N - 1) and S2 = Y'Y / (M - 1), the trace of
     (S1 S2)^(1/2) is the sum of the singular values of X Y', over the root of (N - 1)(M - 1). Where there are more
-    pictures than features, the triangle of the QR decomposition stands for them.
+    images than features, the triangle of the QR decomposition stands for them.
     """
     means = [heap.double().mean(0) for heap in (real, fake)]
     scaled = [

@@ -1,24 +1,24 @@
-"""How different from one another the outputs are: what falls when a generator collapses onto a few pictures."""
+"""How different from one another the outputs are: what falls when a generator collapses onto a few images."""
 
 import torch
 from torch import Tensor
 
 from viceversa.methods.base import Batch, Preview
 
-_MOST = 64  # pictures that are compared with one another
-_SIDE_PX = 32  # at which they are compared: fine noise is not a difference between pictures
+_MOST = 64  # images that are compared with one another
+_SIDE_PX = 32  # at which they are compared: fine noise is not a difference between images
 
 
 def diversity(preview: Preview, batch: Batch) -> float:
-    """Mean distance between outputs, as a share of the mean distance between the pictures they should vary like.
+    """Mean distance between outputs, as a share of the mean distance between the images they should vary like.
 
-    1 is as different as real pictures are; near 0 all outputs are the same. Translations are compared with their
-    inputs, pictures from noise with real ones, always within a kind. Distance is the mean absolute difference of two
-    pictures.
+    1 is as different as real images are; near 0 all outputs are the same. Translations are compared with their
+    inputs, images from noise with real ones, always within a kind. Distance is the mean absolute difference of two
+    images.
 
     Args:
-        preview: Held-out pictures and what became of them, or pictures from noise.
-        batch: The held-out pictures, for pictures from noise.
+        preview: Held-out images and what became of them, or images from noise.
+        batch: The held-out images, for images from noise.
     """
     shares: list[float] = []
     for row in preview.rows:

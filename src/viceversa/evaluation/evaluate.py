@@ -20,9 +20,9 @@ from viceversa.evaluation.translation import Evaluation, Translate, measure, sta
 from viceversa.extras import need
 from viceversa.inference.translator import Translator, load
 
-_ALL = 10**9  # pictures to hold out: as many as may be, a tenth
+_ALL = 10**9  # images to hold out: as many as may be, a tenth
 _TENTH = (
-    "There is no test folder, so a tenth of the pictures was taken as held out; whether this model was trained on them "
+    "There is no test folder, so a tenth of the images was taken as held out; whether this model was trained on them "
     "is not known."
 )
 
@@ -42,18 +42,18 @@ def evaluate(
     device: str = "auto",
     say: Callable[[str], None] | None = None,
 ) -> Evaluation:
-    """Measures a translator on held-out pictures.
+    """Measures a translator on held-out images.
 
-    The judge that it needs, a classifier of the two domains, is trained on the training pictures at the first call,
+    The judge that it needs, a classifier of the two domains, is trained on the training images at the first call,
     and found in the user's cache after that.
 
     Args:
         model: What `viceversa.load` takes, or a translator.
-        data: A data set with training and, best, test pictures; left out: that of the run, as it was trained on.
+        data: A data set with training and, best, test images; left out: that of the run, as it was trained on.
         a: Instead of ``data``: the folder of domain a.
         b: The folder of domain b.
-        paired: Whether the pictures of a and b belong together. Left out: as in the run; else by the layout of
-            ``data``: train/ and pictures side by side are pairs.
+        paired: Whether the images of a and b belong together. Left out: as in the run; else by the layout of
+            ``data``: train/ and images side by side are pairs.
         pairing: How pairs are found; left out: as in the run.
         inception: The weights of the published FID's Inception, or "download". Left out: the judge's own features.
         pictures: Only so many of each heap.
@@ -65,7 +65,7 @@ def evaluate(
     Raises:
         CheckpointError: There is no translator, or the weights of ``inception`` are none.
         ConfigError: The folders are given in no way or in two, or there is no such device.
-        DataError: The pictures cannot be used.
+        DataError: The images cannot be used.
         MissingExtra: torchmetrics is not installed.
     """
     need("torchmetrics", "evaluate")
@@ -112,11 +112,11 @@ def _settings(
     paired: bool | None,
     pairing: Pairing | None = None,
 ) -> tuple[PairedData | UnpairedData, bool]:
-    """The settings of the pictures, and whether they are others than the run's own."""
+    """The settings of the images, and whether they are others than the run's own."""
     run = None if isinstance(model, Translator) else _of_run(Path(model))
     given = not (root is None and a is None and b is None)
     if not given and run is None:
-        raise ConfigError("Name the pictures: a data set with --data, or two folders with --a and --b.")
+        raise ConfigError("Name the images: a data set with --data, or two folders with --a and --b.")
     known: dict[str, Any]
     if run is not None:
         known = {part.name: getattr(run, part.name) for part in dataclasses.fields(PictureData)}
@@ -133,7 +133,7 @@ def _settings(
         there: dict[str, Any] = {"root": root and Path(root), "a": a and Path(a), "b": b and Path(b)}
         known |= there
         given = run is None or places(dataclasses.replace(run, **there)) != places(run)
-        if given:  # of its own pictures, named once more, a run was trained on all but those that it held out
+        if given:  # of its own images, named once more, a run was trained on all but those that it held out
             known |= {"hold_out": _ALL, "load_size_px": known["size_px"]}
     if paired is None:
         paired = isinstance(run, PairedData) if run is not None else are_pairs(known["root"])
@@ -141,7 +141,7 @@ def _settings(
 
 
 def _of_run(path: Path) -> PictureData | None:
-    """The settings of the pictures of the run that ``path`` is, or that it lies in; None if it is no run's."""
+    """The settings of the images of the run that ``path`` is, or that it lies in; None if it is no run's."""
     folder = path.parent if path.name in ("best", "translator") or path.is_file() else path
     file = folder / "config.json"
     try:

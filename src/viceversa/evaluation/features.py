@@ -1,4 +1,4 @@
-"""What turns pictures into numbers to compare them by: a domain classifier trained on the spot, or the FID's Inception.
+"""What turns images into numbers to compare them by: a domain classifier trained on the spot, or the FID's Inception.
 
 A distance means nothing without the name of its features, so every extractor carries one.
 """
@@ -21,14 +21,14 @@ from viceversa.evaluation.classifier import Classifier, FitConfig, Labels
 from viceversa.evaluation.heaps import Heaps, resized
 from viceversa.sizes import SizePx
 
-_LARGEST_PX = 64  # of a square at which domains are told apart: larger pictures take much longer and gain little
+_LARGEST_PX = 64  # of a square at which domains are told apart: larger images take much longer and gain little
 _IMAGES, _EPOCHS = 20_000, 100  # that a judge is trained for, whichever is less
 _AT_ONCE = 32
 
 
 @dataclass(frozen=True, kw_only=True)
 class Extractor:
-    """Turns pictures into features, and says by what."""
+    """Turns images into features, and says by what."""
 
     name: str
     """A few words: "domain classifier"."""
@@ -37,7 +37,7 @@ class Extractor:
     published: bool
     """Whether these are the features of the published FID."""
     dimensions: int
-    """Numbers a picture."""
+    """Numbers an image."""
     digest: str
     """Begins the hash of the network's weights: distances are comparable where it is equal."""
     features: Callable[[Array], Tensor] = field(repr=False)
@@ -46,13 +46,13 @@ class Extractor:
 
 @dataclass(frozen=True, kw_only=True)
 class Judge:
-    """A classifier that tells domain a from b, trained on training pictures of both."""
+    """A classifier that tells domain a from b, trained on training images of both."""
 
     classifier: Classifier
     size_px: SizePx
-    """Pictures are judged at this size."""
+    """Images are judged at this size."""
     accuracy: dict[str, float]
-    """For "a" and "b": the share of the held-out pictures that it names rightly."""
+    """For "a" and "b": the share of the held-out images that it names rightly."""
     pictures: dict[str, int]
     """How many of "a" and "b" it was trained on."""
 
@@ -66,18 +66,18 @@ class Judge:
         return self.classifier.features(to_tensor(resized(visible(pictures), self.size_px)))
 
     def named(self, features: Tensor, domain: str) -> np.ndarray:
-        """``(N,)`` float64: 1 where it takes the picture of these features for one of ``domain``, else 0."""
+        """``(N,)`` float64: 1 where it takes the image of these features for one of ``domain``, else 0."""
         likeliest = self.classifier.probabilities_of(features).argmax(1)
         return (likeliest == "ab".index(domain)).double().numpy()
 
 
 def judge_of(heaps: Heaps, seed: int = 0, device: torch.device | str = "cpu", folder: Path | None = None) -> Judge:
-    """The judge for these pictures: trained now, or found in the cache (``folder``, or the user's).
+    """The judge for these images: trained now, or found in the cache (``folder``, or the user's).
 
-    Where one domain has fewer pictures, these are shown more often, so that both are equally often the answer.
+    Where one domain has fewer images, these are shown more often, so that both are equally often the answer.
 
     Raises:
-        DataError: There are too few pictures to train on.
+        DataError: There are too few images to train on.
     """
     size_px = _judged_at(sizes.of(*heaps.train["a"].shape[1:3]))
     train, test = (
@@ -85,7 +85,7 @@ def judge_of(heaps: Heaps, seed: int = 0, device: torch.device | str = "cpu", fo
     )
     counts = {domain: len(pictures) for domain, pictures in train.items()}
     if min(counts.values()) < 2:
-        raise DataError("A judge of domains needs two or more training pictures of each.")
+        raise DataError("A judge of domains needs two or more training images of each.")
     most = max(counts.values())
     shown = np.concatenate([pictures[np.resize(np.arange(len(pictures)), most)] for pictures in train.values()])
     config = FitConfig(
@@ -120,7 +120,7 @@ def by_classifier(judge: Judge) -> Extractor:
     """The judge's last layer but one."""
     return Extractor(
         name="domain classifier",
-        about=f"features of a domain classifier trained here ({judge.mean_accuracy:.0%} right on held-out pictures), "
+        about=f"features of a domain classifier trained here ({judge.mean_accuracy:.0%} right on held-out images), "
         "not the published FID",
         published=False,
         dimensions=judge.classifier.network.config.features,

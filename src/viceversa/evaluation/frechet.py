@@ -1,4 +1,4 @@
-"""The Frechet distance between two heaps of pictures, by features of any network."""
+"""The Frechet distance between two heaps of images, by features of any network."""
 
 from typing import Any
 
@@ -24,7 +24,7 @@ def frechet_distance(real: Tensor, fake: Tensor) -> float:
     """``|m1 - m2|^2 + tr(S1 + S2 - 2 (S1 S2)^(1/2))`` of features ``(N, D)`` and ``(M, D)``, in float64.
 
     0 where means and covariances are equal (Heusel et al. 2017, arXiv 1706.08500). It depends on the network that made
-    the features and on how many pictures there are: compare only what was measured alike.
+    the features and on how many images there are: compare only what was measured alike.
 
     Raises:
         DataError: There are fewer than two of each, or of different lengths, or one is not finite.

@@ -1,4 +1,4 @@
-"""The pictures that an evaluation needs: of both domains those that were trained on, and those held out."""
+"""The images that an evaluation needs: of both domains those that were trained on, and those held out."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -17,50 +17,50 @@ from viceversa.errors import DataError
 from viceversa.sizes import SizePx
 
 MOST = 4000
-"""Training pictures of a domain that an evaluation looks at; more make it slower and hardly better."""
+"""Training images of a domain that an evaluation looks at; more make it slower and hardly better."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Heaps:
-    """Pictures ``(N, H, W, C)`` of one size by domain, "a" and "b": uint8, which those of 16 bits are rounded to."""
+    """Images ``(N, H, W, C)`` of one size by domain, "a" and "b": uint8, which those of 16 bits are rounded to."""
 
     train: dict[str, Array]
-    """Pictures for training; none of them is held out."""
+    """Images for training; none of them is held out."""
     test: dict[str, Array]
-    """Held-out pictures: what is translated, and what real ones look like. Where nothing is held out (``kind``), those
-    are pictures that the translator was trained on; they are not in ``train`` all the same."""
+    """Held-out images: what is translated, and what real ones look like. Where nothing is held out (``kind``), those
+    are images that the translator was trained on; they are not in ``train`` all the same."""
     domains: dict[str, str]
     """Names for people."""
     kind: HeldOutKind
-    """Where the held-out pictures are from."""
+    """Where the held-out images are from."""
     paired: bool
-    """Whether the held-out pictures of a and b belong together, one for one."""
+    """Whether the held-out images of a and b belong together, one for one."""
 
 
 def open_pictures(
     settings: UnpairedData | PairedData, seed: int, say: Callable[[str], None]
 ) -> UnpairedPictures | PairedPictures:
-    """Opens the pictures of a run or others, and says what of their files is not used or changed, as training does.
+    """Opens the images of a run or others, and says what of their files is not used or changed, as training does.
 
     Errors as of `UnpairedData.open`.
     """
     pictures = settings.open(seed, "cpu")
     if lines := told(pictures):
-        say("Of the pictures (options are those of viceversa train):")
+        say("Of the images (options are those of viceversa train):")
     for line in lines:
         say(f"  {line}")
     return pictures
 
 
 def heaps_of(pictures: UnpairedPictures | PairedPictures, most: int | None = None) -> Heaps:
-    """The opened pictures of a run as an evaluation takes them: whole, at the run's size.
+    """The opened images of a run as an evaluation takes them: whole, at the run's size.
 
     Args:
         pictures: As `open` of their settings gives them.
-        most: Pictures of each heap at most.
+        most: Images of each heap at most.
 
     Raises:
-        DataError: Fewer than two pictures of a domain are held out.
+        DataError: Fewer than two images of a domain are held out.
     """
     paired = isinstance(pictures, PairedPictures)
     decks = [pictures.pairs] if paired else [pictures.a, pictures.b]
@@ -92,20 +92,20 @@ def _too_few(pictures: UnpairedPictures | PairedPictures, counts: list[int]) -> 
         found = f"An evaluation takes two or more held-out pairs, and there {number}."
     else:
         name = pictures.domains["ab"[counts.index(least)]]
-        found = f"An evaluation takes two or more held-out pictures of each domain, and of {name} there {number}."
+        found = f"An evaluation takes two or more held-out images of each domain, and of {name} there {number}."
     lost = [one for one in pictures.skipped if one.path.is_file()]
     if lost:
         found += f" {len(lost)} skipped, the first is {lost[0].path}: {lost[0].reason}"
-    return f"{found} Add pictures to the test folders, or so many to the others that a tenth is two."
+    return f"{found} Add images to the test folders, or so many to the others that a tenth is two."
 
 
 def _halved(deck: Deck) -> Deck:
-    """Every second picture is kept from the others: else real ones would be measured against themselves."""
+    """Every second image is kept from the others: else real ones would be measured against themselves."""
     return replace(deck, rows=deck.rows[::2], kept_rows=deck.rows[1::2], weights=None)
 
 
 def _whole(deck: Deck, most: int) -> Array:
-    """Up to ``most`` of the pictures that are trained on, spread evenly over them all, at the deck's size."""
+    """Up to ``most`` of the images that are trained on, spread evenly over them all, at the deck's size."""
     rows = deck.rows[spread(len(deck.rows), most)]
     if isinstance(deck.store, torch.Tensor) and deck.store.dtype == torch.uint8 and _has_size(deck.store, deck):
         return deck.store[torch.from_numpy(rows).to(deck.device)].cpu().numpy()
@@ -118,20 +118,20 @@ def spread(count: int, most: int) -> NDArray[np.int64]:
 
 
 def _held_out(deck: Deck, most: int | None) -> Array:
-    """Up to ``most`` of the held-out pictures, at the deck's size."""
+    """Up to ``most`` of the held-out images, at the deck's size."""
     return _at_size(deck, deck.kept, deck.kept_rows[:most])
 
 
 def _at_size(deck: Deck, pictures: Pixels | torch.Tensor | Ragged, rows: NDArray[np.int64]) -> Array:
     """Resized once, as a test folder's are and as a translator is given them, so that all go one way to the features.
 
-    Held-out pictures of another size are the store's own, for want of a test folder. Of pictures that windows are cut
+    Held-out images of another size are the store's own, for want of a test folder. Of images that windows are cut
     out of, it is the middle.
     """
     if isinstance(pictures, np.ndarray) and _has_size(pictures, deck):
         return eight_bit(pictures[rows])
     if deck.at_size is None:
-        raise DataError("These pictures cannot be decoded at the size that they are trained at.")
+        raise DataError("These images cannot be decoded at the size that they are trained at.")
     return eight_bit(np.array(deck.at_size(rows)))
 
 

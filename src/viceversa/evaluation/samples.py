@@ -1,4 +1,4 @@
-"""The judgement of a generator from noise: how far its pictures are from real ones, and which classes they are of."""
+"""The judgement of a generator from noise: how far its images are from real ones, and which classes they are of."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,16 +27,16 @@ _AT_ONCE = 500
 
 @dataclass(frozen=True, kw_only=True)
 class Judge:
-    """A classifier and what real pictures look like to it."""
+    """A classifier and what real images look like to it."""
 
     classifier: Classifier
-    """Trained on the pictures that the generators are trained on, tested on the others."""
+    """Trained on the images that the generators are trained on, tested on the others."""
 
     features: Tensor
-    """``(M, D)``: of the test pictures."""
+    """``(M, D)``: of the test images."""
 
     floor: float
-    """The Frechet distance between as many training pictures and these: what a perfect generator would have."""
+    """The Frechet distance between as many training images and these: what a perfect generator would have."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +44,7 @@ class SampleScore:
     """What samples came to."""
 
     fd: float
-    """Frechet distance to the test pictures."""
+    """Frechet distance to the test images."""
 
     shares: tuple[float, ...]
     """The share of the samples that look like each class."""
@@ -67,11 +67,11 @@ def judge_of(pictures: SinglePictures, config: FitConfig | None = None, folder: 
     """
     require_classes(pictures)
     if pictures.held_out_kind == "training":
-        raise DataError("A judge needs pictures that nobody trains on; leave --hold-out as it is, or add a test set.")
+        raise DataError("A judge needs images that nobody trains on; leave --hold-out as it is, or add a test set.")
     test, labels = pictures.held_out()
     train, rows = np.asarray(pictures.deck.store), pictures.deck.rows
     if train.shape[1] != pictures.size_px:
-        raise DataError("A judge needs whole pictures; leave --load-size out.")
+        raise DataError("A judge needs whole images; leave --load-size out.")
     made = classifiers.fitted(
         train[rows], pictures.labels[rows], to_uint8(test), labels.cpu().numpy(), config, folder=folder
     )

@@ -35,11 +35,11 @@ def as_tables(evaluation: Evaluation) -> RenderableType:
     listed = enumerate(evaluation.notes)
     rightly = " and ".join(f"{share:.0%} of {names[side]}" for side, share in evaluation.judge_accuracy.items())
     notes = [
-        "Untranslated: the inputs as they are. Real: held-out pictures of the target domain. "
-        + ("Average: of its training pictures. " if evaluation.directions[0].mean else "")
+        "Untranslated: the inputs as they are. Real: held-out images of the target domain. "
+        + ("Average: of its training images. " if evaluation.directions[0].mean else "")
         + "Below each figure: its 95 % interval. Arrows: which way is better. L1 and there and back: grey levels, 0 to "
         "255; PSNR: dB.",
-        f"The judge names {rightly} rightly, of real pictures that are held out.",
+        f"The judge names {rightly} rightly, of real images that are held out.",
         *(f"{'* ' if index == 0 and not evaluation.published_fid else ''}{note}" for index, note in listed),
     ]
     return Group(*parts, *(Padding(Text(note), (0, 0, 0, 1)) for note in notes))
@@ -53,7 +53,7 @@ def _table(direction: Direction, evaluation: Evaluation) -> Table:
     if direction.mean is not None:
         columns["average"] = direction.mean
     table = Table(
-        title=f"{direction.source} → {direction.target}: {direction.pictures} pictures "
+        title=f"{direction.source} → {direction.target}: {direction.pictures} images "
         f"{ORIGINS[evaluation.held_out]}, {sizes.words(evaluation.size_px)} px",
         title_justify="left",
         box=box.SIMPLE_HEAD,

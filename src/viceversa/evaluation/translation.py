@@ -1,4 +1,4 @@
-"""The measurement of a translator on held-out pictures, each figure beside what doing nothing and real pictures get."""
+"""The measurement of a translator on held-out images, each figure beside what doing nothing and real images get."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -19,24 +19,24 @@ from viceversa.evaluation.heaps import Heaps, spread
 from viceversa.sizes import SizePx
 
 FORMAT, VERSION = "viceversa-evaluation", 1
-_POOR_JUDGE = 0.75  # of the held-out pictures
+_POOR_JUDGE = 0.75  # of the held-out images
 _EASY = 0.99
 _AT_ONCE = 16
 
 Translate = Callable[[Tensor], Tensor]
-"""``(N, C, H, W)`` in [-1, 1] to pictures of the other domain, of the same shape but for C."""
+"""``(N, C, H, W)`` in [-1, 1] to images of the other domain, of the same shape but for C."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Scores:
-    """What one heap of pictures gets; None is what was not measured or says nothing."""
+    """What one heap of images gets; None is what was not measured or says nothing."""
 
     frechet: Figure | None = None
-    """Frechet distance to training pictures of the target domain; 0 is best."""
+    """Frechet distance to training images of the target domain; 0 is best."""
     kernel: Figure | None = None
     """Kernel distance (KID) to them; about 0 is best."""
     rate: Figure | None = None
-    """The share that the judge takes for pictures of the target domain."""
+    """The share that the judge takes for images of the target domain."""
     ssim: Figure | None = None
     """Structural similarity of luminance with the input; 1 is equal."""
     edges: Figure | None = None
@@ -61,20 +61,20 @@ class Direction:
     """The domain's name for people."""
     target: str
     pictures: int
-    """Held-out pictures that were translated."""
+    """Held-out images that were translated."""
     measured: int
-    """Pictures of each heap (translated, untranslated, real) that distances are measured of: those of the domain with
-    fewer, since a Frechet distance is the larger the fewer pictures there are."""
+    """Images of each heap (translated, untranslated, real) that distances are measured of: those of the domain with
+    fewer, since a Frechet distance is the larger the fewer images there are."""
     reference: int
-    """Training pictures of the target domain that distances are measured to."""
+    """Training images of the target domain that distances are measured to."""
     translated: Scores
     untranslated: Scores
     """The same inputs, as they are: what doing nothing gets."""
     real: Scores
-    """Held-out pictures of the target domain: what the best translator could get. With pairs they are the truth;
-    without, ssim and edges show what pictures that have nothing to do with each other get."""
+    """Held-out images of the target domain: what the best translator could get. With pairs they are the truth;
+    without, ssim and edges show what images that have nothing to do with each other get."""
     mean: Scores | None
-    """With pairs: the mean training picture of the target domain, always the same one."""
+    """With pairs: the mean training image of the target domain, always the same one."""
 
     @property
     def names(self) -> tuple[str, str]:
@@ -93,14 +93,14 @@ class Evaluation:
     features_digest: str
     """Compare distances only where this is equal."""
     dimensions: int
-    """Numbers of a picture's features."""
+    """Numbers of an image's features."""
     judge_accuracy: dict[str, float]
-    """By domain: the share of held-out real pictures that the judge of the rates names rightly."""
+    """By domain: the share of held-out real images that the judge of the rates names rightly."""
     judge_pictures: dict[str, int]
     """How many it was trained on."""
     size_px: SizePx
     held_out: HeldOutKind
-    """Where the pictures are from; "training" are those that the model was trained on."""
+    """Where the images are from; "training" are those that the model was trained on."""
     directions: tuple[Direction, ...]
     notes: tuple[str, ...]
     """What to mind when reading the figures."""
@@ -126,13 +126,13 @@ class Standard:
     judge: Judge
     extractor: Extractor
     reference: dict[str, Tensor]
-    """Features of training pictures, by domain."""
+    """Features of training images, by domain."""
     test: dict[str, Tensor]
-    """Features of held-out pictures, by domain."""
+    """Features of held-out images, by domain."""
 
 
 def standard(heaps: Heaps, judge: Judge, extractor: Extractor) -> Standard:
-    """Looks at all real pictures."""
+    """Looks at all real images."""
     return Standard(
         heaps=heaps,
         judge=judge,
@@ -151,7 +151,7 @@ def measure(
     model: str = "",
     data: str = "",
 ) -> Evaluation:
-    """Translates the held-out pictures and measures what comes.
+    """Translates the held-out images and measures what comes.
 
     Args:
         translate: What leads to the other domain: "a2b", "b2a" or both.
@@ -181,7 +181,7 @@ def measure(
 
 
 class _Meter:
-    """Measures heaps of pictures against one standard."""
+    """Measures heaps of images against one standard."""
 
     def __init__(self, standard: Standard, resamples: int, seed: int):
         self.standard, self.resamples, self.seed = standard, resamples, seed
@@ -253,14 +253,14 @@ def _translated(translate: Translate, pictures: Array) -> Array:
     """Rounded to whole grey levels, as the files are that people get.
 
     Raises:
-        DataError: It gives numbers that are none; rounded they would be black pictures.
+        DataError: It gives numbers that are none; rounded they would be black images.
     """
     parts: list[Array] = []
     for start in range(0, len(pictures), _AT_ONCE):
         made = translate(to_tensor(pictures[start : start + _AT_ONCE]))
         if not torch.isfinite(made).all():
             raise DataError(
-                "The translator gives numbers that are not finite (NaN or infinity), which are no picture: its weights "
+                "The translator gives numbers that are not finite (NaN or infinity), which are no image: its weights "
                 "are damaged, or its training went astray. Take an earlier checkpoint, or train it anew."
             )
         parts.append(to_uint8(made))
@@ -274,15 +274,15 @@ def _mean_picture(train: Array, truths: Array) -> Array:
 
 
 def _lost(directions: Sequence[Direction], model: str) -> Iterator[str]:
-    """Noise can have a small distance and be taken for either domain; but it keeps nothing of its picture."""
+    """Noise can have a small distance and be taken for either domain; but it keeps nothing of its image."""
     for one in directions:
         kept, chance = one.translated.edges, one.real.edges
         if kept and chance and kept.value <= chance.value:
             name = f"{model}, " if model else ""
             yield (
-                f"{name}{one.source} to {one.target}: what comes out has no more edges in common with its picture "
-                f"({kept.value:.2f}) than unrelated pictures have ({chance.value:.2f}). It is noise, or another "
-                "picture altogether, whatever its distance and rate say."
+                f"{name}{one.source} to {one.target}: what comes out has no more edges in common with its image "
+                f"({kept.value:.2f}) than unrelated images have ({chance.value:.2f}). It is noise, or another "
+                "image altogether, whatever its distance and rate say."
             )
 
 
@@ -292,30 +292,30 @@ def _notes(standard: Standard) -> list[str]:
     counts = " or ".join(str(count) for count in dict.fromkeys(map(len, heaps.train.values())))
     notes = [
         f"Distances are by {extractor.about}. Compare them only with those by the same features "
-        f"({extractor.digest}), of as many pictures; they are to {counts} training pictures of the target."
+        f"({extractor.digest}), of as many images; they are to {counts} training images of the target."
     ]
     if len({len(heap) for heap in heaps.test.values()}) > 1:
         few, many = sorted(heaps.test, key=lambda domain: len(heaps.test[domain]))
         notes.append(
-            f"Distances are of {len(heaps.test[few])} pictures of each column, as many as {heaps.domains[few]} has "
+            f"Distances are of {len(heaps.test[few])} images of each column, as many as {heaps.domains[few]} has "
             f"held out ({heaps.domains[many]} has {len(heaps.test[many])}): unequal ones cannot be compared."
         )
     if fewest <= extractor.dimensions:
         notes.append(
-            f"The Frechet distance is unstable here: {fewest} pictures are too few for {extractor.dimensions} "
-            "features. The kernel distance suffers less; more pictures help both."
+            f"The Frechet distance is unstable here: {fewest} images are too few for {extractor.dimensions} "
+            "features. The kernel distance suffers less; more images help both."
         )
     if judge.mean_accuracy < _POOR_JUDGE:
         by = "" if extractor.published else " and the distances by its features"
         notes.append(
-            f"The judge is poor: it names only {judge.mean_accuracy:.0%} of the real held-out pictures rightly, so its "
+            f"The judge is poor: it names only {judge.mean_accuracy:.0%} of the real held-out images rightly, so its "
             f"rates{by} say little."
         )
     if judge.mean_accuracy > _EASY and not extractor.published:
         notes.append(
-            "These domains are so easy to tell apart that the judge's features need to see little of a picture: a "
+            "These domains are so easy to tell apart that the judge's features need to see little of an image: a "
             "small distance and a high rate do not show that translations look real."
         )
     if heaps.kind == "training":
-        notes.append("Nothing is held out: these pictures were trained on, so all figures flatter.")
+        notes.append("Nothing is held out: these images were trained on, so all figures flatter.")
     return notes

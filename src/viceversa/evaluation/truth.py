@@ -1,6 +1,6 @@
 """The measure against the truth: what must change, changed; what must stay, stayed.
 
-Where the picture that a translator should have made is known, as with the built-in avatars, three questions have an
+Where the image that a translator should have made is known, as with the built-in avatars, three questions have an
 answer: how far the outputs are from the truth, beside how far the inputs are (doing nothing is the baseline to beat);
 which share of the pixels that must change came nearer to the truth than to the input; and which attributes of a person
 changed, or stayed, as they should.
@@ -29,7 +29,7 @@ _SMALLEST = 4
 
 @dataclass(frozen=True, kw_only=True)
 class RegionError:
-    """Mean absolute error to the truth over one region of all pictures, in grey levels (0 to 255)."""
+    """Mean absolute error to the truth over one region of all images, in grey levels (0 to 255)."""
 
     share: float
     """Of all pixels, those in the region."""
@@ -76,16 +76,16 @@ def measure(
     """Compare ``outputs`` with ``truths``, both made from ``inputs``: uint8 ``(N, H, W, 3)`` in the same order.
 
     A pixel must change where input and truth differ by more than ``DIFFERENT`` in any channel, and one pixel around it;
-    all others must stay. ``regions``, one for each picture from ``avatars.attribute_regions``, asks for the attributes.
+    all others must stay. ``regions``, one for each image from ``avatars.attribute_regions``, asks for the attributes.
 
     Raises:
         DataError: The three do not match, or there is nothing to measure.
     """
     if not inputs.shape == outputs.shape == truths.shape or inputs.ndim != 4 or inputs.size == 0:
         shapes = f"{inputs.shape}, {outputs.shape} and {truths.shape}"
-        raise DataError(f"Inputs, outputs and truths must be equally many pictures of equal size; got {shapes}.")
+        raise DataError(f"Inputs, outputs and truths must be equally many images of equal size; got {shapes}.")
     if len(regions) not in (0, len(inputs)):
-        raise DataError(f"Regions must be given for each picture or none; got {len(regions)} for {len(inputs)}.")
+        raise DataError(f"Regions must be given for each image or none; got {len(regions)} for {len(inputs)}.")
     nothing, error, moved = _distance(inputs, truths), _distance(outputs, truths), _distance(outputs, inputs)
     different = _different(inputs, truths)
     changing = _dilated(different)

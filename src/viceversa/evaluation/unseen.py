@@ -1,6 +1,6 @@
-"""Which pictures of a folder none of several runs has trained on.
+"""Which images of a folder none of several runs has trained on.
 
-What a run holds out, for want of a test folder, follows from the names of the pictures that it could use: at another
+What a run holds out, for want of a test folder, follows from the names of the images that it could use: at another
 size those are others, so two runs on one folder may each train on what the other holds out.
 """
 
@@ -27,7 +27,7 @@ class Use:
 
     @classmethod
     def of(cls, data: PictureData) -> "Use":
-        """From the settings of its pictures, which are in the cache as it trained on them, or are decoded again."""
+        """From the settings of its images, which are in the cache as it trained on them, or are decoded again."""
         parts = _parts(data)
         trained_on, kept = set[Path](), set[Path]()
         for part, apart in zip(parts, held_out(data, parts), strict=True):
@@ -39,7 +39,7 @@ class Use:
 def by_all(
     pictures: Opened, data: UnpairedData | PairedData, runs: Mapping[str, PictureData]
 ) -> tuple[Opened, dict[str, int]]:
-    """The pictures, of which those are held out that a run has held out and none has trained on, if there are enough.
+    """The images, of which those are held out that a run has held out and none has trained on, if there are enough.
 
     Args:
         pictures: Those of ``data``, opened.
@@ -47,7 +47,7 @@ def by_all(
         runs: By name, how runs trained on the same folder.
 
     Returns:
-        The pictures; and by run, on how many of the held-out ones it was trained all the same.
+        The images; and by run, on how many of the held-out ones it was trained all the same.
     """
     if pictures.held_out_kind == "test" or not runs:
         return pictures, {}
@@ -84,7 +84,7 @@ def _parts(data: PictureData) -> list[Decoded]:
 
 
 def _files(part: Decoded) -> list[tuple[Path, ...]]:
-    """Of each training picture; folders are resolved, once each."""
+    """Of each training image; folders are resolved, once each."""
     places: dict[Path, Path] = {}
     return [
         tuple(places.setdefault(file.parent, file.parent.resolve()) / file.name for file in part.files[name])

@@ -1,1 +1,1 @@
-"""Using trained generators: the translator, its folder, whole folders of pictures, and published weights."""
+"""Using trained generators: the translator, its folder, whole folders of images, and published weights."""

@@ -1,4 +1,4 @@
-"""Pictures one after the other as a file: GIF, WebP or MP4."""
+"""Images one after the other as a file: GIF, WebP or MP4."""
 
 from collections.abc import Iterator
 from itertools import chain

@@ -1,4 +1,4 @@
-"""A network applied to pictures: several of one size at once, one as a whole, or one in tiles."""
+"""A network applied to images: several of one size at once, one as a whole, or one in tiles."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -14,15 +14,15 @@ from viceversa.inference.memory import fits
 from viceversa.inference.tiling import SMALLEST_PX, TILE_PX, translate_windows
 
 _BATCH_PIXELS = 8 * 512**2
-"""Pixels that go through a network at once, unless one picture alone has more."""
+"""Pixels that go through a network at once, unless one image alone has more."""
 _WAITING_PIXELS = 8 * _BATCH_PIXELS
-"""Pixels of a list's pictures that may wait for others of their size."""
+"""Pixels of a list's images that may wait for others of their size."""
 
 
 def pad_to_multiple(x: Tensor, multiple: int) -> tuple[Tensor, int, int]:
     """Pads ``(N, C, H, W)`` by reflection to multiples of ``multiple``, and at least to 8 px: padded, top, left.
 
-    The picture lies in the middle. Where it is smaller than what is missing, the reflection is reflected again.
+    The image lies in the middle. Where it is smaller than what is missing, the reflection is reflected again.
     """
     offsets: list[int] = []
     for dim in (2, 3):
@@ -38,7 +38,7 @@ def pad_to_multiple(x: Tensor, multiple: int) -> tuple[Tensor, int, int]:
 
 
 class Applied:
-    """A network on its device, applied to pictures of any size: at once, or in tiles."""
+    """A network on its device, applied to images of any size: at once, or in tiles."""
 
     def __init__(
         self,
@@ -66,7 +66,7 @@ class Applied:
         return self.source is not None or self.target is not None
 
     def tile_px(self, height: int, width: int) -> int:
-        """The side of the tiles for a picture of this size; 0 is the whole at once."""
+        """The side of the tiles for an image of this size; 0 is the whole at once."""
         if self.tile is not None:
             return self.tile
         return 0 if fits(self.network, self.takes, height, width, self.device) else TILE_PX
@@ -98,7 +98,7 @@ class Applied:
         """``(N, C, H, W)`` of any float kind to the same, not more than ``batch_size`` at once."""
         if x.dim() != 4 or x.shape[1] != self.takes or not x.is_floating_point() or 0 in x.shape[2:]:
             raise PictureError(
-                f"A tensor of pictures is (N, {self.takes}, H, W) of floats in [-1, 1]; "
+                f"A tensor of images is (N, {self.takes}, H, W) of floats in [-1, 1]; "
                 f"got {tuple(x.shape)} of {x.dtype}."
             )
         count = at_once(x.shape[2] * x.shape[3], batch_size)
@@ -106,7 +106,7 @@ class Applied:
         return torch.cat(parts) if parts else x.new_empty(0, self.gives, *x.shape[2:])
 
     def to_list(self, pictures: Sequence[Any], batch_size: int) -> list[Any]:
-        """Pictures of one size go through the network together, and no more of them are held than a few batches."""
+        """Images of one size go through the network together, and no more of them are held than a few batches."""
         results: list[Any] = [None] * len(pictures)
         waiting: dict[tuple[int, ...], list[tuple[int, Taken]]] = {}
 
@@ -131,7 +131,7 @@ class Applied:
 
 
 def at_once(pixels: int, batch_size: int) -> int:
-    """How many pictures of so many pixels go through a network together; ConfigError if it is to be less than one."""
+    """How many images of so many pixels go through a network together; ConfigError if it is to be less than one."""
     if batch_size < 1:
         raise ConfigError(f"batch_size must be at least 1; got {batch_size}.")
     return max(1, min(batch_size, _BATCH_PIXELS // pixels))

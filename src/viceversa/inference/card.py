@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _TRANSLATE = """translator = vv.load({folder}
 translator("picture.jpg", to="{to}").save("translated.png")"""
 _SAMPLE = """sampler = vv.load({folder}
-for number, picture in enumerate(sampler.sample(16, seed=0{label})):
+for number, image in enumerate(sampler.sample(16, seed=0{label})):
     picture.save(f"{{number}}.png")"""
 _MARKUP = re.compile(r"([\\`*_\[\]<>|~#$&:@])")
 
@@ -31,7 +31,7 @@ class Publication:
     datasets: Sequence[str] = ()
     """The hub's data sets that it was trained on: ``user/name``."""
     picture: tuple[str, str] | None = None
-    """The file of the sample picture, and what it shows."""
+    """The file of the sample image, and what it shows."""
     figures: Figures | None = None
     """What was measured."""
 
@@ -41,12 +41,12 @@ def model_card(config: "TranslatorConfig", publication: Publication | None = Non
     names = {letter: _escaped(name) for letter, name in config.domains.items()}
     folder = f'"hf://{publication.repo}")' if publication else '"FOLDER")  # the folder of this file'
     if "z2a" in config.networks:
-        task, title, what = "unconditional-image-generation", names["a"], "A generator of pictures from noise"
+        task, title, what = "unconditional-image-generation", names["a"], "A generator of images from noise"
         use = _SAMPLE.format(folder=folder, label=f", label={json.dumps(config.classes[0])}" if config.classes else "")
     else:
         a, b = names["a"], names["b"]
         title = " and ".join(f"{a} → {b}" if name == "a2b" else f"{b} → {a}" for name in config.networks)
-        task, what = "image-to-image", "A translator of pictures"
+        task, what = "image-to-image", "A translator of images"
         use = _TRANSLATE.format(folder=folder, to=next(iter(config.networks))[-1])
     classes = f"\nClasses: {', '.join(map(_escaped, config.classes))}.\n" if config.classes else ""
     networks = "\n".join(f"- {name}: `{network}`" for name, network in config.networks.items())

@@ -1,11 +1,11 @@
-"""What comes in goes out: pictures of any kind to a network's tensors, and its answer to the same kind again.
+"""What comes in goes out: images of any kind to a network's tensors, and its answer to the same kind again.
 
 =======================================  ==================================================================
 comes in                                 goes out
 =======================================  ==================================================================
-PIL picture                              PIL picture, upright, of the same mode; P becomes RGB, 1 becomes L
-a path                                   PIL picture; colours have 8 bits there, as PIL has no more
-`viceversa.data.picture.Picture`         Picture, of the same depth
+PIL image                              PIL image, upright, of the same mode; P becomes RGB, 1 becomes L
+a path                                   PIL image; colours have 8 bits there, as PIL has no more
+`viceversa.data.picture.Picture`         Image, of the same depth
 uint8 or uint16 array ``(H, W, C)``      array of the same shape and depth; ``(H, W)`` too
 float array in [0, 1]                    float32 array of the same shape
 =======================================  ==================================================================
@@ -42,7 +42,7 @@ _NEAR_PX = 8
 
 @dataclass(frozen=True, kw_only=True)
 class Taken:
-    """A picture made ready for a network."""
+    """An image made ready for a network."""
 
     tensor: Tensor
     """``(C, H, W)`` float32 in [-1, 1], with the channels that the network takes."""
@@ -51,13 +51,13 @@ class Taken:
 
 
 def take(picture: object, takes: int, gives: int, source: Values | None = None, target: Values | None = None) -> Taken:
-    """Makes one picture ready for a network of ``takes`` channels that answers with ``gives``.
+    """Makes one image ready for a network of ``takes`` channels that answers with ``gives``.
 
     Where the network was trained on a range of values, ``source`` says which are black and white in what comes in, and
     ``target`` in what goes out.
 
     Raises:
-        PictureError: It is no picture, has channels that the network cannot take, or values outside its range.
+        PictureError: It is no image, has channels that the network cannot take, or values outside its range.
     """
     if source is not None or target is not None:
         return _take_values(picture, takes, gives, source, target)
@@ -70,30 +70,30 @@ def take(picture: object, takes: int, gives: int, source: Values | None = None, 
     if isinstance(picture, str | Path):
         return _take_pil(formats.read(picture), takes, gives)
     raise PictureError(
-        f"A {type(picture).__name__} is no picture; give a PIL picture, an array, a tensor, a path or a list of these."
+        f"A {type(picture).__name__} is no image; give a PIL image, an array, a tensor, a path or a list of these."
     )
 
 
 class Conversion:
-    """From pixels of one kind to a network's tensors and back; for parts of a picture too, with a `margin`."""
+    """From pixels of one kind to a network's tensors and back; for parts of an image too, with a `margin`."""
 
     def __init__(self, shape: tuple[int, ...], takes: int, gives: int):
         """For pixels ``(H, W, C)`` and a network of ``takes`` channels that answers with ``gives``.
 
         Raises:
-            PictureError: The network does not take such a picture.
+            PictureError: The network does not take such an image.
         """
         channels = shape[2]
         if channels != takes and (takes not in (1, 3) or channels > 4):
             raise PictureError(
-                f"This picture has {channels} channels and the network takes {takes}; give it {takes}.{npy.hint(shape)}"
+                f"This image has {channels} channels and the network takes {takes}; give it {takes}.{npy.hint(shape)}"
             )
         self.takes = takes
         self.alpha = channels != takes and channels in (2, 4)
         self.grey = channels - self.alpha == 1
         self.greyed = self.grey and channels != takes and takes == gives == 3
         self.margin = _NEAR_PX if self.alpha else 0
-        """Pixels around a part of a picture that `into` should see too."""
+        """Pixels around a part of an image that `into` should see too."""
         self.keeps_alpha = self.alpha and gives not in (2, 4)  # whose last would be alpha beside another
         self.channels = (1 if self.greyed else gives) + self.keeps_alpha
         """Channels of what `back` gives."""
@@ -114,7 +114,7 @@ class Conversion:
 
 
 def levels_of(picture: Picture, source: Values) -> tuple[Picture, int]:
-    """A picture of values as one of levels in [0, 1], and how many of its values were missing data.
+    """An image of values as one of levels in [0, 1], and how many of its values were missing data.
 
     Raises:
         PictureError: It has an alpha channel, or no range is given and its values have none.
@@ -135,9 +135,9 @@ def _take_values(picture: object, takes: int, gives: int, source: Values | None,
     elif isinstance(picture, Picture):
         given = picture
     else:
-        raise PictureError(f"A {type(picture).__name__} is no picture; give a PIL picture, an array or a path.")
+        raise PictureError(f"A {type(picture).__name__} is no image; give a PIL image, an array or a path.")
     if given.pixels.shape[2] in (2, 4) and given.pixels.shape[2] != takes:
-        raise PictureError("a picture with alpha has no range of values; cut its last channel off.")
+        raise PictureError("an image with alpha has no range of values; cut its last channel off.")
     dtype = np.dtype(given.about.stored or given.pixels.dtype)
     if source is not None and not given.about.stored:
         given, _ = levels_of(given, source)
@@ -166,7 +166,7 @@ def _valued(answer: Picture, dtype: "np.dtype[Any]", target: Values | None) -> P
 
 
 def _as_given(given: object, answer: Picture) -> Any:
-    """A Picture for a Picture, an array for an array, and a PIL picture for one or for a path."""
+    """A Image for a Image, an array for an array, and a PIL image for one or for a path."""
     if isinstance(given, Picture):
         return answer
     pixels = answer.pixels
@@ -175,7 +175,7 @@ def _as_given(given: object, answer: Picture) -> Any:
     if not answer.about.plain:
         return pillow.to_image(answer)
     if pixels.shape[2] > 1:
-        raise PictureError("no PIL picture holds several channels of a range of values; give an array instead.")
+        raise PictureError("no PIL image holds several channels of a range of values; give an array instead.")
     return Image.fromarray(pixels[:, :, 0].astype(np.float32 if pixels.dtype.kind == "f" else np.int32))
 
 
@@ -190,19 +190,19 @@ def _take_picture(picture: Picture, takes: int, gives: int) -> Taken:
 
 def _take_pil(picture: Picture, takes: int, gives: int) -> Taken:
     if gives > 4:
-        raise PictureError(f"This network gives {gives} channels, which no PIL picture holds; give an array instead.")
+        raise PictureError(f"This network gives {gives} channels, which no PIL image holds; give an array instead.")
     taken = _take_picture(picture, takes, gives)
     return Taken(tensor=taken.tensor, back=lambda answer: pillow.to_image(taken.back(answer)))
 
 
 def _take_array(array: NDArray[Any], takes: int, gives: int) -> Taken:
     if array.ndim not in (2, 3) or 0 in array.shape:
-        raise PictureError(f"A picture is an array (H, W) or (H, W, C) with at least one pixel; got {array.shape}.")
+        raise PictureError(f"An image is an array (H, W) or (H, W, C) with at least one pixel; got {array.shape}.")
     flat = array.ndim == 2
     if array.dtype.kind == "f":
         array = colour.unit_floats(array)
     elif array.dtype != np.uint8 and array.dtype != np.uint16:
-        raise PictureError(f"An array of {array.dtype} is no picture; give uint8, uint16, or floats in [0, 1].")
+        raise PictureError(f"An array of {array.dtype} is no image; give uint8, uint16, or floats in [0, 1].")
     taken = _take_picture(Picture(pixels=array[:, :, None] if flat else array), takes, gives)
 
     def back(answer: Tensor) -> NDArray[Any]:
@@ -216,16 +216,16 @@ def _from_pil(image: Image.Image, *, raw: bool = False) -> Picture:
     try:
         return pillow.from_image(image, raw=raw)
     except (OSError, SyntaxError) as error:
-        raise PictureError(f"This PIL picture cannot be decoded ({error}); open it anew from a whole file.") from error
+        raise PictureError(f"This PIL image cannot be decoded ({error}); open it anew from a whole file.") from error
     except PictureError as error:
-        raise PictureError(f"This PIL picture cannot be used: {error}") from error
+        raise PictureError(f"This PIL image cannot be used: {error}") from error
 
 
 def _without_rubbish(x: Tensor, alpha: Tensor) -> Tensor:
     """``(C, H, W)`` in [-1, 1] with other colours under its transparent pixels, where they are often rubbish.
 
     There it takes the mean colour of what shows nearby, so that neither rubbish nor white bleeds into edges; and white,
-    on which training lays such pictures, where nothing shows nearby. What shows, if only a little, stays as it is.
+    on which training lays such images, where nothing shows nearby. What shows, if only a little, stays as it is.
     """
     showing, shown = _summed_nearby(alpha), _summed_nearby(x * alpha)
     nearby = torch.where(showing > 1e-3, shown / showing.clamp(min=1e-3), 1)

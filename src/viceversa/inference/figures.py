@@ -25,7 +25,7 @@ _MEASURES = {
     "truth_psnr": "PSNR to the truth, in dB ↑",
 }
 _LEGEND = (
-    "Untranslated: the inputs as they are. Real: held-out pictures of the target domain. In brackets: 95 % intervals."
+    "Untranslated: the inputs as they are. Real: held-out images of the target domain. In brackets: 95 % intervals."
 )
 
 
@@ -68,7 +68,7 @@ def _of_evaluation(tree: Any) -> Figures:
             cells = [_figure(_get(_get(direction, column), key)) or "" for column in _COLUMNS]
             if any(cells):
                 rows.append((f"{leads}: {name}", *cells))
-    where = "pictures that were trained on" if _get(tree, "held_out") == "training" else "held-out pictures"
+    where = "images that were trained on" if _get(tree, "held_out") == "training" else "held-out images"
     about = f"Measured on {where}, at {sizes.told(_get(tree, 'size_px'))} px. {_LEGEND}"
     return Figures(rows=tuple(rows), notes=(about, *(str(note) for note in _list(tree, "notes")[:10])))
 

@@ -1,4 +1,4 @@
-"""Translating files: single pictures, films, folders and globs, each to a file of the same name in another place."""
+"""Translating files: single images, videos, folders and globs, each to a file of the same name in another place."""
 
 import contextlib
 import errno
@@ -52,7 +52,7 @@ class Summary:
     failed: list[tuple[Path, str]] = field(default_factory=list[tuple[Path, str]])
     """The inputs that could not be translated, and why."""
     notes: list[tuple[Path, str]] = field(default_factory=list[tuple[Path, str]])
-    """What is to be said of films that were translated."""
+    """What is to be said of videos that were translated."""
     halves: Counter[str] = field(default_factory=Counter[str])
     """Of how many images the left and the right half was translated, and not the whole."""
     others: Counter[str] = field(default_factory=Counter[str])
@@ -98,25 +98,25 @@ def translate_files(
     half: Choice = "auto",
     progress: bool = True,
 ) -> Summary:
-    """Translates pictures and films into ``out``; one that fails is put in the summary and does not stop the others.
+    """Translates images and videos into ``out``; one that fails is put in the summary and does not stop the others.
 
     Each stays what it is: its kind of file, its depth, its alpha channel, its colour profile, all frames of an
-    animation; lossy kinds are written in quality 95. Where two pictures would get one name, as a.bmp beside a.png as
-    PNG, the one of the other kind becomes a.bmp.png. Pictures that do not fit into memory go through it in tiles.
+    animation; lossy kinds are written in quality 95. Where two images would get one name, as a.bmp beside a.png as
+    PNG, the one of the other kind becomes a.bmp.png. Images that do not fit into memory go through it in tiles.
 
     Args:
         translator: What translates.
         inputs: Files, folders (with all that is in them; sub-folders are kept) and globs such as ``photos/*.jpg``.
-        out: A folder, made if need be; or, for a single input file, a name that ends in the suffix of a picture.
+        out: A folder, made if need be; or, for a single input file, a name that ends in the suffix of an image.
         to: See :meth:`Translator.direction`.
         overwrite: Replace translations that exist, instead of skipping them.
         suffix: Write this kind only, for instance ".png".
         noise: See :meth:`Translator.__call__`.
         tile: See :meth:`Translator.__call__`.
-        max_pixels: Refuse pictures of more than so many pixels, of all frames together; default: 2**28, and what looks
+        max_pixels: Refuse images of more than so many pixels, of all frames together; default: 2**28, and what looks
             like a decompression bomb.
-        smooth: Of films and animations; see :meth:`Translator.video`.
-        batch_size: The most frames of a film that go through the network at once.
+        smooth: Of videos and animations; see :meth:`Translator.video`.
+        batch_size: The most frames of a video that go through the network at once.
         half: "left" or "right" translates that half of each image, "none" the whole; "auto" the half that is the input,
             of images that have the shape of the pairs side by side that it was trained on, and of others the whole.
         progress: Show a progress bar on the standard error stream.
@@ -220,7 +220,7 @@ def _translate_frames(applied: Applied, job: Job, smooth: float, animation: Anim
         picture, lost = _levels(applied, part.of(picture))
         missing += lost
         answer = applied.to_list([picture], 1)[0]
-        if not smooth or picture.pixels.dtype != np.uint8:  # pages of a deep TIFF are no film
+        if not smooth or picture.pixels.dtype != np.uint8:  # pages of a deep TIFF are no video
             return answer
         return replace(answer, pixels=smoother(picture.pixels, answer.pixels))
 
@@ -235,7 +235,7 @@ def _attempt(translate: Callable[[Job], None], job: Job, summary: Summary) -> No
     made = [folder for folder in (job.target.parent, *job.target.parent.parents) if not folder.exists()]
     try:
         translate(job)
-    except (DataError, ConfigError) as error:  # the latter: there are parts of another translation of this film
+    except (DataError, ConfigError) as error:  # the latter: there are parts of another translation of this video
         said = str(error).removeprefix(f"{job.source}: ")
         if isinstance(error, TooManyPixels) and not job.film:
             said = f"{said.removesuffix('.')}, or let it through with --max-pixels (in Python: max_pixels)."
@@ -251,7 +251,7 @@ def _attempt(translate: Callable[[Job], None], job: Job, summary: Summary) -> No
         raise
     except Exception as error:  # whatever it is, the other files are to be translated
         if is_out_of_memory(error):
-            said = "there is not enough memory for a picture of this size; try --tile 256."
+            said = "there is not enough memory for an image of this size; try --tile 256."
         else:
             said = f"translating it failed ({type(error).__name__}: {' '.join(str(error).split())})."
         summary.failed.append((job.source, said))

@@ -1,6 +1,6 @@
 """The translator folder, which describes itself: config.json, model.safetensors and README.md.
 
-It holds generators of pictures from pictures, "a2b" and "b2a"; or one of pictures from noise, "z2a" (z is the noise).
+It holds generators of images from images, "a2b" and "b2a"; or one of images from noise, "z2a" (z is the noise).
 
 model.safetensors carries the text of config.json within it, and that copy is the one that is read: it is one file,
 replaced in one go, so nobody ever sees the weights of one moment with the config of another. The config.json beside
@@ -51,9 +51,9 @@ class TranslatorConfig:
     method: str
     """The method that trained it, or "imported"."""
     domains: dict[str, str]
-    """The names of the kinds of pictures: ``{"a": "women", "b": "men"}``, or ``{"a": "digits"}`` of noise."""
+    """The names of the kinds of images: ``{"a": "women", "b": "men"}``, or ``{"a": "digits"}`` of noise."""
     size_px: SizePx
-    """The side of the pictures that it was trained on, or height and width; a translator takes pictures of any size."""
+    """The side of the images that it was trained on, or height and width; a translator takes images of any size."""
     images: int
     """Images seen in training."""
     networks: dict[str, GeneratorConfig]
@@ -93,7 +93,7 @@ def save_translator(
             for "z2a"; left as they are.
         method: The name of the method that trained them.
         domains: Names for "a" and "b"; of "z2a" for "a" alone.
-        size_px: The side of the pictures they were trained on, or height and width.
+        size_px: The side of the images they were trained on, or height and width.
         images: Images seen in training.
         classes: Names for the one-hot entries that a "z2a" generator takes: all of them, or none.
         values: By "a" or "b": which values are black and white, where they were trained on a range of them.

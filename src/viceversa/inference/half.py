@@ -26,7 +26,7 @@ class Half:
         return self.side is not None and (self.ratios is None or is_twice(height, width, self.ratios))
 
     def of(self, picture: Picture) -> Picture:
-        """Return the half of a picture, or the picture.
+        """Return the half of an image, or the image.
 
         Raises:
             PictureError: It is too narrow to have halves.

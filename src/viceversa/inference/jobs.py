@@ -23,13 +23,13 @@ class Job:
     """One file to translate."""
 
     source: Path
-    """The picture or film."""
+    """The image or video."""
     target: Path
     """Where its translation goes."""
     kind: str | None = None
     """What was asked for; None is the kind of the source."""
     film: bool = False
-    """Whether it is a film, or an animation that becomes one."""
+    """Whether it is a video, or an animation that becomes one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +41,7 @@ class Plan:
     missing: list[tuple[Path, str]]
     """The inputs that are not there."""
     others: Counter[str]
-    """How many files of each suffix lie beside the pictures and are of no kind that is translated."""
+    """How many files of each suffix lie beside the images and are of no kind that is translated."""
 
 
 def plan(inputs: Sequence[Path | str], out: Path, suffix: str | None) -> Plan:
@@ -89,7 +89,7 @@ def plan(inputs: Sequence[Path | str], out: Path, suffix: str | None) -> Plan:
         places = ", ".join(shown(Path(text)) for text in inputs)
         lost = "".join(f" {shown(path)}: {reason}" for path, reason in missing[:3])
         raise DataError(
-            f"There is nothing to translate: no picture or film ({' '.join(_LOOKED_FOR)}) in {places}.{lost}"
+            f"There is nothing to translate: no image or video ({' '.join(_LOOKED_FOR)}) in {places}.{lost}"
         )
     jobs = _to_files(found, out, suffix, single=not from_folder and len(found) == 1)
     _refuse_replacing_inputs(jobs)
@@ -97,7 +97,7 @@ def plan(inputs: Sequence[Path | str], out: Path, suffix: str | None) -> Plan:
 
 
 def _to_files(found: dict[tuple[Path, Path], None], out: Path, suffix: str | None, *, single: bool) -> list[Job]:
-    """``out`` is a picture's name, or a folder."""
+    """``out`` is an image's name, or a folder."""
     if out.suffix.lower() in (*formats.SUFFIXES, *WRITTEN) and not out.is_dir():
         if not single:
             raise ConfigError(f"{out} is one file, but there are several to translate; give a folder as --out.")
@@ -106,7 +106,7 @@ def _to_files(found: dict[tuple[Path, Path], None], out: Path, suffix: str | Non
         raise ConfigError(f"{out} is a file and no folder; give another --out.")
     if single and not out.exists() and _FILE_SUFFIX.fullmatch(out.suffix):
         raise ConfigError(
-            f"{out}: {out.suffix} is no kind of picture or film that can be written; use "
+            f"{out}: {out.suffix} is no kind of image or video that can be written; use "
             f"{' '.join((*formats.SUFFIXES, *WRITTEN))}. If it is to be a folder, make it first."
         )
     kind = formats.KINDS.get(suffix) if suffix else None
@@ -121,9 +121,9 @@ def _to_file(source: Path, out: Path) -> Job:
     """One input to a file of a given name."""
     wanted, film = out.suffix.lower(), is_film(source)
     if film and wanted not in (*WRITTEN, *MOVING):
-        raise ConfigError(f"{out}: {shown(source)} is a film; it becomes one of {' '.join((*WRITTEN, *MOVING))}.")
+        raise ConfigError(f"{out}: {shown(source)} is a video; it becomes one of {' '.join((*WRITTEN, *MOVING))}.")
     if wanted in WRITTEN and not film and source.suffix.lower() != ".gif":
-        raise ConfigError(f"{out} is a film, and {shown(source)} is none; only films and .gif become films.")
+        raise ConfigError(f"{out} is a video, and {shown(source)} is none; only videos and .gif become videos.")
     if film or wanted in WRITTEN:
         return Job(source=source, target=out, film=True)
     return Job(source=source, target=out, kind=formats.kind_of(out))
@@ -131,7 +131,7 @@ def _to_file(source: Path, out: Path) -> Job:
 
 def _listed(file: Path) -> tuple[list[tuple[Path, Path]], list[tuple[Path, str]]]:
     """The files that a list names, each with its place within out; and what it names in vain."""
-    named = lists.named_in(file, "Name pictures, folders, or text files with one path a line.")
+    named = lists.named_in(file, "Name images, folders, or text files with one path a line.")
     paths = [(number, os.path.abspath(path)) for number, _, path in named]
     there = [path for _, path in paths if os.path.isfile(path)]
     base = lists.base_of(there) if there else file.parent
@@ -167,7 +167,7 @@ def _named(
     """
 
     def wanted(source: Path, place: Path) -> Path:
-        if is_film(source):  # what is asked of pictures does not hold for films, and the other way round
+        if is_film(source):  # what is asked of images does not hold for videos, and the other way round
             own = place.suffix if place.suffix.lower() in WRITTEN else ".mp4"
             return place.with_suffix(suffix if suffix in WRITTEN else own)
         if suffix is None or suffix in WRITTEN:
@@ -227,7 +227,7 @@ def _checked(suffix: str | None) -> str | None:
     dotted = "." + suffix.lower().removeprefix(".")
     if dotted not in (*formats.SUFFIXES, *WRITTEN):
         known = " ".join((*formats.SUFFIXES, *WRITTEN))
-        raise ConfigError(f"{suffix!r} is no kind of picture or film that can be written; use {known}.")
+        raise ConfigError(f"{suffix!r} is no kind of image or video that can be written; use {known}.")
     return dotted
 
 

@@ -1,6 +1,6 @@
-"""The vectors that a sampler makes pictures of: drawn from a seed, between two others, along one entry.
+"""The vectors that a sampler makes images of: drawn from a seed, between two others, along one entry.
 
-Everything is computed on the CPU, so a seed means the same picture whatever device makes it.
+Everything is computed on the CPU, so a seed means the same image whatever device makes it.
 """
 
 from collections.abc import Sequence
@@ -29,10 +29,10 @@ def draw(
 
     Args:
         space: What the generator takes.
-        positions: ``(N,)`` int64: the numbers of the pictures.
+        positions: ``(N,)`` int64: the numbers of the images.
         seed: With another seed, all is drawn anew.
         labels: ``(N,)`` int64.
-        codes: One number a continuous code, for all pictures.
+        codes: One number a continuous code, for all images.
     """
     if space.prior == "normal":
         noise = seeding.normal(seed, "latents", positions, (space.latent,))

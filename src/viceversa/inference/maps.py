@@ -1,4 +1,4 @@
-"""The maps that a network makes of a picture: how a window of each is made from windows of the maps before it."""
+"""The maps that a network makes of an image: how a window of each is made from windows of the maps before it."""
 
 import math
 from abc import ABC, abstractmethod
@@ -57,7 +57,7 @@ class Pointwise(Map):
 
 
 class Convolved(Map):
-    """A convolution with zeros around the picture."""
+    """A convolution with zeros around the image."""
 
     dear = True
 
@@ -119,7 +119,7 @@ class Enlarged(Map):
 
 
 class Mirrored(Map):
-    """A picture laid in the middle of a larger one, the rest filled by reflection, as often as it takes."""
+    """An image laid in the middle of a larger one, the rest filled by reflection, as often as it takes."""
 
     def __init__(self, x: Map, top: int, bottom: int, left: int, right: int):
         channels, height, width = x.shape
@@ -191,7 +191,7 @@ class Normalised(Map):
 
 
 class Given(Map):
-    """The picture itself: ``read`` gives windows of it, ``(1, C, h, w)`` float32 in [-1, 1], to keep."""
+    """The image itself: ``read`` gives windows of it, ``(1, C, h, w)`` float32 in [-1, 1], to keep."""
 
     def __init__(self, shape: Shape, read: Callable[[Window], Tensor]):
         super().__init__([], shape)
@@ -203,7 +203,7 @@ class Given(Map):
 
 
 def bytes_whole(last: Map) -> int:
-    """The most memory that the maps of a whole picture take at once, in float32, if each goes when it is used up."""
+    """The most memory that the maps of a whole image take at once, in float32, if each goes when it is used up."""
     order = topological(last)
     last_use = {id(one): index for index, user in enumerate(order) for one in user.inputs}
     most = held = 0

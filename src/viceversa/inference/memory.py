@@ -1,4 +1,4 @@
-"""How much memory there is to compute in, whether a picture fits into it as a whole, and whether it has run out."""
+"""How much memory there is to compute in, whether an image fits into it as a whole, and whether it has run out."""
 
 import math
 import os
@@ -19,7 +19,7 @@ _CPU_BYTES = 2**29
 
 
 def fits(network: nn.Module, channels: int, height: int, width: int, device: torch.device) -> bool:
-    """Whether a picture can be given to ``network`` as a whole, as far as that is known.
+    """Whether an image can be given to ``network`` as a whole, as far as that is known.
 
     Its maps may take half of the memory that is free on ``device``, and on the CPU not more than 512 MiB.
     """

@@ -74,7 +74,7 @@ def import_files(
         paths: A .pth file for each direction: ``{"a2b": "latest_net_G_A.pth", "b2a": "latest_net_G_B.pth"}``, or one.
         out: The translator folder; it must not hold a translator, nor other files of the names that are written.
         domains: Names for "a" and "b".
-        size_px: The side of the pictures they were trained on, or height and width; by default 256, or
+        size_px: The side of the images they were trained on, or height and width; by default 256, or
             what brings a U-Net down to 1 px.
 
     Raises:

@@ -1,6 +1,6 @@
-"""Putting a translator folder on a model hub: weights, config and a card with licence, sample picture and figures.
+"""Putting a translator folder on a model hub: weights, config and a card with licence, sample image and figures.
 
-Pictures of the run's data are never sent: they belong to somebody. What the card shows is made of pictures that are
+Images of the run's data are never sent: they belong to somebody. What the card shows is made of images that are
 given for it, of the built-in portraits, or of noise.
 """
 
@@ -62,7 +62,7 @@ def push(
         repo: ``user/name``.
         license: As the hub abbreviates it: mit, apache-2.0, cc-by-4.0, other.
         private: Only its owner may read it. One that is there and public is refused.
-        samples: Pictures to translate for the card. They are shown there, cut square, small, without what the files
+        samples: Images to translate for the card. They are shown there, cut square, small, without what the files
             tell besides.
         portraits: Show built-in portraits instead.
         to: Where the samples are translated to; see :meth:`Translator.direction`.
@@ -130,24 +130,24 @@ def _check(license: str, samples: Sequence[Path | str], portraits: bool) -> None
             "Say what others may do with the model: --license mit, apache-2.0, cc-by-4.0, cc-by-nc-4.0, openrail, other"
         )
     if samples and portraits:
-        raise ConfigError("--sample and --avatars are two different pictures; give one of them.")
+        raise ConfigError("--sample and --avatars are two different images; give one of them.")
     if len(samples) > _MOST_SAMPLES:
-        raise ConfigError(f"The card shows at most {_MOST_SAMPLES} pictures; got {len(samples)}.")
+        raise ConfigError(f"The card shows at most {_MOST_SAMPLES} images; got {len(samples)}.")
 
 
 def sample_picture(
     model: Translator | Sampler, samples: Sequence[Path | str], *, portraits: bool, to: str | None
 ) -> tuple[images.Array, str] | None:
-    """The card's picture ``(H, W, 3)`` and what it shows; None if nothing was given to translate."""
+    """The card's image ``(H, W, 3)`` and what it shows; None if nothing was given to translate."""
     side = min(max(*sizes.sides(model.size_px), _SMALLEST_PX), _LARGEST_PX)
     if isinstance(model, Sampler):
         if samples or portraits or to is not None:
-            raise ConfigError("This model makes pictures from noise and translates none: leave --sample, --avatars and "
+            raise ConfigError("This model makes images from noise and translates none: leave --sample, --avatars and "
                               "--to out; the card shows what it makes.")  # fmt: skip
         if model.channels not in (1, 3):
             return None
         made = [images.fit_square(picture, side) for picture in model.arrays(model.latents(4 * _MOST_SAMPLES))]
-        return images.grid([made[first : first + 8] for first in range(0, len(made), 8)]), "Pictures made from noise"
+        return images.grid([made[first : first + 8] for first in range(0, len(made), 8)]), "Images made from noise"
     pairs = list(_portraits(model, side, to) if portraits else _given(model, samples, side, to))
     if not pairs:
         return None

@@ -1,4 +1,4 @@
-"""Samples as files: a sheet, an animation, or single pictures in a folder, as the name of the output has it."""
+"""Samples as files: a sheet, an animation, or single images in a folder, as the name of the output has it."""
 
 import hashlib
 import json
@@ -40,11 +40,11 @@ class Wanted:
     """What to make. What is None is chosen by what there is to make."""
 
     count: int | None = None
-    """Pictures of a sheet or a folder; of a sheet with rows, how many a row; of interpolations, how many of them."""
+    """Images of a sheet or a folder; of a sheet with rows, how many a row; of interpolations, how many of them."""
     seed: int = 0
-    """Other seeds give other pictures."""
+    """Other seeds give other images."""
     label: str | int | None = None
-    """The class of all pictures, by name or number."""
+    """The class of all images, by name or number."""
     codes: Sequence[float] | None = None
     """A number in [-1, 1] for each continuous code."""
     traverse: str | None = None
@@ -56,13 +56,13 @@ class Wanted:
     how: How | None = None
     """The way from one latent to the next; see :func:`viceversa.inference.latents.between`."""
     frames: int | None = None
-    """Pictures from one latent to the next."""
+    """Images from one latent to the next."""
 
     def __post_init__(self) -> None:
         check_at_least(self, count=1, frames=2)
         check(
             self.traverse is None or self.interpolate is None,
-            "--traverse and --interpolate are two different pictures; give one of them.",
+            "--traverse and --interpolate are two different images; give one of them.",
         )
         check(
             self.interpolate is None or self.interpolate >= 2,
@@ -80,7 +80,7 @@ def sample_files(
     """Writes samples to ``out``, and says what it wrote.
 
     A name such as grid.png becomes a sheet; morph.gif, .mp4 or (of an interpolation) .webp an animation, which goes
-    back to where it began; a name without suffix a folder of pictures 000000.png and on, where those that are there
+    back to where it began; a name without suffix a folder of images 000000.png and on, where those that are there
     are left, so that the same call goes on after an interruption.
 
     Raises:
@@ -97,7 +97,7 @@ def sample_files(
         known = " ".join([*STILL, *MOVING])
         raise ConfigError(f"{out}: {suffix} is no kind of file for samples; use {known}, or a folder's name.")
     if moving and wanted.traverse is not None:
-        raise ConfigError("A traversal is a picture; give an --out such as codes.png.")
+        raise ConfigError("A traversal is an image; give an --out such as codes.png.")
     refuse_existing(out, overwrite=overwrite)
     refuse_unwritable(out)
     if moving:
@@ -109,7 +109,7 @@ def sample_files(
     try:
         images.save(sheet, out, quality=_QUALITY)
     except (ValueError, OverflowError) as error:  # what encoders say of sides that their format does not have
-        raise ConfigError(f"{out} cannot be written as {suffix} ({error}); make fewer pictures, or a .png.") from error
+        raise ConfigError(f"{out} cannot be written as {suffix} ({error}); make fewer images, or a .png.") from error
     return f"{out}: {about}"
 
 
@@ -132,7 +132,7 @@ def _sheet(sampler: Sampler, wanted: Wanted) -> tuple[list[Tensor], str]:
         side = math.ceil(math.sqrt(count))
         _check_size(sampler, count)
         rows = list(sampler.latents(count, seed=seed, label=label, codes=codes).split(side))
-        return rows, f"{count} pictures"
+        return rows, f"{count} images"
     columns = wanted.count or _COLUMNS
     _check_size(sampler, columns * max(space.classes, spaces.STEPS))
     if traverse == "class" and label is not None:
@@ -185,7 +185,7 @@ def _write_animation(sampler: Sampler, out: Path, wanted: Wanted, progress: bool
 def _write_folder(sampler: Sampler, out: Path, wanted: Wanted, overwrite: bool, progress: bool) -> str:
     if wanted.traverse is not None or wanted.interpolate is not None:
         kind = "A traversal" if wanted.traverse is not None else "An interpolation"
-        raise ConfigError(f"{kind} is one picture, and {out} a folder; give an --out such as {out}.png.")
+        raise ConfigError(f"{kind} is one image, and {out} a folder; give an --out such as {out}.png.")
     if os.path.lexists(out) and not out.is_dir():
         raise ConfigError(f"{out} is a file and no folder; give another --out.")
     count = wanted.count or _COUNT
@@ -195,15 +195,15 @@ def _write_folder(sampler: Sampler, out: Path, wanted: Wanted, overwrite: bool, 
     if there and _read_settings(out) != settings:
         if not overwrite:
             raise ConfigError(
-                f"{out} holds pictures of another model, seed, class or codes; give another --out, or --overwrite to "
+                f"{out} holds images of another model, seed, class or codes; give another --out, or --overwrite to "
                 "replace them."
             )
         if max(there) >= count:
             raise ConfigError(
-                f"{out} holds more pictures of another model, seed, class or codes than the {count} that would replace "
+                f"{out} holds more images of another model, seed, class or codes than the {count} that would replace "
                 "them; empty it, or give another --out."
             )
-        for number in there:  # all of them, so that a folder never holds pictures of two kinds
+        for number in there:  # all of them, so that a folder never holds images of two kinds
             (out / f"{number:06d}.png").unlink()
         there = set()
     out.mkdir(parents=True, exist_ok=True)
@@ -222,7 +222,7 @@ def _write_folder(sampler: Sampler, out: Path, wanted: Wanted, overwrite: bool, 
                         images.save(array, out / f"{number:06d}.png")
             bar.advance(task, len(numbers))
     kept = len(present.intersection(range(count)))
-    return f"{out}: {count - kept} pictures" + (f", beside {kept} that were there" if kept else "")
+    return f"{out}: {count - kept} images" + (f", beside {kept} that were there" if kept else "")
 
 
 def _numbered(folder: Path) -> set[int]:
@@ -232,7 +232,7 @@ def _numbered(folder: Path) -> set[int]:
 
 
 def _settings(sampler: Sampler, wanted: Wanted) -> dict[str, Any]:
-    """All that decides what picture number k looks like."""
+    """All that decides what image number k looks like."""
     digest = hashlib.blake2b(digest_size=16)
     for key, value in sampler.network.state_dict().items():
         digest.update(key.encode())
@@ -256,7 +256,7 @@ def _read_settings(folder: Path) -> Any:
 def _check_size(sampler: Sampler, count: int) -> None:
     if count * sampler.size_px**2 > _SHEET_PIXELS:
         raise ConfigError(
-            f"{count} pictures of {sampler.size_px} px are too many for one; make fewer (--count), or give a "
+            f"{count} images of {sampler.size_px} px are too many for one; make fewer (--count), or give a "
             "folder as --out."
         )
 

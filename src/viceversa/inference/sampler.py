@@ -1,4 +1,4 @@
-"""The sampler: the way in for every use of a generator that makes pictures from noise."""
+"""The sampler: the way in for every use of a generator that makes images from noise."""
 
 import difflib
 from collections.abc import Iterator, Sequence
@@ -58,14 +58,14 @@ def load_sampler(path: Path | str, device: str | torch.device = "auto") -> "Samp
     model = load(path, device)
     check(
         isinstance(model, Sampler),
-        f"{path} translates pictures and makes none from noise; use: viceversa translate {path} PICTURE --out OUT",
+        f"{path} translates images and makes none from noise; use: viceversa translate {path} PICTURE --out OUT",
         CheckpointError,
     )
     return cast(Sampler, model)
 
 
 class Sampler:
-    """Makes pictures from noise. Picture number k of a seed is always the same one, however many are asked for.
+    """Makes images from noise. Image number k of a seed is always the same one, however many are asked for.
 
     Calls from several threads at once are safe.
     """
@@ -82,7 +82,7 @@ class Sampler:
 
         Args:
             network: One of ``viceversa.networks.SAMPLERS``.
-            name: What is in the pictures.
+            name: What is in the images.
             classes: Names of the network's one-hot entries; "0", "1", ... where none are given.
             device: See :func:`load`.
         """
@@ -98,7 +98,7 @@ class Sampler:
         taken = self.space.classes
         check(len(self.classes) == taken, f"The network takes {taken} classes; got {len(self.classes)} names.")
         self.batch = max(1, min(_BATCH, _BATCH_PIXELS // self.size_px**2))
-        """Pictures that go through the network at once."""
+        """Images that go through the network at once."""
 
     def __repr__(self) -> str:
         extra = [f"classes: {', '.join(self.classes)}"] if self.classes else []
@@ -108,18 +108,18 @@ class Sampler:
     def sample(
         self, count: int, *, seed: int = 0, label: Label = None, codes: Sequence[float] | None = None
     ) -> list[Image.Image]:
-        """Pictures, RGB or grey.
+        """Images, RGB or grey.
 
         Args:
             count: How many.
-            seed: Other seeds give other pictures.
-            label: Of a model with classes: the name or number of one, or as many as there are pictures. Left out: each
-                picture has its own, drawn with the seed.
+            seed: Other seeds give other images.
+            label: Of a model with classes: the name or number of one, or as many as there are images. Left out: each
+                image has its own, drawn with the seed.
             codes: Of a model with continuous codes: a number in [-1, 1] for each. Left out: drawn with the seed.
 
         Raises:
             ConfigError: There is no such class, or the model takes no classes or other codes.
-            PictureError: The model's channels make no PIL picture; see :meth:`tensor`.
+            PictureError: The model's channels make no PIL image; see :meth:`tensor`.
         """
         return self.pictures(self.latents(count, seed=seed, label=label, codes=codes))
 
@@ -130,8 +130,8 @@ class Sampler:
     def latents(
         self, count: int, *, seed: int = 0, label: Label = None, codes: Sequence[float] | None = None, first: int = 0
     ) -> Tensor:
-        """``(count, inputs)``, on the CPU: what pictures number ``first`` and on are made of. See :meth:`sample`."""
-        check(min(count, first) >= 0, f"No fewer than 0 pictures can be made; got {min(count, first)}.")
+        """``(count, inputs)``, on the CPU: what images number ``first`` and on are made of. See :meth:`sample`."""
+        check(min(count, first) >= 0, f"No fewer than 0 images can be made; got {min(count, first)}.")
         if codes is not None:
             given = " ".join(f"{code:g}" for code in codes) or "none"
             check(self.space.codes, f"This model takes no codes; got {given}.")
@@ -149,18 +149,18 @@ class Sampler:
         label: Label = None,
         codes: Sequence[float] | None = None,
     ) -> list[Image.Image]:
-        """Pictures on the way from one to another, both included.
+        """Images on the way from one to another, both included.
 
         Args:
-            first: A seed, whose first picture is meant, or a latent ``(inputs,)`` as :meth:`latents` gives them.
+            first: A seed, whose first image is meant, or a latent ``(inputs,)`` as :meth:`latents` gives them.
             second: The same.
-            steps: How many pictures, 2 or more.
+            steps: How many images, 2 or more.
             how: "spherical" or "linear"; left out, what suits the model's noise. See
                 :func:`viceversa.inference.latents.between`.
             label: Of both ends that are seeds; see :meth:`sample`.
             codes: The same.
         """
-        check(steps >= 2, f"From one picture to another takes 2 steps or more; got {steps}.")
+        check(steps >= 2, f"From one image to another takes 2 steps or more; got {steps}.")
         ends = [
             self.latents(1, seed=end, label=label, codes=codes)[0] if isinstance(end, int) else end.detach().cpu()
             for end in (first, second)
@@ -170,18 +170,18 @@ class Sampler:
         return self.pictures(spaces.between(self.space, ends[0], ends[1], torch.linspace(0, 1, steps), how))
 
     def pictures(self, latents: Tensor) -> list[Image.Image]:
-        """A picture for each of ``latents`` ``(N, inputs)``."""
+        """An image for each of ``latents`` ``(N, inputs)``."""
         return [Image.fromarray(array[:, :, 0] if array.shape[2] == 1 else array) for array in self.arrays(latents)]
 
     def arrays(self, latents: Tensor) -> images.Array:
         """``(N, S, S, C)`` uint8 of ``latents`` ``(N, inputs)``; C is 1 or 3."""
         if self.channels not in (1, 3):
-            raise PictureError(f"This model makes {self.channels} channels, which no picture holds; use tensor().")
+            raise PictureError(f"This model makes {self.channels} channels, which no image holds; use tensor().")
         made = [images.to_uint8(part) for part in self._batches(latents)]
         return np.concatenate(made) if made else np.empty((0, self.size_px, self.size_px, self.channels), np.uint8)
 
     def __call__(self, latents: Tensor) -> Tensor:
-        """``(N, inputs)`` to pictures ``(N, C, S, S)`` in [-1, 1], on the device of ``latents``."""
+        """``(N, inputs)`` to images ``(N, C, S, S)`` in [-1, 1], on the device of ``latents``."""
         made = list(self._batches(latents))
         return torch.cat(made) if made else latents.new_empty(0, self.channels, self.size_px, self.size_px)
 
@@ -207,7 +207,7 @@ class Sampler:
             return None
         if isinstance(label, int | str | np.integer):
             return torch.full((count,), self.index(label))
-        check(len(label) == count, f"Give one class, or one for each of {count} pictures; got {len(label)}.")
+        check(len(label) == count, f"Give one class, or one for each of {count} images; got {len(label)}.")
         return torch.tensor([self.index(each) for each in label], dtype=torch.int64)
 
     def index(self, label: int | str) -> int:

@@ -1,4 +1,4 @@
-"""Large picture files from disk to disk: no more of them is in memory than a row of tiles."""
+"""Large image files from disk to disk: no more of them is in memory than a row of tiles."""
 
 import tempfile
 from collections.abc import Callable, Iterator
@@ -33,7 +33,7 @@ def translate_large(
 
     Args:
         applied: What translates.
-        source: The picture.
+        source: The image.
         target: Where it goes; its suffix names the kind, unless ``kind`` does, or is that of ``source``.
         tile_px: See `viceversa.inference.tiling`.
         kind: One of the values of `viceversa.data.formats.KINDS`.
@@ -48,7 +48,7 @@ def translate_large(
     bands = in_bands(source, max_pixels)
     with _Pixels(bands, source, target.parent) as pixels:
         about = bands.about
-        del bands  # a picture that was decoded as a whole is on disk now
+        del bands  # an image that was decoded as a whole is on disk now
         conversion = Conversion(pixels.shape, applied.takes, applied.gives)
         rows = _rows(applied, pixels, conversion, tile_px, target.parent, progress)
         with formats.replacing(target) as file:
@@ -63,7 +63,7 @@ def _rows(
     scratch: Path,
     progress: Callable[[int, int], None] | None,
 ) -> Iterator[NDArray[Any]]:
-    """The translated picture from top to bottom, one row of tiles after the other."""
+    """The translated image from top to bottom, one row of tiles after the other."""
     height, width = pixels.shape[:2]
     margin = conversion.margin
 
@@ -88,7 +88,7 @@ def _rows(
 
 
 class _Pixels:
-    """A picture's numbers in a file, row by row: its own if it holds them plainly, else one that no folder lists."""
+    """An image's numbers in a file, row by row: its own if it holds them plainly, else one that no folder lists."""
 
     def __init__(self, bands: Bands, source: Path, scratch: Path):
         self.stored_shape, self.orientation = bands.shape, bands.orientation
@@ -119,7 +119,7 @@ class _Pixels:
         return (width, height, channels) if self.orientation > 4 else (height, width, channels)
 
     def read(self, window: Window) -> NDArray[Any]:
-        """``(h, w, C)`` uint8, uint16 or float32 of a window of the upright picture."""
+        """``(h, w, C)`` uint8, uint16 or float32 of a window of the upright image."""
         height, width, _ = self.shape
         rows, columns = exif.flips(self.orientation)
         top, bottom = (height - window.bottom, height - window.top) if rows else window[:2]

@@ -1,14 +1,14 @@
-"""A network applied to a picture of any size in bounded memory: what it computes of the whole, without seams.
+"""A network applied to an image of any size in bounded memory: what it computes of the whole, without seams.
 
-Instance normalisation stands in the way of tiles: the mean and variance of a map are those of the whole picture, and
-follow from the layers before. So it is not the picture that goes through the network tile by tile, but map by map:
+Instance normalisation stands in the way of tiles: the mean and variance of a map are those of the whole image, and
+follow from the layers before. So it is not the image that goes through the network tile by tile, but map by map:
 
 - a window of a map is computed from windows of the maps before it, with the few pixels more that the kernels take;
 - a map that is normalised is gone through once, for its exact mean and variance, before anything after it;
-- a map that is a quarter of the picture's size a side, or less, is then kept in a file. Larger ones are computed anew
+- a map that is a quarter of the image's size a side, or less, is then kept in a file. Larger ones are computed anew
   when they are needed again: they are large to keep, and cheap to compute.
 
-The deepest U-Net, whose every pixel depends on the whole picture, comes out the same as an untiled one.
+The deepest U-Net, whose every pixel depends on the whole image, comes out the same as an untiled one.
 """
 
 import math
@@ -27,7 +27,7 @@ from viceversa.inference.maps import Given, Map, Mirrored, Normalised, Shape, Wi
 from viceversa.inference.tracing import trace
 
 TILE_PX = 512
-"""The side of a window, in pixels of the picture, unless another is asked for."""
+"""The side of a window, in pixels of the image, unless another is asked for."""
 SMALLEST_TILE_PX = 64
 SMALLEST_PX = 8
 """The smallest side that is given to a network: ResNet blocks reflect a quarter of it, which takes 2 pixels."""
@@ -48,16 +48,16 @@ def translate_windows(
     scratch: Path | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Iterator[tuple[Window, Tensor]]:
-    """Yields the network's answer to a picture, window by window: rows of windows from top to bottom.
+    """Yields the network's answer to an image, window by window: rows of windows from top to bottom.
 
-    Differs from the answer to the whole picture by rounding alone: maps are kept in half precision, or in single where
+    Differs from the answer to the whole image by rounding alone: maps are kept in half precision, or in single where
     that overflows.
 
     Args:
         network: On any device, in evaluation mode; dropout may be on.
-        read: Gives a window of the picture, ``(1, C, h, w)`` float32 in [-1, 1], as a tensor of its own.
-        shape: Channels, height and width of the picture.
-        tile_px: The side of a window of the picture; memory grows with its square.
+        read: Gives a window of the image, ``(1, C, h, w)`` float32 in [-1, 1], as a tensor of its own.
+        shape: Channels, height and width of the image.
+        tile_px: The side of a window of the image; memory grows with its square.
         scratch: The folder for maps, which are gone when it is over; None is the system's for temporary files.
         progress: Called with the windows done and all, of all maps.
 
@@ -181,7 +181,7 @@ class _Work:
         free = shutil.disk_usage(self.scratch).free
         if most > free:
             raise DataError(
-                f"A picture of this size takes {most / 1e9:.1f} GB of space for a while, and {self.scratch} has "
+                f"An image of this size takes {most / 1e9:.1f} GB of space for a while, and {self.scratch} has "
                 f"{free / 1e9:.1f} GB; free some, or point --out (in Python: TMPDIR) at a larger disk."
             )
 

@@ -1,4 +1,4 @@
-"""What a network does, as maps: it is run on a stand-in for a picture, which notes what is done to it.
+"""What a network does, as maps: it is run on a stand-in for an image, which notes what is done to it.
 
 Nothing is computed then, and nothing is changed in torch, so other threads may use the same network meanwhile.
 """

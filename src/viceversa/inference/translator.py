@@ -1,4 +1,4 @@
-"""The translator: the one way in for every use of trained generators, from a single picture to a batch of tensors."""
+"""The translator: the one way in for every use of trained generators, from a single image to a batch of tensors."""
 
 import copy
 from collections.abc import Callable, Mapping, Sequence
@@ -52,7 +52,7 @@ def load(path: Path | str, device: str | torch.device = "auto", engine: str = "a
     model = load_either(path, device, engine)
     check(
         isinstance(model, Translator),
-        f"{path} makes pictures from noise and translates none; use: viceversa sample {path} --out grid.png",
+        f"{path} makes images from noise and translates none; use: viceversa sample {path} --out grid.png",
         CheckpointError,
     )
     return cast(Translator, model)
@@ -72,7 +72,7 @@ def made_of(config: TranslatorConfig, networks: Mapping[str, nn.Module], device:
 
 
 class Translator:
-    """Turns pictures of domain a into domain b, or back; of any size, and of the kind that came in.
+    """Turns images of domain a into domain b, or back; of any size, and of the kind that came in.
 
     Dropout is off, unless a call asks for ``noise``. Calls from several threads at once are safe.
     """
@@ -148,17 +148,17 @@ class Translator:
         batch_size: int = 8,
         tile: int | None = None,
     ) -> Any:
-        """Translates one picture or several; each comes back in its own size and as the kind that came in.
+        """Translates one image or several; each comes back in its own size and as the kind that came in.
 
         Args:
-            picture: A PIL picture, a path, a uint8 or uint16 array ``(H, W, C)`` or ``(H, W)``, a float array in
+            picture: A PIL image, a path, a uint8 or uint16 array ``(H, W, C)`` or ``(H, W)``, a float array in
                 [0, 1]; a batch of these as an array ``(N, H, W, C)``; a tensor ``(N, C, H, W)`` in [-1, 1]; or a list
-                of pictures. A path gives a PIL picture, see :mod:`viceversa.inference.conversion`.
+                of images. A path gives a PIL image, see :mod:`viceversa.inference.conversion`.
             to: See :meth:`direction`.
-            noise: Leaves dropout on, as the pix2pix paper does: each call gives another picture. It draws from torch's
+            noise: Leaves dropout on, as the pix2pix paper does: each call gives another image. It draws from torch's
                 own generator; ``torch.manual_seed`` makes it repeat.
-            batch_size: The most pictures of a batch or a list that go through the network at once.
-            tile: The side in pixels of the tiles in which a picture is computed; 0 is the whole at once. Left out:
+            batch_size: The most images of a batch or a list that go through the network at once.
+            tile: The side in pixels of the tiles in which an image is computed; 0 is the whole at once. Left out:
                 the whole, unless it would take more than half of the free memory or, on the CPU, 512 MiB. Tiles leave
                 no seams: see
                 :mod:`viceversa.inference.tiling`.
@@ -166,7 +166,7 @@ class Translator:
         Raises:
             ConfigError: No direction leads to ``to``, ``noise`` is asked of a network without dropout, or ``tile`` is
                 too small.
-            PictureError: A picture cannot be read, or its kind or channels do not fit.
+            PictureError: An image cannot be read, or its kind or channels do not fit.
         """
         applied = self.applied(to, noise=noise, tile=tile)
         if isinstance(picture, Tensor):
@@ -191,13 +191,13 @@ class Translator:
         overwrite: bool = False,
         progress: Callable[[int, int], None] | None = None,
     ) -> "Outcome":
-        """Translates a film into the file ``out``: .mp4, .m4v, .mov, .mkv, or without sound .gif or .webp.
+        """Translates a video into the file ``out``: .mp4, .m4v, .mov, .mkv, or without sound .gif or .webp.
 
         Sound, times of the frames, colours and duration are kept; frames are turned upright. What is finished of a
-        film lies in ``OUT.parts`` until all is, and the same call goes on from there.
+        video lies in ``OUT.parts`` until all is, and the same call goes on from there.
 
         Args:
-            source: The film.
+            source: The video.
             out: The file to write.
             to: See :meth:`direction`.
             smooth: In [0, 1): how much less it flickers where nothing moves; 0 leaves the frames alone.
@@ -209,7 +209,7 @@ class Translator:
 
         Raises:
             ConfigError: A setting cannot be, or ``out`` exists.
-            DataError: The film cannot be read, is cut short, or does not fit the translator.
+            DataError: The video cannot be read, is cut short, or does not fit the translator.
             MissingExtra: PyAV is not installed.
         """
         from viceversa.inference.video import translate_video
@@ -220,7 +220,7 @@ class Translator:
         )  # fmt: skip
 
     def applied(self, to: str | None = None, *, noise: bool = False, tile: int | None = None) -> Applied:
-        """The network that leads to ``to``, ready for pictures; arguments and errors as of a call."""
+        """The network that leads to ``to``, ready for images; arguments and errors as of a call."""
         direction = self.direction(to)
         network = self._noisy[direction] if noise else self.networks[direction]
         if network is None:
@@ -286,7 +286,7 @@ def find_weights(path: Path) -> Path:
             return file
     if (path / vgg_file.FILE).is_file():
         raise CheckpointError(
-            f"{path} is a run of train vgg, a classifier that CartoonGAN compares contents by, and makes no pictures; "
+            f"{path} is a run of train vgg, a classifier that CartoonGAN compares contents by, and makes no images; "
             f"use: viceversa train cartoongan --vgg {path}"
         )
     if (path / "metrics.jsonl").exists() or (path / "checkpoints").exists():

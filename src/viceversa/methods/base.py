@@ -83,7 +83,7 @@ class Iteration:
 
 @dataclass(frozen=True)
 class Preview:
-    """Held-out pictures and what becomes of them, for the sample sheets."""
+    """Held-out images and what becomes of them, for the sample sheets."""
 
     columns: tuple[str, ...]
     rows: list[tuple[Tensor, ...]]
@@ -125,7 +125,7 @@ class MethodConfig:
         return self
 
     def prepare(self, *, quiet: bool) -> None:
-        """Sees to what a run needs besides pictures, before these are decoded, which may take long."""
+        """Sees to what a run needs besides images, before these are decoded, which may take long."""
 
 
 class Method(nn.Module, ABC):
@@ -158,7 +158,7 @@ class Method(nn.Module, ABC):
         super().__init__()
         self.config = config
         self.names: tuple[str, ...] = ()
-        """What :meth:`class_names` says of the pictures that it was made for."""
+        """What :meth:`class_names` says of the images that it was made for."""
 
     @abstractmethod
     def groups(self) -> dict[str, list[nn.Module]]:
@@ -180,7 +180,7 @@ class Method(nn.Module, ABC):
 
     @abstractmethod
     def preview(self, generators: dict[str, nn.Module], batch: Batch) -> Preview:
-        """What the sample sheets show of held-out pictures, by (averaged) ``generators`` in evaluation mode."""
+        """What the sample sheets show of held-out images, by (averaged) ``generators`` in evaluation mode."""
 
     def files(self, generators: dict[str, nn.Module], images: int) -> dict[str, bytes]:
         """What a run's folder holds of (averaged) ``generators``, instead of a translator: files by name.

@@ -55,7 +55,7 @@ class CartoonGANConfig(MethodConfig):
     """Passes over the data at the start in which the content loss alone is trained on (Sec. 3.3); with --minutes at
     most half of the time."""
     init_images: int | None = None
-    """The same in pictures seen, instead of epochs."""
+    """The same in images seen, instead of epochs."""
 
     def __post_init__(self) -> None:
         check_at_least(self, lambda_content=0, init_epochs=0, init_images=0)

@@ -1,4 +1,4 @@
-"""Conditional GAN: noise and a class to pictures of that class.
+"""Conditional GAN: noise and a class to images of that class.
 
 Mirza and Osindero: Conditional Generative Adversarial Nets. 2014, arXiv 1411.1784. On DCGAN's networks.
 """
@@ -32,17 +32,17 @@ from viceversa.networks.latent import one_hot
 class ConditionalGANConfig(NoiseConfig):
     """The conditional GAN's settings."""
 
-    # The paper's discriminator has a hidden layer where picture and class come together (Sec. 4.1).
+    # The paper's discriminator has a hidden layer where image and class come together (Sec. 4.1).
     networks: ConvolutionalConfig = field(default_factory=lambda: ConvolutionalConfig(discriminator_hidden=240))
     latents: LatentSettings = field(default_factory=lambda: LatentSettings(prior="uniform"))
     augmented: AugmentedConfig = field(default_factory=AugmentedConfig)
     objective: Objective = "bce"
     """What both sides minimise."""
     classes: int | None = None
-    """Kinds of pictures; left out: as many as the data has."""
+    """Kinds of images; left out: as many as the data has."""
 
     def fitted(self, pictures: Any) -> Self:
-        """With the channels and the classes of the pictures."""
+        """With the channels and the classes of the images."""
         require_classes(pictures)
         there = len(pictures.classes)
         check(

@@ -47,7 +47,7 @@ class CycleGANConfig(MethodConfig):
     lambda_identity: float = 0.5
     """Weight of the identity loss, as a share of --lambda-cycle (Sec. 5.2); 0 leaves it out."""
     pool: int = 50
-    """Pictures in each discriminator's pool of former fakes (Sec. 4); 0 for none."""
+    """Images in each discriminator's pool of former fakes (Sec. 4); 0 for none."""
 
     def __post_init__(self) -> None:
         check_at_least(self, lambda_cycle=0, lambda_identity=0, pool=0)

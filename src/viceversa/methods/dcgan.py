@@ -1,4 +1,4 @@
-"""DCGAN: noise to pictures with convolutions and batch normalisation.
+"""DCGAN: noise to images with convolutions and batch normalisation.
 
 Radford, Metz and Chintala: Unsupervised Representation Learning with Deep Convolutional Generative Adversarial
 Networks. ICLR 2016, arXiv 1511.06434.

@@ -1,4 +1,4 @@
-"""GAN: the first one, noise to pictures with fully connected networks.
+"""GAN: the first one, noise to images with fully connected networks.
 
 Goodfellow et al.: Generative Adversarial Nets. NeurIPS 2014, arXiv 1406.2661.
 """

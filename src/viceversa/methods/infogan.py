@@ -1,4 +1,4 @@
-"""InfoGAN: noise and codes to pictures, where the codes come to mean something by themselves.
+"""InfoGAN: noise and codes to images, where the codes come to mean something by themselves.
 
 Chen et al.: InfoGAN: Interpretable Representation Learning by Information Maximizing Generative Adversarial Nets.
 NeurIPS 2016, arXiv 1606.03657.
@@ -60,7 +60,7 @@ class InfoGANConfig(NoiseConfig):
     codes: int = 2
     """Continuous codes, uniform in [-1, 1]."""
     augment_q: bool = False
-    """Q reads the categorical code from a picture that is turned, sheared, stretched and shifted at random."""
+    """Q reads the categorical code from an image that is turned, sheared, stretched and shifted at random."""
     lambda_categorical: float = 1.0
     """Weight of the information in the categorical code (Sec. 6)."""
     lambda_continuous: float = 0.1
@@ -73,9 +73,9 @@ class InfoGANConfig(NoiseConfig):
 
 
 def askew(pictures: Tensor, draws: Tensor) -> Tensor:
-    """Pictures turned by up to 20 degrees, sheared by 0.3, stretched by 20 % each way and shifted by a tenth.
+    """Images turned by up to 20 degrees, sheared by 0.3, stretched by 20 % each way and shifted by a tenth.
 
-    What differs between two such views of a picture cannot tell the class that both are of (Ji et al. 2019, Invariant
+    What differs between two such views of an image cannot tell the class that both are of (Ji et al. 2019, Invariant
     Information Clustering, arXiv 1807.06653), so a code that is read from them comes to mean something else: the digit
     and not its slant.
 
@@ -148,7 +148,7 @@ class InfoGAN(NoiseMethod):
         return {"gan": gan, **self._information("g", made, of_fake, *of_askew)}
 
     def _views(self, fake: Tensor, iteration: Iteration, part: str) -> tuple[Tensor, ...]:
-        """What Q looks at: the pictures, and if asked for the same askew."""
+        """What Q looks at: the images, and if asked for the same askew."""
         shown = self.against.show(fake, iteration, part)
         return (shown, askew(fake, iteration.uniform("askew", (6,)))) if self.config.augment_q else (shown,)
 

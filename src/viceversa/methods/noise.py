@@ -1,4 +1,4 @@
-"""What the methods that make pictures of noise share: their settings, what they draw, what their sample sheets show."""
+"""What the methods that make images of noise share: their settings, what they draw, what their sample sheets show."""
 
 import dataclasses
 from collections.abc import Iterator
@@ -26,7 +26,7 @@ _PREVIEW_SEED = 0  # the same latents in every run, so that sheets can be laid s
 
 @dataclass(frozen=True, kw_only=True)
 class LatentSettings:
-    """The noise that pictures are made of."""
+    """The noise that images are made of."""
 
     latent: int = 100
     """Noise dimensions."""
@@ -62,10 +62,10 @@ class ConvolutionalConfig:
         check_at_least(self, width=1, discriminator_width=1, hidden=0, discriminator_hidden=0)
 
     def check_batch(self, batch: int, *, flat: bool = False) -> None:
-        """Refuses batches of one picture where a fully connected layer is normalised over the batch.
+        """Refuses batches of one image where a fully connected layer is normalised over the batch.
 
         Args:
-            batch: Pictures of a batch.
+            batch: Images of a batch.
             flat: The discriminator has such a layer besides.
         """
         of_generator = self.hidden and self.norm == "batch"
@@ -76,7 +76,7 @@ class ConvolutionalConfig:
     def make_generator(
         self, latent: LatentSettings, channels: int, size_px: int, *, classes: int = 0, codes: int = 0
     ) -> DCGANGenerator:
-        """A generator for pictures of ``size_px``; its weights are not drawn yet."""
+        """A generator for images of ``size_px``; its weights are not drawn yet."""
         return DCGANGenerator(
             DCGANGeneratorConfig(
                 latent=latent.latent,
@@ -92,7 +92,7 @@ class ConvolutionalConfig:
         )
 
     def make_discriminator(self, in_channels: int, size_px: int) -> DCGANDiscriminator:
-        """A discriminator for pictures of ``size_px``; its weights are not drawn yet."""
+        """A discriminator for images of ``size_px``; its weights are not drawn yet."""
         return DCGANDiscriminator(
             DCGANDiscriminatorConfig(
                 in_channels=in_channels,
@@ -122,7 +122,7 @@ class NoiseConfig(MethodConfig):
             networks.check_batch(self.schedule.batch)
 
     def fitted(self, pictures: Any) -> Self:
-        """With the channels that the pictures have."""
+        """With the channels that the images have."""
         return dataclasses.replace(self, data=dataclasses.replace(self.data, channels=pictures.channels))
 
 

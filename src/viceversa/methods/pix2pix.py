@@ -25,7 +25,7 @@ from viceversa.methods.settings import AdversarialConfig, NetworksConfig, check_
 class Pix2PixConfig(MethodConfig):
     """pix2pix's settings; the defaults are the paper's.
 
-    It normalises with the statistics of the test batch, which with the paper's batches of one picture is instance
+    It normalises with the statistics of the test batch, which with the paper's batches of one image is instance
     normalisation (Sec. 3.3): as a layer of that kind it is the same in training and in use.
     """
 

@@ -10,7 +10,7 @@ from viceversa.sizes import SizePx
 class ImagePool(nn.Module):
     """Up to ``capacity`` former fakes. All its state is buffers, and it is local to a process.
 
-    Until it is full it returns what it is given; then, with probability 1/2, a stored picture, and keeps the new one in
+    Until it is full it returns what it is given; then, with probability 1/2, a stored image, and keeps the new one in
     its place.
     """
 
@@ -30,7 +30,7 @@ class ImagePool(nn.Module):
 
         Args:
             fresh: ``(N, C, H, W)``.
-            draws: ``(N, 2)`` uniform in [0, 1): whether to swap, and which stored picture.
+            draws: ``(N, 2)`` uniform in [0, 1): whether to swap, and which stored image.
         """
         if self.capacity == 0:
             return fresh.detach()

@@ -134,11 +134,11 @@ class ScheduleConfig:
     """How much is trained on."""
 
     batch: int = 1
-    """Pictures of each kind that a process takes at once."""
+    """Images of each kind that a process takes at once."""
     epochs: float = field(default=200, metadata=_MAY_DIFFER)
     """Passes over the data set (its larger side)."""
     images: int | None = field(default=None, metadata=_MAY_DIFFER)
-    """Pictures seen in all, instead of epochs."""
+    """Images seen in all, instead of epochs."""
     minutes: float | None = field(default=None, metadata=_MAY_DIFFER)
     """Minutes of training in all, instead of epochs; on a CPU those of its own work, so other work does not count."""
 
@@ -235,7 +235,7 @@ class AdversarialConfig:
     lambda_gradient_penalty: float = 10.0
     """wgan-gp: weight of the gradient penalty."""
     r1_gamma: float = 0.0
-    """Weight of the R1 penalty on real pictures; 0 leaves it out. The slope is that of the mean over the P patches of a
+    """Weight of the R1 penalty on real images; 0 leaves it out. The slope is that of the mean over the P patches of a
     picture: multiply the weight of code that sums them by P * P (30 x 30 patches at 256 px: by 810,000)."""
 
     def __post_init__(self) -> None:
@@ -246,11 +246,11 @@ class AdversarialConfig:
             raise ConfigError(f"--discriminator-weight must be above 0; got {self.discriminator_weight}.")
 
     def check(self, networks: NetworksConfig) -> None:
-        """Refuses a penalty on each picture's slope where pictures of a batch are tied together (WGAN-GP, Sec. 4)."""
+        """Refuses a penalty on each image's slope where images of a batch are tied together (WGAN-GP, Sec. 4)."""
         r1 = "--r1-gamma" if 0 < self.r1_gamma < math.inf else ""
         asked = "--objective wgan-gp" if self.objective == "wgan-gp" else r1
         if asked and (networks.discriminator_norm or networks.norm) == "batch":
             raise ConfigError(
-                f"The penalty of {asked} is on each picture's slope by itself, which a discriminator with batch "
+                f"The penalty of {asked} is on each image's slope by itself, which a discriminator with batch "
                 "normalisation does not have. Pass --discriminator-norm instance."
             )

@@ -1,4 +1,4 @@
-"""VGG-19: a classifier, whose inner layers then tell CartoonGAN what the content of a picture is.
+"""VGG-19: a classifier, whose inner layers then tell CartoonGAN what the content of an image is.
 
 Simonyan and Zisserman: Very Deep Convolutional Networks for Large-Scale Image Recognition. ICLR 2015, arXiv 1409.1556.
 Rotations as labels that need no people: Gidaris, Singh and Komodakis, ICLR 2018, arXiv 1803.07728.
@@ -50,12 +50,12 @@ class VGGTrainingConfig(MethodConfig):
     optimizer: OptimizerConfig = field(default_factory=lambda: OptimizerConfig(learning_rate=1e-4, beta1=0.9))
     schedule: ScheduleConfig = field(default_factory=lambda: ScheduleConfig(batch=32, epochs=30))
     labels: Literal["class", "rotation", "both"] = "both"
-    """What it learns to tell: the class of a picture, how it was turned, or both; without classes, the turn alone."""
+    """What it learns to tell: the class of an image, how it was turned, or both; without classes, the turn alone."""
     classes: int | None = None
-    """Kinds of pictures; left out: as many as the data has."""
+    """Kinds of images; left out: as many as the data has."""
 
     def fitted(self, pictures: Any) -> Self:
-        """With the classes of the pictures; without labels of its own kind, with rotations alone."""
+        """With the classes of the images; without labels of its own kind, with rotations alone."""
         if self.labels == "class" or (self.labels == "both" and len(pictures.classes) > 1):
             require_classes(pictures)
             return dataclasses.replace(self, classes=len(pictures.classes))

@@ -1,4 +1,4 @@
-"""WGAN: noise to pictures, judged by a critic whose weights are clipped.
+"""WGAN: noise to images, judged by a critic whose weights are clipped.
 
 Arjovsky, Chintala and Bottou: Wasserstein GAN. ICML 2017, arXiv 1701.07875.
 """
@@ -27,7 +27,7 @@ class WGANConfig(NoiseConfig):
     latents: LatentSettings = field(default_factory=LatentSettings)
     augmented: FixedAugmentedConfig = field(default_factory=FixedAugmentedConfig)
     n_critic: int = 5
-    """Steps of the critic, each on pictures of its own, before one of the generator."""
+    """Steps of the critic, each on images of its own, before one of the generator."""
     warm_up: int = 500
     """Steps of the critic before the generator's first, so that its estimate means something from there on; at most a
     tenth of the run."""

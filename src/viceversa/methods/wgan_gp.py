@@ -1,4 +1,4 @@
-"""WGAN-GP: noise to pictures, judged by a critic whose slope is held near 1 by a penalty.
+"""WGAN-GP: noise to images, judged by a critic whose slope is held near 1 by a penalty.
 
 Gulrajani et al.: Improved Training of Wasserstein GANs. NeurIPS 2017, arXiv 1704.00028.
 """
@@ -20,12 +20,12 @@ class WGANGPConfig(NoiseConfig):
     optimizer: OptimizerConfig = field(
         default_factory=lambda: OptimizerConfig(learning_rate=1e-4, beta1=0.0, beta2=0.9, constant=1.0)
     )
-    # A penalty on each picture's slope by itself does not go with a norm over the batch (Sec. 4).
+    # A penalty on each image's slope by itself does not go with a norm over the batch (Sec. 4).
     networks: ConvolutionalConfig = field(default_factory=lambda: ConvolutionalConfig(discriminator_norm="none"))
     latents: LatentSettings = field(default_factory=lambda: LatentSettings(latent=128))
     augmented: FixedAugmentedConfig = field(default_factory=FixedAugmentedConfig)
     n_critic: int = 5
-    """Steps of the critic, each on pictures of its own, before one of the generator."""
+    """Steps of the critic, each on images of its own, before one of the generator."""
     lambda_gradient_penalty: float = 10.0
     """Weight of the gradient penalty."""
 

@@ -18,9 +18,9 @@ class CartoonConfig:
     """What CartoonGAN's generator is made of."""
 
     in_channels: int = 3
-    """Channels of the picture that goes in."""
+    """Channels of the image that goes in."""
     out_channels: int = 3
-    """Channels of the picture that comes out."""
+    """Channels of the image that comes out."""
     width: int = 64
     """Channels after the first convolution; doubled by each of the two down-sampling stages."""
     blocks: int = 8
@@ -43,7 +43,7 @@ class CartoonConfig:
 
 @generator("cartoon")
 class CartoonGenerator(nn.Module):
-    """Pictures ``(N, in_channels, H, W)`` in [-1, 1] to ``(N, out_channels, H, W)`` in [-1, 1]; H, W multiples of 4."""
+    """Images ``(N, in_channels, H, W)`` in [-1, 1] to ``(N, out_channels, H, W)`` in [-1, 1]; H, W multiples of 4."""
 
     Config = CartoonConfig
     downsampled: ClassVar[int] = 4

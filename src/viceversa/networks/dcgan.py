@@ -1,6 +1,6 @@
 """The convolutional networks of DCGAN (Radford et al. 2016, arXiv 1511.06434, Sec. 3), for any size from 16 to 128 px.
 
-The paper's pictures have 64 px: 4 px doubled four times. Other sizes start from 4 to 7 px and are doubled as often as
+The paper's images have 64 px: 4 px doubled four times. Other sizes start from 4 to 7 px and are doubled as often as
 it takes, and the one that no doubling meets is cut out of the middle of the next larger one.
 """
 
@@ -43,15 +43,15 @@ class DCGANGeneratorConfig(LatentConfig):
     """What a DCGAN generator is made of."""
 
     out_channels: int = 3
-    """Channels of the picture that comes out."""
+    """Channels of the image that comes out."""
     size_px: int = 64
-    """Pixels of a side of the picture."""
+    """Pixels of a side of the image."""
     width: int = 64
     """Channels before the last layer; doubled by each layer before it, up to 8 times."""
     norm: Norm = "batch"
     """Normalisation after each layer but the last."""
     hidden: int = 0
-    """Units of a fully connected layer before the first picture; 0 is none."""
+    """Units of a fully connected layer before the first image; 0 is none."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -61,7 +61,7 @@ class DCGANGeneratorConfig(LatentConfig):
 
 @sampler("dcgan")
 class DCGANGenerator(nn.Module):
-    """Noise ``(N, inputs)`` to pictures ``(N, out_channels, S, S)`` in [-1, 1]."""
+    """Noise ``(N, inputs)`` to images ``(N, out_channels, S, S)`` in [-1, 1]."""
 
     Config = DCGANGeneratorConfig
 
@@ -108,7 +108,7 @@ class DCGANDiscriminatorConfig:
     in_channels: int = 3
     """Channels of what it judges."""
     size_px: int = 64
-    """Pixels of a side of the picture."""
+    """Pixels of a side of the image."""
     width: int = 64
     """Channels of the first layer; doubled by each layer after it, up to 8 times."""
     norm: Norm = "batch"
@@ -123,7 +123,7 @@ class DCGANDiscriminatorConfig:
 
 @discriminator("dcgan")
 class DCGANDiscriminator(nn.Module):
-    """Pictures ``(N, in_channels, S, S)`` in [-1, 1] to logits ``(N, 1)``."""
+    """Images ``(N, in_channels, S, S)`` in [-1, 1] to logits ``(N, 1)``."""
 
     Config = DCGANDiscriminatorConfig
 
@@ -136,7 +136,7 @@ class DCGANDiscriminator(nn.Module):
         for c_in, c_out in itertools.pairwise(widths):  # each halves height and width
             stages += [_halving(c_in, c_out, bias=bias), norm(c_out), nn.LeakyReLU(0.2, inplace=True)]
         self.features = widths[-1] * (config.size_px // 2**levels) ** 2
-        """How many numbers the trunk gives of a picture."""
+        """How many numbers the trunk gives of an image."""
         stages.append(nn.Flatten())
         if config.hidden:
             flat_norm = [nn.BatchNorm1d(config.hidden)] if config.norm == "batch" else []

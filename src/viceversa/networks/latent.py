@@ -1,4 +1,4 @@
-"""What goes into a generator of pictures from noise: noise, a one-hot class, continuous codes, in this order."""
+"""What goes into a generator of images from noise: noise, a one-hot class, continuous codes, in this order."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -13,7 +13,7 @@ Prior = Literal["normal", "uniform"]
 
 @dataclass(frozen=True, kw_only=True)
 class LatentConfig:
-    """The vector that a generator makes a picture of."""
+    """The vector that a generator makes an image of."""
 
     latent: int = 100
     """Noise dimensions."""

@@ -145,7 +145,7 @@ def check_attention(attention: bool, in_channels: int, out_channels: int) -> Non
 
 
 def works_per_picture(network: nn.Module) -> bool:
-    """Whether each picture's output is independent of the others in its batch (no batch normalisation)."""
+    """Whether each image's output is independent of the others in its batch (no batch normalisation)."""
     return not any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in network.modules())  # pyright: ignore[reportPrivateUsage]
 
 

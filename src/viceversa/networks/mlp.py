@@ -14,9 +14,9 @@ class MLPGeneratorConfig(LatentConfig):
     """What a fully connected generator is made of."""
 
     out_channels: int = 1
-    """Channels of the picture that comes out."""
+    """Channels of the image that comes out."""
     size_px: int = 32
-    """Pixels of a side of the picture."""
+    """Pixels of a side of the image."""
     width: int = 1200
     """Units of a hidden layer."""
     layers: int = 2
@@ -30,7 +30,7 @@ class MLPGeneratorConfig(LatentConfig):
 
 @sampler("mlp")
 class MLPGenerator(nn.Module):
-    """Noise ``(N, inputs)`` to pictures ``(N, out_channels, S, S)`` in [-1, 1], through layers of ReLU."""
+    """Noise ``(N, inputs)`` to images ``(N, out_channels, S, S)`` in [-1, 1], through layers of ReLU."""
 
     Config = MLPGeneratorConfig
 
@@ -57,9 +57,9 @@ class MaxoutConfig:
     """What a maxout discriminator is made of."""
 
     in_channels: int = 1
-    """Channels of the picture that it judges."""
+    """Channels of the image that it judges."""
     size_px: int = 32
-    """Pixels of a side of the picture."""
+    """Pixels of a side of the image."""
     width: int = 240
     """Maxout units of a layer."""
     pieces: int = 5
@@ -67,7 +67,7 @@ class MaxoutConfig:
     layers: int = 2
     """Maxout layers."""
     dropout: bool = True
-    """Dropout of 0.2 on the picture and of 0.5 on each layer."""
+    """Dropout of 0.2 on the image and of 0.5 on each layer."""
 
     def __post_init__(self) -> None:
         if min(self.in_channels, self.size_px, self.width, self.pieces, self.layers) < 1:
@@ -76,7 +76,7 @@ class MaxoutConfig:
 
 @discriminator("maxout")
 class MaxoutDiscriminator(nn.Module):
-    """Pictures ``(N, in_channels, S, S)`` in [-1, 1] to logits ``(N, 1)`` (Goodfellow et al. 2013, arXiv 1302.4389)."""
+    """Images ``(N, in_channels, S, S)`` in [-1, 1] to logits ``(N, 1)`` (Goodfellow et al. 2013, arXiv 1302.4389)."""
 
     Config = MaxoutConfig
 

@@ -17,7 +17,7 @@ class PatchGANConfig:
     """What a PatchGAN discriminator is made of."""
 
     in_channels: int = 3
-    """Channels of what it judges; for pairs, those of both pictures together."""
+    """Channels of what it judges; for pairs, those of both images together."""
     width: int = 64
     """Channels of the first layer; doubled at each layer until eight times as many."""
     layers: int = 3
@@ -63,7 +63,7 @@ class PatchGAN(nn.Module):
         smallest = 3 * 2**layers if layers else 2  # the last two layers take a pixel each
         if min(sizes.sides(size_px)) < smallest:
             raise ConfigError(
-                f"A PatchGAN of {layers} layers needs pictures of at least {smallest} px; got --size "
+                f"A PatchGAN of {layers} layers needs images of at least {smallest} px; got --size "
                 f"{sizes.words(size_px)}. Choose fewer --discriminator-layers."
             )
         return values

@@ -25,9 +25,9 @@ class ResNetConfig:
     """What a ResNet generator is made of."""
 
     in_channels: int = 3
-    """Channels of the picture that goes in."""
+    """Channels of the image that goes in."""
     out_channels: int = 3
-    """Channels of the picture that comes out."""
+    """Channels of the image that comes out."""
     width: int = 64
     """Channels after the first convolution; doubled by each of the two down-sampling layers."""
     blocks: int = 9
@@ -54,7 +54,7 @@ class ResNetConfig:
 
 @generator("resnet")
 class ResNetGenerator(nn.Module):
-    """Pictures ``(N, in_channels, H, W)`` in [-1, 1] to ``(N, out_channels, H, W)`` in [-1, 1]; H, W multiples of 4."""
+    """Images ``(N, in_channels, H, W)`` in [-1, 1] to ``(N, out_channels, H, W)`` in [-1, 1]; H, W multiples of 4."""
 
     Config = ResNetConfig
     downsampled: ClassVar[int] = 4

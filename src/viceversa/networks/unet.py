@@ -20,9 +20,9 @@ class UNetConfig:
     """What a U-Net generator is made of."""
 
     in_channels: int = 3
-    """Channels of the picture that goes in."""
+    """Channels of the image that goes in."""
     out_channels: int = 3
-    """Channels of the picture that comes out."""
+    """Channels of the image that comes out."""
     width: int = 64
     """Channels of the first level; doubled at each level until eight times as many."""
     levels: int = 8
@@ -45,7 +45,7 @@ class UNetConfig:
 
 @generator("unet")
 class UNetGenerator(nn.Module):
-    """Pictures ``(N, in_channels, H, W)`` in [-1, 1] to ``(N, out_channels, H, W)``; H, W multiples of 2^levels."""
+    """Images ``(N, in_channels, H, W)`` in [-1, 1] to ``(N, out_channels, H, W)``; H, W multiples of 2^levels."""
 
     Config = UNetConfig
 

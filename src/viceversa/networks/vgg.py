@@ -23,7 +23,7 @@ class VGGConfig:
     width: int = 64
     """Channels of the first layer; doubled at each halving of the size until eight times as many."""
     classes: int = 2
-    """Kinds of pictures that it tells apart."""
+    """Kinds of images that it tells apart."""
 
     def __post_init__(self) -> None:
         if self.width < 1 or self.classes < 2:
@@ -31,7 +31,7 @@ class VGGConfig:
 
 
 class VGG19(nn.Module):
-    """Pictures ``(N, 1 or 3, H, W)`` in [-1, 1], H and W from 16 on, to ``(N, classes)`` logits.
+    """Images ``(N, 1 or 3, H, W)`` in [-1, 1], H and W from 16 on, to ``(N, classes)`` logits.
 
     The sixteen convolutions of the paper; one linear layer on the mean over all places stands for the three on fixed
     224 px (Lin et al. 2014, arXiv 1312.4400, Sec. 3.2).
@@ -63,7 +63,7 @@ class VGG19(nn.Module):
 
 
 class ContentFeatures(nn.Module):
-    """Pictures ``(N, 1 or 3, H, W)`` in [-1, 1] to the output of conv4_4 before its ReLU, ``(N, C, H / 8, W / 8)``.
+    """Images ``(N, 1 or 3, H, W)`` in [-1, 1] to the output of conv4_4 before its ReLU, ``(N, C, H / 8, W / 8)``.
 
     Its weights are never trained, so they are buffers, and no part of a checkpoint. Of the file that they are from a
     checkpoint holds the digest, so that a run goes on with the same weights or not at all.

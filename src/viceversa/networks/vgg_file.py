@@ -39,7 +39,7 @@ def to_bytes(network: VGG19, *, turns: int, images: int) -> bytes:
 
     Args:
         network: Left as it is.
-        turns: 4 where it tells turned pictures apart (the output is 4 class + turn), else 1.
+        turns: 4 where it tells turned images apart (the output is 4 class + turn), else 1.
         images: Seen in training.
     """
     about = {

@@ -1,1 +1,1 @@
-"""Data sets: made of films and folders (`prepare`), and examined before training (`inspect`)."""
+"""Data sets: made of videos and folders (`prepare`), and examined before training (`inspect`)."""

@@ -1,4 +1,4 @@
-"""Pictures in zip and tar archives, read as a stream: nothing is unpacked to disk, and no name in them becomes a path.
+"""Images in zip and tar archives, read as a stream: nothing is unpacked to disk, and no name in them becomes a path.
 
 Archives come from anywhere, so what no honest one holds is refused as a whole: entries that point outside, links,
 devices, and entries that unpack to far more than they take. Archives inside of archives stay closed.
@@ -26,7 +26,7 @@ from viceversa.preparation.xz import open_xz
 
 MOST_ENTRIES = 400_000  # each takes about 600 bytes of memory
 LARGEST_ENTRY = 256 * 2**20  # bytes, which are read as a whole
-FREE_RATIO, FREE_BYTES = 100, 64 * 2**20  # more than both at once is a bomb; pictures hardly shrink any further
+FREE_RATIO, FREE_BYTES = 100, 64 * 2**20  # more than both at once is a bomb; images hardly shrink any further
 _HEADER_BYTES = 2**20  # of a tar's long names and the like
 _ENTRY_BYTES, _LONGEST_ENTRY = 46, 512  # of a zip's list, at least and usually at most
 _END = struct.Struct("<4s4H2IH")  # of a zip
@@ -50,27 +50,27 @@ def is_archive(path: Path) -> bool:
 
 
 def names(path: Path) -> list[str]:
-    """The names of its pictures, in the order in which `pictures` gives them; hidden ones are passed over.
+    """The names of its images, in the order in which `pictures` gives them; hidden ones are passed over.
 
     Raises:
-        DataError: The archive cannot be read, holds no picture, or holds what no honest archive does.
+        DataError: The archive cannot be read, holds no image, or holds what no honest archive does.
     """
     with _readable(path):
         found = [name for name, _ in _members(path)]
     if not found:
-        raise DataError(f"{path} holds no pictures ({' '.join(SUFFIXES)}). Give another archive, or leave it out.")
+        raise DataError(f"{path} holds no images ({' '.join(SUFFIXES)}). Give another archive, or leave it out.")
     return found
 
 
 def pictures(path: Path) -> Iterator[tuple[str, bytes]]:
-    """Name and contents of each picture, one after the other.
+    """Name and contents of each image, one after the other.
 
     Raises:
         DataError: As of `names`.
     """
     members = _members(path)
     while True:
-        # Only reading is guarded: what happens to a picture meanwhile is no fault of the archive.
+        # Only reading is guarded: what happens to an image meanwhile is no fault of the archive.
         with _readable(path):
             member = next(members, None)
             content = member[1]() if member is not None else b""
@@ -208,13 +208,13 @@ class _Guard:
         if special:
             raise DataError(
                 f"{self._path}: its entry {shown!r} is a link, a device or the like. Only files and folders are read; "
-                "pack the pictures anew without links."
+                "pack the images anew without links."
             )
         if self._entries > MOST_ENTRIES:
             raise _too_many(self._path)
         if self._bytes > max(FREE_BYTES, FREE_RATIO * self._packed) or (size > LARGEST_ENTRY and _wanted(name)):
             raise DataError(
-                f"{self._path} would unpack to far more than pictures do ({shown!r}: {size:,} bytes; the archive has "
+                f"{self._path} would unpack to far more than images do ({shown!r}: {size:,} bytes; the archive has "
                 f"{self._packed:,}). If you trust it, unpack it yourself and give the folder."
             )
 

@@ -1,7 +1,7 @@
 """From work folders to the data set: no near-duplicates across sources, split by scene, moved to its place.
 
 What is to be done is decided first and written down as a plan; then it is done. A plan that is found at the start was
-interrupted, and is finished. So the manifest and the pictures always belong together.
+interrupted, and is finished. So the manifest and the images always belong together.
 """
 
 import os
@@ -38,12 +38,12 @@ class Root:
 
     @property
     def manifest(self) -> Path:
-        """What was kept, from where and why: a line of JSON for each picture."""
+        """What was kept, from where and why: a line of JSON for each image."""
         return self.path / f"manifest-{self.config.label}.jsonl"
 
     @property
     def sheet(self) -> Path:
-        """Small pictures to look at."""
+        """Small images to look at."""
         return self.path / f"contact-{self.config.label}.jpg"
 
     @property
@@ -58,14 +58,14 @@ class Root:
         return records.read_lines(self.manifest)
 
     def placed(self) -> dict[str, Any]:
-        """What is known of the sources whose pictures are in their place, by the name of their work folder."""
+        """What is known of the sources whose images are in their place, by the name of their work folder."""
         return (records.read_json(self.work / _STATE) or {}).get("placed", {})
 
     def check(self) -> None:
         """That there is room for this data set.
 
         Raises:
-            DataError: ``path`` is a file, or holds pictures of others, or what was prepared is gone.
+            DataError: ``path`` is a file, or holds images of others, or what was prepared is gone.
             ConfigError: It holds a data set of another layout.
         """
         if self.path.exists() and not self.path.is_dir():
@@ -83,12 +83,12 @@ class Root:
                 for file in sorted(os.listdir(self.path / name)):
                     if f"{name}/{file}" not in own:
                         raise DataError(
-                            f"{self.path / name} already holds pictures that are not of this command's making "
+                            f"{self.path / name} already holds images that are not of this command's making "
                             f"({file}). Name another --out."
                         )
         if rows and not any((self.path / file).exists() for file in own):
             raise DataError(
-                f"{self.path} was prepared before, but its pictures are gone. Delete {self.manifest} and {self.work} "
+                f"{self.path} was prepared before, but its images are gone. Delete {self.manifest} and {self.work} "
                 "to make them anew, or name another --out."
             )
 
@@ -101,9 +101,9 @@ def finish_interrupted(root: Root) -> None:
 
 
 def place(root: Root, found: Sequence[tuple[str, Record]], like: Sequence[float] | None) -> None:
-    """Puts the pictures of sources that are done, each with the name of its work folder, in their place.
+    """Puts the images of sources that are done, each with the name of its work folder, in their place.
 
-    ``like`` is the brightness of the pictures to resemble, if any.
+    ``like`` is the brightness of the images to resemble, if any.
     """
     config = root.config
     items = [(name, item) for name, record in found for item in record.items]

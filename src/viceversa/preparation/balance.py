@@ -11,15 +11,15 @@ from viceversa.preparation.parallel import Team
 
 BINS = 8  # of 32 grey levels each
 _MOST, _SLACK = 1.5, 0.02  # how often, and by how much above that, a bin may have what it has in the other domain
-_LEAST_LEFT = 0.25  # of the pictures: rather unlike than next to nothing
+_LEAST_LEFT = 0.25  # of the images: rather unlike than next to nothing
 
 
 def thin(brightness: Sequence[float], sharpness: Sequence[float], like: Sequence[float]) -> set[int]:
-    """Which pictures to leave out.
+    """Which images to leave out.
 
-    Pictures are counted in 8 bins of mean grey level. While the share of a bin is more than 1.5 times (and 2 points
-    more than) what it is in ``like``, the least sharp picture of the bin that is furthest above goes; at most until a
-    quarter of the pictures is left.
+    Images are counted in 8 bins of mean grey level. While the share of a bin is more than 1.5 times (and 2 points
+    more than) what it is in ``like``, the least sharp image of the bin that is furthest above goes; at most until a
+    quarter of the images is left.
     """
     bins = np.minimum(np.asarray(brightness) * BINS / 256, BINS - 1).astype(int)
     counts = np.bincount(bins, minlength=BINS).astype(float)
@@ -38,10 +38,10 @@ def thin(brightness: Sequence[float], sharpness: Sequence[float], like: Sequence
 
 
 def brightness_of(folder: Path, team: Team) -> list[float]:
-    """The mean grey level of every picture in a folder.
+    """The mean grey level of every image in a folder.
 
     Raises:
-        DataError: The folder holds no pictures, or a damaged one.
+        DataError: The folder holds no images, or a damaged one.
     """
 
     def look(file: Path) -> float:

@@ -1,7 +1,7 @@
-"""Black bars and plain borders: how deep they reach into one picture, and what holds for a whole film.
+"""Black bars and plain borders: how deep they reach into one image, and what holds for a whole video.
 
-One frame is not enough: at night the sky is as black as a bar. So the bars of a film are judged by many frames of each
-scene and by all scenes; and a single picture must have them on opposite sides.
+One frame is not enough: at night the sky is as black as a bar. So the bars of a video are judged by many frames of each
+scene and by all scenes; and a single image must have them on opposite sides.
 """
 
 from collections.abc import Sequence
@@ -15,14 +15,14 @@ from viceversa.preparation.frames import Grey
 
 _PLAIN = 12  # grey levels that a border's pixel may be off its colour
 _OTHER = 16  # grey levels from which on a pixel is no border's
-_DEEPEST = 0.45  # share of the side; deeper is no border but a plain picture
+_DEEPEST = 0.45  # share of the side; deeper is no border but a plain image
 _UNKNOWN = -1
-_MARGIN_PX = 2  # compression blurs the edge of a film's bars
+_MARGIN_PX = 2  # compression blurs the edge of a video's bars
 
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """A part of a picture in its own pixels, from ``left`` and ``top`` up to but without ``right`` and ``bottom``."""
+    """A part of an image in its own pixels, from ``left`` and ``top`` up to but without ``right`` and ``bottom``."""
 
     left: int
     top: int
@@ -46,7 +46,7 @@ class Box:
 
 @dataclass(frozen=True, slots=True)
 class Depths:
-    """Pixels of border at each side of one picture; -1 where it cannot be told."""
+    """Pixels of border at each side of one image; -1 where it cannot be told."""
 
     top: int
     bottom: int
@@ -62,7 +62,7 @@ def depths(grey: Grey) -> Depths:
 
 
 def of_picture(grey: Grey) -> Box:
-    """What lies inside the borders of a single picture: those that come in pairs of one colour, or all around."""
+    """What lies inside the borders of a single image: those that come in pairs of one colour, or all around."""
     height, width = grey.shape
     found = depths(grey)
     top, bottom = (found.top, found.bottom) if _alike(grey, found.top, found.bottom) else (0, 0)
@@ -73,7 +73,7 @@ def of_picture(grey: Grey) -> Box:
 def of_film(samples: Sequence[tuple[int, Depths]], shape: tuple[int, int]) -> dict[int, Box]:
     """What lies inside the bars for each scene, from samples of (scene, depths).
 
-    A scene's border is what four of five of its frames have, but no more than the usual one of the film: so a dark
+    A scene's border is what four of five of its frames have, but no more than the usual one of the video: so a dark
     scene is not cut deeper, and a scene that fills the frame is not cut at all.
     """
     by_scene: dict[int, list[Depths]] = {}

@@ -76,7 +76,7 @@ class Known:
 def choose(seen: Sequence[Seen], config: PrepareConfig, *, is_film: bool) -> Choice:
     """The best, none like one that is kept already.
 
-    Of a film's scenes the sharpest frames, at most so many of each; of pictures all, and of those that are alike the
+    Of a video's scenes the sharpest frames, at most so many of each; of images all, and of those that are alike the
     largest.
     """
     choice, known, scenes = Choice(), Known(), list[int]()
@@ -174,4 +174,4 @@ def _why(taken: int, good: int, distance: float, *, is_film: bool) -> str:
         return f"the sharpest of {good} good frames of its scene"
     if is_film:
         return f"sharp, and differs from those kept by {100 * distance:.0f} % of the fingerprint"
-    return "a good picture, unlike the others"
+    return "a good image, unlike the others"

@@ -34,22 +34,22 @@ class PrepareConfig:
     """What of the size's shape is cut out: the middle, random places ("tiles"), around each face; or "none": all."""
 
     tiles: int = 4
-    """With "tiles": how many for each frame or picture."""
+    """With "tiles": how many for each frame or image."""
 
     per_scene: int = 6
-    """Frames kept of a film's scene, at most."""
+    """Frames kept of a video's scene, at most."""
 
     duplicates: float = 0.12
-    """Near-duplicates are pictures whose fingerprints differ in at most this share of their bits."""
+    """Near-duplicates are images whose fingerprints differ in at most this share of their bits."""
 
     least_brightness: float = 20.0
-    """Mean grey level (0 to 255) below which a picture is dark."""
+    """Mean grey level (0 to 255) below which an image is dark."""
 
     least_sharpness: float = 5.0
-    """Variance of the Laplacian below which a picture is blurred; in a film, also below 0.2 of its scene's best."""
+    """Variance of the Laplacian below which an image is blurred; in a video, also below 0.2 of its scene's best."""
 
     keep_text: bool = False
-    """Keep credits, titles and other pictures of nothing but writing."""
+    """Keep credits, titles and other images of nothing but writing."""
 
     keep_borders: bool = False
     """Do not cut off black bars and plain borders."""
@@ -58,25 +58,25 @@ class PrepareConfig:
     """Use what is smaller than the size too."""
 
     test_share: float = 0.1
-    """Share of the pictures that goes to the test folder, by whole scenes; 0 for none."""
+    """Share of the images that goes to the test folder, by whole scenes; 0 for none."""
 
     balance: Literal["none", "brightness"] = "none"
-    """Drop pictures as dark or bright as this side has too many of, compared with another folder."""
+    """Drop images as dark or bright as this side has too many of, compared with another folder."""
 
     like: Path | None = None
-    """With balance: the folder of pictures to resemble. Left out: the training folder of the other domain."""
+    """With balance: the folder of images to resemble. Left out: the training folder of the other domain."""
 
     pair: Made | None = None
-    """Make pairs: the pictures become B, and A is made of them as edges, grey, blurred or coarse ("small")."""
+    """Make pairs: the images become B, and A is made of them as edges, grey, blurred or coarse ("small")."""
 
     pair_with: Path | None = None
-    """Make pairs: the pictures become A, and those of this folder with equal names B."""
+    """Make pairs: the images become A, and those of this folder with equal names B."""
 
     pair_suffix: str | None = None
     """With pair-with: what names end in on each side, with a comma between: "_A,_B"."""
 
     skip_unpaired: bool = False
-    """With pair-with: use the pairs that there are, and leave out pictures without a partner."""
+    """With pair-with: use the pairs that there are, and leave out images without a partner."""
 
     pair_folders: bool = False
     """Write pairs to two folders of equal names, instead of side by side."""
@@ -142,7 +142,7 @@ class PrepareConfig:
         return "pairs" if self.paired else self.domain
 
     def folders(self, split: Literal["train", "test"]) -> tuple[str, ...]:
-        """The folders of the data set that pictures of ``split`` go to: one, or two for the halves of pairs."""
+        """The folders of the data set that images of ``split`` go to: one, or two for the halves of pairs."""
         if not self.paired:
             return (f"{split}{self.domain}",)
         return (f"{split}A", f"{split}B") if self.pair_folders else (split,)

@@ -1,4 +1,4 @@
-"""What is cut out of a picture: boxes first, then pixels."""
+"""What is cut out of an image: boxes first, then pixels."""
 
 import threading
 from itertools import pairwise
@@ -15,7 +15,7 @@ from viceversa.preparation.config import PrepareConfig
 from viceversa.preparation.frames import to_grey
 from viceversa.sizes import SizePx
 
-LONG = 2.5  # wider than any cinema screen: from here on a picture is cut in pieces instead of losing most of it
+LONG = 2.5  # wider than any cinema screen: from here on an image is cut in pieces instead of losing most of it
 _FACE_PX = 30  # side of the smallest face wanted, when it is looked for: smaller ones are found less surely
 _SMALLEST_FACE_PX = 20  # the cascade knows no smaller ones
 _FACE_ROOM = 1.6  # side of the square around a face, by that of the face: with hair and chin

@@ -1,4 +1,4 @@
-"""Films: decoded by PyAV as a stream of frames, cut into scenes by scenedetect. Only one film is read at a time."""
+"""Videos: decoded by PyAV as a stream of frames, cut into scenes by scenedetect. Only one video is read at a time."""
 
 import bisect
 from collections.abc import Generator, Iterator, Set
@@ -26,9 +26,9 @@ from viceversa.preparation.seen import Seen, Sides, Tick
 
 _BORDERS_EVERY = 6  # frames
 _SHORTEST_SCENE_SECONDS = 0.4
-_DARK = 20.0  # levels from black, or from white: with a mean nearer to them there is no picture to speak of
-_BLACK, _WHITE = 10, 245  # mean levels between which a film is when it has not faded out
-_HD_PX = 720  # from this height on, films that do not name their colours mean BT.709
+_DARK = 20.0  # levels from black, or from white: with a mean nearer to them there is no image to speak of
+_BLACK, _WHITE = 10, 245  # mean levels between which a video is when it has not faded out
+_HD_PX = 720  # from this height on, videos that do not name their colours mean BT.709
 _UNNAMED = 2  # AVCOL_SPC_UNSPECIFIED
 
 
@@ -49,7 +49,7 @@ class Film:
         """Opens the file to see that there is something to decode.
 
         Raises:
-            DataError: It is no film, or one without pictures.
+            DataError: It is no video, or one without images.
         """
         self.path, self.key = path, key
         self.notes = self._changes = tuple[str, ...]()
@@ -121,14 +121,14 @@ class Film:
             if isinstance(error, FileNotFoundError | PermissionError | IsADirectoryError):
                 raise DataError(f"{self.path} cannot be opened ({reason}). Name another, or mend that.") from error
             raise DataError(
-                f"{self.path} cannot be read as a film ({reason}): it is damaged, cut short or of another kind. "
+                f"{self.path} cannot be read as a video ({reason}): it is damaged, cut short or of another kind. "
                 "Replace it or leave it out."
             ) from error
         with container:
             cover = av.stream.Disposition.attached_pic
             streams = [s for s in container.streams.video if not s.disposition & cover]
             if not streams:
-                raise DataError(f"{self.path} has no video stream, so there are no pictures in it. Leave it out.")
+                raise DataError(f"{self.path} has no video stream, so there are no images in it. Leave it out.")
             if streams[0].codec_context is None:
                 raise DataError(f"{self.path} is coded in a way that cannot be decoded. Convert it to H.264 first.")
             context = streams[0].codec_context
@@ -140,7 +140,7 @@ class Film:
         """Every frame with its time in seconds.
 
         Raises:
-            DataError: The film ends before it should, or nothing in it can be decoded.
+            DataError: The video ends before it should, or nothing in it can be decoded.
         """
         av = need("av", "prepare")
         with self._open() as (container, stream):
@@ -167,13 +167,13 @@ class Film:
                 raise DataError(f"{self.path}: none of its frames can be decoded. Replace it or leave it out.")
             if (missing := reach.missing()) is not None:
                 raise DataError(
-                    f"{self.path} is cut short or damaged: {missing}. Get it whole, or save the good part as a film of "
-                    "its own."
+                    f"{self.path} is cut short or damaged: {missing}. Get it whole, or save the good part as a video "
+                    "of its own."
                 )
 
 
 class _Cuts:
-    """Where scenes begin: hard cuts by a change of content, fades by the time without a picture."""
+    """Where scenes begin: hard cuts by a change of content, fades by the time without an image."""
 
     def __init__(self, rate: float) -> None:
         detectors = need("scenedetect.detectors", "prepare")
@@ -207,7 +207,7 @@ class _Cuts:
 
 
 def _around(cut: int, empty: list[bool]) -> set[int]:
-    """Where a time without a picture begins and ends: with a hard cut there it is no fade, but a scene by itself."""
+    """Where a time without an image begins and ends: with a hard cut there it is no fade, but a scene by itself."""
     first = last = cut
     while first > 0 and empty[first - 1]:
         first -= 1
@@ -287,7 +287,7 @@ def _frames(packet: Any, stream: Any, damaged: type[Exception]) -> list[Any]:
 
 
 def _inner(looks: list[_Look], scenes: list[int]) -> dict[tuple[int, tuple[int, int]], Box]:
-    """What lies inside the bars, by scene and size of the frame; a film may change its size."""
+    """What lies inside the bars, by scene and size of the frame; a video may change its size."""
     found: dict[tuple[int, tuple[int, int]], Box] = {}
     for shape in {look.shape for look in looks}:
         samples = [

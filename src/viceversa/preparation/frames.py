@@ -1,7 +1,7 @@
-"""What is measured on one picture, each a pure function of its pixels.
+"""What is measured on one image, each a pure function of its pixels.
 
-All but `shrunk` and `middle` expect the middle of a picture, shrunk to a short side of `SIDE_PX`: then a number means
-the same for films of any resolution, and bars, logos and subtitles at the rim do not count.
+All but `shrunk` and `middle` expect the middle of an image, shrunk to a short side of `SIDE_PX`: then a number means
+the same for videos of any resolution, and bars, logos and subtitles at the rim do not count.
 """
 
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ Grey = NDArray[np.uint8]
 
 @dataclass(frozen=True, slots=True)
 class Measures:
-    """What is known of a picture after it was looked at."""
+    """What is known of an image after it was looked at."""
 
     brightness: float
     """Mean grey level, 0 to 255."""

@@ -1,4 +1,4 @@
-"""From one source to pictures in a work folder: looked through, chosen, cut out. A folder with a record is whole."""
+"""From one source to images in a work folder: looked through, chosen, cut out. A folder with a record is whole."""
 
 import hashlib
 import re
@@ -27,7 +27,7 @@ _LONGEST_NAME = 40
 
 
 def harvest(source: Source, config: PrepareConfig, folder: Path, team: Team, tick: Tick) -> Record:
-    """Fills ``folder`` with the pictures of ``source`` and their record; what a killed run left there goes.
+    """Fills ``folder`` with the images of ``source`` and their record; what a killed run left there goes.
 
     Raises:
         DataError: The source is damaged; the folder is gone then.
@@ -45,7 +45,7 @@ def harvest(source: Source, config: PrepareConfig, folder: Path, team: Team, tic
 
 
 def places(folder: Path, config: PrepareConfig) -> tuple[Path, ...]:
-    """Where in the work folder the pictures lie: a place for each folder of the data set that they will go to."""
+    """Where in the work folder the images lie: a place for each folder of the data set that they will go to."""
     return tuple(folder / f"pictures{number}" for number in range(len(config.folders("train"))))
 
 
@@ -125,7 +125,7 @@ def _best(items: list[Item], seen: list[Seen], config: PrepareConfig) -> tuple[l
 def _cut_out(
     source: Source, frame: Seen, why: str, sides: Sides, config: PrepareConfig, folder: Path
 ) -> tuple[list[Item], Counter[str]]:
-    """The pictures that one frame makes, written to the work folder; and why others were left out."""
+    """The images that one frame makes, written to the work folder; and why others were left out."""
     items: list[Item] = []
     rejected: Counter[str] = Counter()
     boxes = crops.boxes(sides[0], frame.inner, config, source.key, frame.index)
@@ -160,14 +160,14 @@ def _cut_out(
 
 
 def _fault(found: Measures, config: PrepareConfig) -> str | None:
-    """What may be wrong with a part of a good picture."""
+    """What may be wrong with a part of a good image."""
     if found.contrast < BLANK_CONTRAST:
         return "blank"
     return "blurred" if found.sharpness < config.least_sharpness else None
 
 
 def _halves(parts: Sides, config: PrepareConfig) -> tuple[Array, ...]:
-    """What is written: a picture, a pair side by side, or its two halves."""
+    """What is written: an image, a pair side by side, or its two halves."""
     if config.pair is not None:
         parts = (pairs.made(parts[0], config.pair), parts[0])
     if len(parts) == 2 and not config.pair_folders:
@@ -176,7 +176,7 @@ def _halves(parts: Sides, config: PrepareConfig) -> tuple[Array, ...]:
 
 
 def _stem(source: Source, frame: Seen) -> str:
-    """A name that any system takes, and that no other picture of any source has."""
+    """A name that any system takes, and that no other image of any source has."""
     original = source.path.stem if source.is_film else PurePosixPath(frame.name.replace("\\", "/")).stem
     plain = (
         re.sub(r"[^\w-]+", "_", original.encode("ascii", "ignore").decode()).strip("_-")[:_LONGEST_NAME] or "picture"

@@ -1,4 +1,4 @@
-"""The made half of a pair: a picture with something taken away, which a translator learns to give back."""
+"""The made half of a pair: an image with something taken away, which a translator learns to give back."""
 
 import numpy as np
 

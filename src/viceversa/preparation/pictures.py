@@ -1,4 +1,4 @@
-"""Pictures from a folder, an archive, or named one by one; and pairs of them from two folders."""
+"""Images from a folder, an archive, or named one by one; and pairs of them from two folders."""
 
 import hashlib
 import tempfile
@@ -29,7 +29,7 @@ class TooSmall(PictureError):
 
 @dataclass(frozen=True)
 class Loaded:
-    """A picture, or both halves of a pair, with what is to be known of their files."""
+    """An image, or both halves of a pair, with what is to be known of their files."""
 
     sides: Sides
     labels: tuple[bool, ...]
@@ -40,7 +40,7 @@ class Loaded:
 
 @dataclass(frozen=True)
 class Entry:
-    """A picture that has not been decoded yet."""
+    """An image that has not been decoded yet."""
 
     name: str
     load: Callable[[], Loaded]
@@ -49,14 +49,14 @@ class Entry:
 
 
 class Pictures:
-    """Pictures that do not follow one another in time: each file is a scene by itself."""
+    """Images that do not follow one another in time: each file is a scene by itself."""
 
     is_film = False
 
     def __init__(
         self, path: Path, key: str, count: int, entries: Callable[[], Iterator[Entry]], notes: tuple[str, ...] = ()
     ) -> None:
-        """``entries`` starts anew at the first of ``count`` pictures each time that it is called.
+        """``entries`` starts anew at the first of ``count`` images each time that it is called.
 
         ``notes`` is what is to be said of them: how pairs were found, what is left out.
         """
@@ -64,7 +64,7 @@ class Pictures:
         self._count, self._entries = count, entries
 
     def expected(self) -> int:
-        """The number of pictures."""
+        """The number of images."""
         return self._count
 
     def scan(self, config: PrepareConfig, team: Team, tick: Tick) -> list[Seen]:
@@ -132,11 +132,11 @@ def of_archive(path: Path, key: str) -> Pictures:
     """A zip or tar.
 
     Raises:
-        DataError: It cannot be read, holds no picture, or cannot be trusted.
+        DataError: It cannot be read, holds no image, or cannot be trusted.
     """
 
     def load(name: str, content: bytes) -> Loaded:
-        # Readers of pictures want files. This one is named by us: names from archives do not become paths.
+        # Readers of images want files. This one is named by us: names from archives do not become paths.
         with tempfile.TemporaryDirectory(prefix="viceversa-") as folder:
             file = Path(folder, "picture")
             file.write_bytes(content)

@@ -1,4 +1,4 @@
-"""From films, folders and archives to a data set: the whole way, in one function."""
+"""From videos, folders and archives to a data set: the whole way, in one function."""
 
 import hashlib
 import json
@@ -29,15 +29,15 @@ def prepare(
     *,
     progress: bool = True,
 ) -> Summary:
-    """Makes one domain of a data set, or pairs, of films, folders and archives.
+    """Makes one domain of a data set, or pairs, of videos, folders and archives.
 
-    ``out`` gets the pictures (trainA/ and testA/, say), manifest-A.jsonl, contact-A.jpg and a hidden folder with what
+    ``out`` gets the images (trainA/ and testA/, say), manifest-A.jsonl, contact-A.jpg and a hidden folder with what
     is needed to go on. The same call goes on where another was interrupted; sources that are in the data set already
     are not gone through again, and others may be added. What comes out does not depend on interruptions or on the
     number of workers. Sources are only read.
 
     Args:
-        sources: Films, folders of pictures and films, zip and tar archives, pictures.
+        sources: Videos, folders of images and videos, zip and tar archives, images.
         out: The data set's folder, made if need be.
         config: What to keep and how to cut it.
         progress: Show a bar on the standard error stream.

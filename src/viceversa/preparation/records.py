@@ -18,18 +18,18 @@ _RECORD = "record.json"
 
 @dataclass(frozen=True, kw_only=True)
 class Item:
-    """A picture that was cut out, ready to be put in its place."""
+    """An image that was cut out, ready to be put in its place."""
 
     name: str
     """Of its file."""
     picture: str
-    """Of a folder or an archive: which of its pictures; of a film: empty."""
+    """Of a folder or an archive: which of its images; of a video: empty."""
     frame: int
     """Its place in the source, from 0."""
     seconds: float | None
-    """Of a film: when."""
+    """Of a video: when."""
     scene: int
-    """Of a film, from 0; pictures are scenes by themselves."""
+    """Of a video, from 0; images are scenes by themselves."""
     why: str
     """Why it was kept."""
     box: tuple[int, int, int, int]
@@ -55,15 +55,15 @@ class Record:
     is_film: bool
     """Whether it has scenes."""
     frames: int
-    """Frames or pictures seen."""
+    """Frames or images seen."""
     scenes: int
-    """Scenes found in a film."""
+    """Scenes found in a video."""
     kept: int
-    """Frames or pictures kept."""
+    """Frames or images kept."""
     dropped: dict[str, int]
-    """Frames or pictures dropped, by reason."""
+    """Frames or images dropped, by reason."""
     left_out: dict[str, int]
-    """Pictures cut out of what was kept, and left out after all, by reason."""
+    """Images cut out of what was kept, and left out after all, by reason."""
     problems: tuple[str, ...]
     """What could not be read, and why."""
     links: tuple[tuple[int, int], ...]

@@ -1,4 +1,4 @@
-"""What a source of pictures is, and what is remembered of each of its frames after the first look."""
+"""What a source of images is, and what is remembered of each of its frames after the first look."""
 
 from collections.abc import Callable, Iterator, Set
 from dataclasses import dataclass
@@ -12,38 +12,38 @@ from viceversa.preparation.frames import Measures
 from viceversa.preparation.parallel import Team
 
 Sides: TypeAlias = tuple[Array, ...]
-"""One picture ``(H, W, 3)``, or the two equally large halves of a pair, A first."""
+"""One image ``(H, W, 3)``, or the two equally large halves of a pair, A first."""
 Tick: TypeAlias = Callable[[], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """One frame of a film or one picture; its pixels are gone, some hundred bytes are left."""
+    """One frame of a video or one image; its pixels are gone, some hundred bytes are left."""
 
     index: int
     """Its place in the source, from 0."""
     scene: int
-    """Of a film, from 0; a picture is a scene by itself, and pages of one file are one."""
+    """Of a video, from 0; an image is a scene by itself, and pages of one file are one."""
     measures: Measures | None
     """None where it cannot be read."""
     inner: Box
     """What lies inside bars and borders."""
     name: str = ""
-    """Of a picture: its place in the folder or archive, with forward slashes."""
+    """Of an image: its place in the folder or archive, with forward slashes."""
     seconds: float | None = None
-    """Of a frame: time from the beginning of the film."""
+    """Of a frame: time from the beginning of the video."""
     problem: str = ""
     """Why it cannot be read or used."""
     fault: Literal["unreadable", "unfit", "small"] = "unreadable"
     """Where there is a problem: of which kind."""
     nearest: tuple[bool, ...] = ()
-    """Of a picture, or of each half of a pair: whether it is resized by nearest neighbor."""
+    """Of an image, or of each half of a pair: whether it is resized by nearest neighbor."""
     remarks: tuple[dict[str, int], ...] = ()
     """Of each: what of its file is not used or changed, as `viceversa.data.reading.remarks_on` gives it."""
 
 
 class Source(Protocol):
-    """A film, a folder or an archive. It is looked through twice: all of it, then for what was chosen."""
+    """A video, a folder or an archive. It is looked through twice: all of it, then for what was chosen."""
 
     @property
     def path(self) -> Path:
@@ -66,7 +66,7 @@ class Source(Protocol):
         ...
 
     def expected(self) -> int:
-        """About how many frames or pictures there are; 0 where that is not known."""
+        """About how many frames or images there are; 0 where that is not known."""
         ...
 
     def scan(self, config: PrepareConfig, team: Team, tick: Tick) -> list[Seen]:

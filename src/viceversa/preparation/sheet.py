@@ -23,7 +23,7 @@ _MOST_KEPT = {"train": 60, "test": 20}
 
 
 def write(file: Path, root: Path, rows: Sequence[dict[str, Any]], examples: Sequence[tuple[str, Path]]) -> None:
-    """Draws the sheet of a manifest's pictures; those that someone has deleted since are passed over."""
+    """Draws the sheet of a manifest's images; those that someone has deleted since are passed over."""
     blocks: list[tuple[str, list[Array]]] = []
     for side, words in ("train", "for training"), ("test", "for testing"):
         files = [root / row["files"][0] for row in rows if row["files"][0].startswith(side)]
@@ -60,7 +60,7 @@ def _drawn(blocks: Sequence[tuple[str, list[Array]]]) -> Array:
 
 @dataclass(frozen=True)
 class _Cell:
-    """Room for a picture with the gap after it; how many fit on a line."""
+    """Room for an image with the gap after it; how many fit on a line."""
 
     width: int
     height: int
@@ -68,7 +68,7 @@ class _Cell:
 
 
 def _cell(pictures: list[Array]) -> _Cell:
-    """Wide enough for the widest, so that pairs are as high as single pictures."""
+    """Wide enough for the widest, so that pairs are as high as single images."""
     aspect = max((min(picture.shape[1] / picture.shape[0], _WIDEST) for picture in pictures), default=1.0)
     width = max(THUMB_PX, round(THUMB_PX * aspect)) + _GAP_PX
     return _Cell(width, THUMB_PX + _GAP_PX, max(1, (_WIDTH_PX - _GAP_PX) // width))

@@ -1,4 +1,4 @@
-"""From what a person names to sources: films, folders, archives and single pictures, told apart and checked."""
+"""From what a person names to sources: videos, folders, archives and single images, told apart and checked."""
 
 import hashlib
 import os
@@ -19,7 +19,7 @@ from viceversa.preparation.seen import Source
 
 
 def find(paths: Sequence[Path], root: Root, team: Team) -> list[Source]:
-    """Every source, in the order named; a folder is a source of pictures, and one for each film and archive in it.
+    """Every source, in the order named; a folder is a source of images, and one for each video and archive in it.
 
     Everything is opened once, so that mistakes are found before any work is done. What is named twice counts once.
 
@@ -47,12 +47,12 @@ def find(paths: Sequence[Path], root: Root, team: Team) -> list[Source]:
 
 
 def _sources(path: Path, single: list[Path], team: Team) -> Iterator[Source]:
-    """The sources that ``path`` is; pictures that are named one by one are put into ``single``."""
+    """The sources that ``path`` is; images that are named one by one are put into ``single``."""
     if path.is_dir():
         yield from _folder(path, team)
     elif not path.is_file():
         what = "is no file" if path.exists() else "does not exist"
-        raise DataError(f"{path} {what}. Name films, folders or archives that are there.")
+        raise DataError(f"{path} {what}. Name videos, folders or archives that are there.")
     elif archives.is_archive(path):
         yield pictures.of_archive(path, _key(path))
     elif path.suffix.lower() == ".txt":
@@ -66,7 +66,7 @@ def _sources(path: Path, single: list[Path], team: Team) -> Iterator[Source]:
 
 
 def _film(path: Path) -> Film:
-    """A film; what is not called one and is none may be anything, so all that is taken is named."""
+    """A video; what is not called one and is none may be anything, so all that is taken is named."""
     try:
         return Film(path, _key(path))
     except PictureError:
@@ -75,7 +75,7 @@ def _film(path: Path) -> Film:
         if path.name.lower().endswith((*VIDEO_SUFFIXES, *SUFFIXES)):
             raise
         raise DataError(
-            f"{path} is no film, folder, zip or tar archive, or picture that can be read; unpack or convert it first."
+            f"{path} is no video, folder, zip or tar archive, or image that can be read; unpack or convert it first."
         ) from None
 
 
@@ -144,17 +144,17 @@ def _keep_apart(path: Path, root: Root) -> None:
 
 
 def _is_named_otherwise(file: Path) -> bool:
-    """Whether a file of a folder is a film or an archive, by its name; a GIF that moves is a film."""
+    """Whether a file of a folder is a video or an archive, by its name; a GIF that moves is a video."""
     if file.suffix.lower() != ".gif":
         return file.name.lower().endswith((*VIDEO_SUFFIXES, *ARCHIVE_SUFFIXES))
     try:
         return not _is_picture(file)
-    except PictureError:  # which is told, and passed over, with the other pictures
+    except PictureError:  # which is told, and passed over, with the other images
         return False
 
 
 def _is_picture(path: Path) -> bool:
-    """Whether it is a still picture."""
+    """Whether it is a still image."""
     if path.name.lower().endswith(VIDEO_SUFFIXES):
         return False
     try:

@@ -34,10 +34,10 @@ def split(groups: Sequence[str], decided: Mapping[str, Side], share: float, seed
     """The side of each group.
 
     Args:
-        groups: For each picture, the group that it is in.
+        groups: For each image, the group that it is in.
         decided: Groups whose side is settled: the same was placed before.
-        share: Of the pictures, to be tested with; as near to it as whole groups come, but not above it. A group that
-            is too large for that is taken whole if it is the smallest and leaves half of the pictures for training.
+        share: Of the images, to be tested with; as near to it as whole groups come, but not above it. A group that
+            is too large for that is taken whole if it is the smallest and leaves half of the images for training.
         seed: Groups are taken in an order that follows from it and from their names.
     """
     sizes = Counter(groups)

@@ -22,21 +22,21 @@ class Summary:
     label: str
     """"A", "B" or "pairs"."""
     sources: int
-    """Films, folders and archives gone through."""
+    """Videos, folders and archives gone through."""
     frames: int
-    """Frames and pictures seen."""
+    """Frames and images seen."""
     scenes: int
-    """Scenes found in films."""
+    """Scenes found in videos."""
     kept: int
-    """Frames and pictures kept."""
+    """Frames and images kept."""
     dropped: dict[str, int]
-    """Frames and pictures dropped, by reason; with ``kept`` they are all that were seen."""
+    """Frames and images dropped, by reason; with ``kept`` they are all that were seen."""
     left_out: dict[str, int]
-    """Pictures that were cut out of what was kept, and left out after all, by reason."""
+    """Images that were cut out of what was kept, and left out after all, by reason."""
     train: int
-    """Pictures, or pairs, written for training."""
+    """Images, or pairs, written for training."""
     test: int
-    """Pictures, or pairs, written for testing."""
+    """Images, or pairs, written for testing."""
     test_wanted: bool
     """Whether there was to be something for testing."""
     problems: tuple[str, ...]
@@ -46,7 +46,7 @@ class Summary:
 
     @property
     def pictures(self) -> int:
-        """Pictures, or pairs, of these sources in the data set."""
+        """Images, or pairs, of these sources in the data set."""
         return self.train + self.test
 
     def __str__(self) -> str:
@@ -70,7 +70,7 @@ class Summary:
         lines += [f"not used: {problem}" for problem in self.problems[:_SHOWN]]
         if len(self.problems) > _SHOWN:
             lines.append(f"and {len(self.problems) - _SHOWN:,} more that could not be used")
-        lines.append(f"Look at {self.root / f'contact-{self.label}.jpg'}; where each picture is from, and why it was")
+        lines.append(f"Look at {self.root / f'contact-{self.label}.jpg'}; where each image is from, and why it was")
         lines[-1] += f" kept, is in {self.root / f'manifest-{self.label}.jsonl'}."
         return "\n".join(lines)
 

@@ -20,7 +20,7 @@ from viceversa.sizes import SizePx
 _CODES = {404: "not_found", 405: "not_allowed"}
 _NOT_KEPT = {"Cache-Control": "no-store"}  # what is made by the headers of one is not for others
 _NOTE = "Viceversa-Note"
-_FILE = {"type": "string", "format": "binary", "description": "The picture's file."}
+_FILE = {"type": "string", "format": "binary", "description": "The image's file."}
 
 
 class Options(BaseModel):
@@ -31,7 +31,7 @@ class Options(BaseModel):
     model: str | None = Field(None, description="Name of the model; may be left out where there is but one.")
     to: str | None = Field(None, description="Domain to translate to: a, b, or its name. Left out: b, or the only one.")
     format: Literal["png", "jpg", "jpeg", "webp", "avif", "tif"] | None = Field(
-        None, description="Kind of file of the answer. Left out: that of the picture, or png."
+        None, description="Kind of file of the answer. Left out: that of the image, or png."
     )
     quality: int = Field(95, ge=1, le=100, description="Of lossy kinds.")
 
@@ -53,7 +53,7 @@ class Direction(BaseModel):
     """A direction that a model translates in."""
 
     to: str = Field(description="What to must be: a or b.")
-    source: str = Field(description="Name of the domain of the pictures that it takes.")
+    source: str = Field(description="Name of the domain of the images that it takes.")
     target: str = Field(description="Name of the domain of those that it makes; to can be that too.")
 
 
@@ -62,7 +62,7 @@ class Described(BaseModel):
 
     name: str
     size_px: SizePx = Field(
-        description="Side of the pictures that it was trained on, or their height and width; it takes any size."
+        description="Side of the images that it was trained on, or their height and width; it takes any size."
     )
     directions: list[Direction]
 
@@ -87,16 +87,16 @@ _AT_THE_DOOR = {"_401": "The key is missing or wrong.", "_403": "The server is n
 _REFUSED = _refusals(
     **_AT_THE_DOOR,
     _408="The file came too slowly.",
-    _413="The file is too large, or the picture has too many pixels.",
-    _415="It is no picture.",
-    _422="A parameter is wrong, or the picture is damaged or does not fit the model.",
+    _413="The file is too large, or the image has too many pixels.",
+    _415="It is no image.",
+    _422="A parameter is wrong, or the image is damaged or does not fit the model.",
     _429="Too many requests wait already; Retry-After says when to try again.",
     _503="It took too long, or the server is being stopped.",
 )
 _BODY = {
     "requestBody": {
         "required": True,
-        "description": "The picture's file: bare, or as the field file of a form that may have the parameters too.",
+        "description": "The image's file: bare, or as the field file of a form that may have the parameters too.",
         "content": {
             "multipart/form-data": {
                 "schema": {
@@ -125,7 +125,7 @@ def make_api(service: Service) -> FastAPI:
 
     @api.post(
         "/v1/translate",
-        summary="Translate a picture",
+        summary="Translate an image",
         response_class=Response,
         responses={
             200: {
@@ -211,7 +211,7 @@ async def _read(request: Request, options: Options, max_bytes: int) -> tuple[byt
     if not request.headers.get("content-type", "").lower().startswith("multipart/"):
         data = await request.body()
         if not data:
-            raise Problem(422, "no_file", "The body is empty; send a picture's file as the body, or 'file' in a form.")
+            raise Problem(422, "no_file", "The body is empty; send an image's file as the body, or 'file' in a form.")
     else:
         data, options = await _read_form(request, options)
     if len(data) > max_bytes:
@@ -225,7 +225,7 @@ async def _read_form(request: Request, options: Options) -> tuple[bytes, Options
             fields: dict[str, Any] = dict(form)
             file = fields.pop("file", None)
             if not isinstance(file, UploadFile):
-                raise Problem(422, "no_file", "The form has no file; put the picture's file into the field 'file'.")
+                raise Problem(422, "no_file", "The form has no file; put the image's file into the field 'file'.")
             data = await file.read()
     except HTTPException as error:
         raise Problem(422, "damaged_form", f"The form cannot be read: {error.detail}") from None

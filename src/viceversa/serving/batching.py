@@ -1,6 +1,6 @@
 """Requests that wait at the same time go through the network together.
 
-One thread computes. It takes the request that has waited longest, and all that wait for the same network with a picture
+One thread computes. It takes the request that has waited longest, and all that wait for the same network with an image
 of the same size. None waits for others to come: a lone request is computed at once, and while it is, others gather.
 """
 
@@ -32,18 +32,18 @@ Observer = Callable[[Applied, int, float], None]
 
 
 class Batcher:
-    """A queue of pictures, and the thread that translates them."""
+    """A queue of images, and the thread that translates them."""
 
     def __init__(self, batch: int, observe: Observer = lambda applied, pictures, seconds: None):
         """Starts the thread.
 
         Args:
-            batch: The most pictures that are computed together.
-            observe: Called after each batch with its network, its number of pictures and the seconds it took.
+            batch: The most images that are computed together.
+            observe: Called after each batch with its network, its number of images and the seconds it took.
         """
         self.batch = batch
         self.seconds_each = 0.0
-        """What a picture took lately."""
+        """What an image took lately."""
         self._observe = observe
         self._jobs: list[_Job] = []
         self._changed = threading.Condition()
@@ -53,7 +53,7 @@ class Batcher:
 
     @property
     def waiting(self) -> int:
-        """Pictures that nobody computes yet."""
+        """Images that nobody computes yet."""
         return len(self._jobs)
 
     def submit(self, applied: Applied, tensor: Tensor) -> "Future[Tensor]":
@@ -62,7 +62,7 @@ class Batcher:
         with self._changed:
             if self._closed:
                 raise RuntimeError("The batcher is closed.")
-            # What was given up would keep its picture in memory for as long as the network is at another one.
+            # What was given up would keep its image in memory for as long as the network is at another one.
             self._jobs = [other for other in self._jobs if not other.answer.cancelled()]
             self._jobs.append(job)
             self._changed.notify()
@@ -80,7 +80,7 @@ class Batcher:
             group = [job for job in group if job.answer.set_running_or_notify_cancel()]
             if group:
                 self._translate(group)
-            # Else the last answers, and the pictures, would be kept until the next request.
+            # Else the last answers, and the images, would be kept until the next request.
             del group
 
     def _next(self) -> list[_Job]:

@@ -28,7 +28,7 @@ class ServeConfig:
     """Port to listen on; 0 takes a free one and says which."""
 
     batch: int = 8
-    """Pictures of one size that are translated together, at most; none waits for others to come."""
+    """Images of one size that are translated together, at most; none waits for others to come."""
 
     queue: int = 64
     """Requests that are accepted at once; one more is answered with 429 and when to try again."""
@@ -37,7 +37,7 @@ class ServeConfig:
     """The largest file taken."""
 
     max_pixels: int = 2**24
-    """The most pixels of a picture; the head of the file says how many, before any is decoded."""
+    """The most pixels of an image; the head of the file says how many, before any is decoded."""
 
     max_disk_bytes: int = 4 * 2**30
     """The most that the page's visitors may put on disk, uploads and results together; the oldest go for new ones."""

@@ -26,7 +26,7 @@ _ASKED = re.compile(
     r"|/gradio_api/(info|app_id|startup-events|theme\.css|upload_progress|queue/data|heartbeat/[^/]+)/?"
 )
 _CALLS = re.compile(r"/gradio_api/(queue/join|run/[^/]+|cancel|reset)/?")
-_CALL_BYTES = 2**16  # what a call holds are names: pictures are uploaded
+_CALL_BYTES = 2**16  # what a call holds are names: images are uploaded
 
 
 class Doorway:

@@ -1,4 +1,4 @@
-"""Pictures to try a translator with."""
+"""Images to try a translator with."""
 
 from itertools import chain
 from pathlib import Path
@@ -14,7 +14,7 @@ _SIZE_PX = 256
 
 
 def example_files(service: Service) -> list[Path]:
-    """The pictures in the folders called ``examples`` beside the models' weights; or portraits drawn by number."""
+    """The images in the folders called ``examples`` beside the models' weights; or portraits drawn by number."""
     own = list(chain.from_iterable(_of_folder(model) for model in service.models))
     if own:
         return own[:_MOST]

@@ -1,4 +1,4 @@
-"""Films for the page: one at a time, and their frames in the same queue as everybody's pictures."""
+"""Videos for the page: one at a time, and their frames in the same queue as everybody's images."""
 
 import asyncio
 import errno
@@ -21,14 +21,14 @@ from viceversa.serving.service import Service
 Progress = Callable[[int, int], None]
 
 _LONGER = 10
-"""So many times the seconds of a picture's request may a film take."""
+"""So many times the seconds of an image's request may a video take."""
 _SHARE = 4
-"""Such a part of the page's disk may a film take, with what is beside it while it is made."""
+"""Such a part of the page's disk may a video take, with what is beside it while it is made."""
 _MOST_FILMS = 3  # one that runs, and those that wait for it
 
 
 def can_film() -> bool:
-    """Whether what reads and writes films is installed."""
+    """Whether what reads and writes videos is installed."""
     return importlib.util.find_spec("av") is not None
 
 
@@ -42,7 +42,7 @@ def _counted(service: Service) -> Generator[None]:
 
 
 class _Queued(Applied):
-    """A network whose pictures wait in the server's queue, so that a film does not keep others from it."""
+    """A network whose images wait in the server's queue, so that a video does not keep others from it."""
 
     def __init__(self, applied: Applied, service: Service):
         super().__init__(applied.network, applied.device, applied.tile)
@@ -56,7 +56,7 @@ class _Queued(Applied):
 
 
 async def translate_film(service: Service, name: str, to: str, source: Path, folder: Path, progress: Progress) -> Path:
-    """Translates a film with the model called ``name`` into ``folder``; gives the file.
+    """Translates a video with the model called ``name`` into ``folder``; gives the file.
 
     Raises:
         Problem: It cannot be translated, or it took too long.
@@ -66,7 +66,7 @@ async def translate_film(service: Service, name: str, to: str, source: Path, fol
 
     service.check_place()
     if service.filming >= _MOST_FILMS:
-        raise busy(429, "busy", "Other films are waiting already.", 60)
+        raise busy(429, "busy", "Other videos are waiting already.", 60)
     with service.place(), _counted(service):
         model = service.models.find(name)
         applied = _Queued(model.applied(to), service)
@@ -76,9 +76,9 @@ async def translate_film(service: Service, name: str, to: str, source: Path, fol
 
         def go_on(done: int, total: int) -> None:
             if gone or service.stopping:
-                raise Problem(503, "stopping", "The film was given up.")
+                raise Problem(503, "stopping", "The video was given up.")
             if service.disk.bytes_in(folder) > most_bytes:
-                raise too_large(f"The translation takes more than {most_bytes / 1e6:.3g} MB; take a shorter film.")
+                raise too_large(f"The translation takes more than {most_bytes / 1e6:.3g} MB; take a shorter video.")
             progress(done, total)
 
         def work() -> None:
@@ -96,16 +96,16 @@ async def translate_film(service: Service, name: str, to: str, source: Path, fol
             ):  # fmt: skip
                 await asyncio.to_thread(work)
         except TimeoutError:
-            raise busy(503, "timeout", "The film took too long; take a shorter one.", 60) from None
+            raise busy(503, "timeout", "The video took too long; take a shorter one.", 60) from None
         except FramesTooLarge as error:
-            raise too_large(f"The film is too large: {str(error).removeprefix(f'{source}: ')}") from error
+            raise too_large(f"The video is too large: {str(error).removeprefix(f'{source}: ')}") from error
         except ViceversaError as error:
             raise Problem(422, "unfit_film", str(error).removeprefix(f"{source}: ")) from error
         except (OSError, MemoryError) as error:
             if isinstance(error, MemoryError) or error.errno in (errno.ENOSPC, errno.EDQUOT, errno.ENOMEM):
-                raise busy(503, "no_room", "The server has no room for this film now.", 60) from error
-            logging.getLogger("uvicorn.error").exception("A film could not be translated.")
-            raise Problem(500, "internal", "The film could not be translated; the server's log says why.") from error
+                raise busy(503, "no_room", "The server has no room for this video now.", 60) from error
+            logging.getLogger("uvicorn.error").exception("A video could not be translated.")
+            raise Problem(500, "internal", "The video could not be translated; the server's log says why.") from error
         finally:
             gone = True  # whoever asked may have left: the thread must not go on without a place
         return made

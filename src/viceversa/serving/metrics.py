@@ -26,14 +26,14 @@ class Metrics:
             **common,
         )
         self.batches = client.Histogram(
-            "viceversa_batch_pictures", "Pictures computed together.", ["model", "to"], buckets=_SIZES, **common
+            "viceversa_batch_pictures", "Images computed together.", ["model", "to"], buckets=_SIZES, **common
         )
         self.model_seconds = client.Counter("viceversa_model_seconds", "Time computed.", ["model", "to"], **common)
         self._gauges = {
             name: client.Gauge(f"viceversa_{name}", text, **common)
             for name, text in {
                 "accepted": "Requests accepted and not answered yet.",
-                "queue_depth": "Pictures that wait to be computed.",
+                "queue_depth": "Images that wait to be computed.",
             }.items()
         }
         client.ProcessCollector(registry=self.registry)

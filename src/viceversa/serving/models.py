@@ -26,7 +26,7 @@ class Model:
     """What translates."""
 
     ready: dict[str, Applied] = field(default_factory=dict[str, Applied])
-    """The network of each direction, one object each: pictures for the same one are computed together."""
+    """The network of each direction, one object each: images for the same one are computed together."""
 
     def __post_init__(self) -> None:
         for direction in self.translator.directions:

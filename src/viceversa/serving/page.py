@@ -1,4 +1,4 @@
-"""The web page: drop a picture, see before and after, download. It has the API's queue and limits."""
+"""The web page: drop an image, see before and after, download. It has the API's queue and limits."""
 
 import os
 from importlib.resources import files
@@ -21,7 +21,7 @@ from viceversa.serving.service import Service
 
 _PREVIEW_PX = 1600
 _SESSIONS = 500
-_KINDS = [("As the picture", ""), ("PNG", "png"), ("JPEG", "jpg"), ("WebP", "webp"), ("AVIF", "avif"), ("TIFF", "tif")]
+_KINDS = [("As the image", ""), ("PNG", "png"), ("JPEG", "jpg"), ("WebP", "webp"), ("AVIF", "avif"), ("TIFF", "tif")]
 
 
 def make_page(service: Service) -> Any:
@@ -63,7 +63,7 @@ class _Page:
         models = list(self.service.models)
         names = " · ".join(model.name for model in models)
         with gr.Blocks(title=f"viceversa: {names}", analytics_enabled=False) as page:
-            gr.HTML(f"<h1>{_title(models)}</h1><p>Drop a picture; it is translated by itself.</p>", elem_id="head")
+            gr.HTML(f"<h1>{_title(models)}</h1><p>Drop an image; it is translated by itself.</p>", elem_id="head")
             with gr.Row():
                 model = gr.Dropdown(
                     [one.name for one in models], value=models[0].name, label="Model", visible=len(models) > 1, scale=1
@@ -71,7 +71,7 @@ class _Page:
                 way = gr.Radio(**_ways(models[0]), label="Direction", elem_id="way", scale=2)
             changed = model.change(self.ways, model, way, **_QUIET)
             with gr.Tabs():
-                with gr.Tab("Picture"):
+                with gr.Tab("Image"):
                     self._picture_tab(model, way, changed)
                 if can_film():
                     with gr.Tab("Video"):
@@ -84,7 +84,7 @@ class _Page:
         with gr.Row(equal_height=False):
             with gr.Column():
                 picture = gr.Image(
-                    label="Your picture", type="filepath", image_mode=None, height=420, elem_id="picture",
+                    label="Your image", type="filepath", image_mode=None, height=420, elem_id="picture",
                     sources=["upload", "webcam", "clipboard"], buttons=["fullscreen"],
                 )  # fmt: skip
                 # The library would open the file itself, and say in other words what is wrong with it.
@@ -133,7 +133,7 @@ class _Page:
         return gr.Radio(**_ways(self.service.models.find(name)))
 
     async def translate(self, path: str | None, name: str, to: str, kind: str, quality: int) -> tuple[Any, Any, str]:
-        """What the picture tab shows: before and after, the file to download, a line of text."""
+        """What the image tab shows: before and after, the file to download, a line of text."""
         import gradio as gr
 
         if path is None:
@@ -162,7 +162,7 @@ class _Page:
         return (before, after), gr.DownloadButton(value=save, interactive=True), text
 
     async def film(self, path: str | None, name: str, to: str, progress: Any) -> str | None:
-        """The translated film's file."""
+        """The translated video's file."""
 
         def tell(done: int, total: int) -> None:
             progress((done, total), desc="Translating", unit="frames")

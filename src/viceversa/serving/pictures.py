@@ -1,4 +1,4 @@
-"""Pictures from the bytes of a request, and to the bytes of an answer."""
+"""Images from the bytes of a request, and to the bytes of an answer."""
 
 import secrets
 from collections.abc import Generator
@@ -34,7 +34,7 @@ def size_of(data: bytes, folder: Path, max_pixels: int) -> tuple[int, int]:
         height, width, pixel_bytes = formats.head_of(file, max_pixels=_ANY_SIZE)
         if height * width > max_pixels:
             raise too_large(
-                f"The picture has {width} x {height} px, and at most {max_pixels / 1e6:.3g} megapixels are taken here; "
+                f"The image has {width} x {height} px, and at most {max_pixels / 1e6:.3g} megapixels are taken here; "
                 "make it smaller."
             )
         check_bytes(file, height * width * pixel_bytes, max_pixels)
@@ -42,10 +42,10 @@ def size_of(data: bytes, folder: Path, max_pixels: int) -> tuple[int, int]:
 
 
 def decode(data: bytes, folder: Path, max_pixels: int) -> Picture:
-    """The picture in ``data``, upright, the first of several; ``folder`` is for a file that is gone afterwards.
+    """The image in ``data``, upright, the first of several; ``folder`` is for a file that is gone afterwards.
 
     Raises:
-        Problem: 413 more than ``max_pixels``; 415 no picture; 422 a damaged one.
+        Problem: 413 more than ``max_pixels``; 415 no image; 422 a damaged one.
     """
     with _as_file(data, folder) as file:
         return formats.read(file, max_pixels=max_pixels)
@@ -68,7 +68,7 @@ def encode(picture: Picture, kind: str, quality: int) -> bytes:
     """The file's bytes.
 
     Raises:
-        Problem: 422, the kind does not hold such a picture.
+        Problem: 422, the kind does not hold such an image.
     """
     file = BytesIO()
     try:
@@ -80,7 +80,7 @@ def encode(picture: Picture, kind: str, quality: int) -> bytes:
 
 
 def kind_for(asked: str | None, picture: Picture) -> str:
-    """The kind of file of the answer: what was asked for, or that of the picture, or PNG."""
+    """The kind of file of the answer: what was asked for, or that of the image, or PNG."""
     if asked is not None:
         return FORMATS[asked]
     return picture.about.kind if picture.about.kind in MEDIA_TYPES else "PNG"
@@ -89,10 +89,10 @@ def kind_for(asked: str | None, picture: Picture) -> str:
 def _refusal(error: PictureError, text: str) -> Problem:
     cause = error.__cause__
     if isinstance(error, TooManyPixels):
-        return too_large(f"The picture is too large: {text}")
+        return too_large(f"The image is too large: {text}")
     if isinstance(cause, Image.DecompressionBombError):
-        return too_large("The picture has more than 178 megapixels; make it smaller.")
+        return too_large("The image has more than 178 megapixels; make it smaller.")
     if isinstance(cause, UnidentifiedImageError | MissingExtra):
         kinds = ", ".join(dict.fromkeys(formats.KINDS.values()))
-        return Problem(415, "no_picture", f"The file is no picture of a kind that can be read here ({kinds}).")
-    return Problem(422, "damaged_picture", f"The picture cannot be used: {text}")
+        return Problem(415, "no_picture", f"The file is no image of a kind that can be read here ({kinds}).")
+    return Problem(422, "damaged_picture", f"The image cannot be used: {text}")

@@ -28,7 +28,7 @@ from viceversa.serving.room import Room, Share
 T = TypeVar("T")
 
 _MOST_SECONDS = 60
-_DECODED_AT_ONCE = 4  # times the largest picture that is taken
+_DECODED_AT_ONCE = 4  # times the largest image that is taken
 _HELD_AT_ONCE = 8  # times the largest file
 FORM_BYTES = 2**16
 """Of a form, around the file."""
@@ -38,7 +38,7 @@ _COMPUTED_BYTES = 24  # of a pixel: what goes into the network and what comes ou
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Translated:
-    """What became of a picture."""
+    """What became of an image."""
 
     before: Picture
     """What came in, upright."""
@@ -71,7 +71,7 @@ class Service:
         self.stopping = False
         self.films = asyncio.Semaphore(1)
         self.filming = 0
-        """Films that are translated or wait for it."""
+        """Videos that are translated or wait for it."""
         self._labels = {id(one): (model.name, way[-1]) for model in models for way, one in model.ready.items()}
         self.batcher = Batcher(config.batch, self._observe)
         self.room = Room(_DECODED_AT_ONCE * config.max_pixels * (_USUAL_BYTES + _COMPUTED_BYTES))
@@ -151,7 +151,7 @@ class Service:
 
         Args:
             model: What translates.
-            data: The bytes of a picture's file.
+            data: The bytes of an image's file.
             to: See :meth:`viceversa.inference.translator.Translator.direction`.
             asked: One of `pictures.FORMATS`; None is the kind that came in, or PNG.
             quality: 1 to 100, of lossy kinds.
@@ -170,7 +170,7 @@ class Service:
             except (MemoryError, RuntimeError) as error:
                 if not is_out_of_memory(error):
                     raise
-                raise too_large("There is not enough memory for a picture of this size; make it smaller.") from error
+                raise too_large("There is not enough memory for an image of this size; make it smaller.") from error
             kind = pictures.kind_for(asked, before)
 
             def finish() -> Translated:

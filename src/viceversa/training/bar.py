@@ -142,14 +142,14 @@ class PreparingBar:
         self._close()
 
     def __call__(self, done: int, total: int) -> None:
-        """``done`` of the ``total`` pictures of a part are ready."""
+        """``done`` of the ``total`` images of a part are ready."""
         if done <= self._done:
             self._close()
             self._started = time.monotonic()
         self._done = done
         if self._bar is None and done < total and time.monotonic() - self._started > _MOMENT_SECONDS:
             self._greet()
-            self._bar = ProgressBar(total, done=done, title="preparing pictures", quiet=self._quiet).__enter__()
+            self._bar = ProgressBar(total, done=done, title="preparing images", quiet=self._quiet).__enter__()
         if self._bar is not None:
             self._bar.update(done, {})
 

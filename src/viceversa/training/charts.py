@@ -9,7 +9,7 @@ from viceversa.training.record import KEPT_BY, Curves, Losses, RunRecord, mappin
 
 _NO_CHART = ("judge_accuracy",)  # always the same
 _METRIC_TITLES = {
-    "diversity": "How much outputs differ from one another (1: as much as real pictures)",
+    "diversity": "How much outputs differ from one another (1: as much as real images)",
     KEPT_BY: "What best/ is chosen by: the mean Frechet distance, or with pairs the mean L1 (lower is better)",
     "classifier_fd": "Frechet distance by a domain classifier trained here, not the published FID (lower is better)",
     "classifier_kid": "Kernel distance by a domain classifier trained here, not the published KID (lower is better)",
@@ -34,7 +34,7 @@ def charts(record: RunRecord) -> list[dict[str, Any]]:
     game_title, game, dashed = _game(terms)
     parts_title, parts = _parts(terms)
     of_losses = {
-        "Distances between pictures": terms.of("distance"),
+        "Distances between images": terms.of("distance"),
         "Information in the codes: how surely they are read back (lower: surer)": terms.of("information"),
         "Cross-entropy of the classes (lower is better)": terms.of("classification"),
         "Other losses": terms.of("other"),
@@ -58,7 +58,7 @@ def _game(terms: Losses) -> tuple[str, Curves, Container[str]]:
             f"-({' + '.join(parts[critic])})": [None if value is None else -value for value in values]
             for critic, values in terms.sums("critic").items()
         }
-        return "The critic's estimate of the distance from real pictures (to fall)", estimates, ()
+        return "The critic's estimate of the distance from real images (to fall)", estimates, ()
     sums = terms.sums("discriminator")
     return "Generators against discriminators", {**terms.of("adversarial"), **sums}, sums
 

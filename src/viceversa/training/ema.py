@@ -25,7 +25,7 @@ class AveragedGenerators(nn.Module):
 
     @torch.no_grad()
     def update(self, generators: dict[str, nn.Module], images: int, images_seen: int) -> None:
-        """Moves the averages towards ``generators`` by ``images`` pictures' worth; buffers are copied."""
+        """Moves the averages towards ``generators`` by ``images`` images' worth; buffers are copied."""
         half_life = min(self.half_life_images, images_seen * 0.05)
         weight = 1 - 0.5 ** (images / half_life) if half_life > 0 else 1.0
         for name, network in generators.items():

@@ -21,7 +21,7 @@ from viceversa.inference.folder import DIRECTIONS
 from viceversa.training.record import KEPT_BY, read, series
 from viceversa.training.trainer import Trainer
 
-_MOST = 200  # pictures of a domain: an evaluation must not take longer than what it measures
+_MOST = 200  # images of a domain: an evaluation must not take longer than what it measures
 
 
 class Evaluator:
@@ -31,15 +31,15 @@ class Evaluator:
         """Only looks whether it can be done.
 
         Raises:
-            ConfigError: The method does not translate pictures, or none are held out.
+            ConfigError: The method does not translate images, or none are held out.
             MissingExtra: torchmetrics is not installed.
         """
         generators = trainer.averaged.generators()
         translates = isinstance(pictures, UnpairedPictures | PairedPictures) and set(generators) <= set(DIRECTIONS)
-        check(translates, f"{trainer.method.name} does not translate pictures; leave --evaluate-every out.")
+        check(translates, f"{trainer.method.name} does not translate images; leave --evaluate-every out.")
         check(
             pictures.held_out_count >= 2 and pictures.held_out_kind != "training",
-            "--evaluate-every needs two or more held-out pictures of each domain. Add a test folder or more pictures, "
+            "--evaluate-every needs two or more held-out images of each domain. Add a test folder or more images, "
             "or leave it out.",
         )
         need("torchmetrics", "evaluate")
@@ -62,7 +62,7 @@ class Evaluator:
         return figures[KEPT_BY] < min((value for value in metrics.get(KEPT_BY, []) if value is not None), default=1e300)
 
     def _made_standard(self) -> Standard:
-        """The judge and its view of the real pictures: made at the first evaluation, the judge once for all runs."""
+        """The judge and its view of the real images: made at the first evaluation, the judge once for all runs."""
         if self._standard is None:
             heaps = heaps_of(self.pictures, _MOST)
             judge = features.judge_of(heaps, device=self.trainer.fabric.device)

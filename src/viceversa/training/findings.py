@@ -8,7 +8,7 @@ from viceversa.training.record import losses, mapping, number, series
 _TROUBLE_LINES = 10
 _NEAR_ZERO = 0.02
 _GROWN = 2.0
-_COLLAPSED = 0.3  # of the distance that pictures should have
+_COLLAPSED = 0.3  # of the distance that images should have
 _EARLY_IMAGES = 10_000  # until then outputs may well be alike still
 
 
@@ -42,7 +42,7 @@ def findings(
         if last and all(0 <= value < _NEAR_ZERO for value in last):
             found.append(
                 f"The discriminator wins: {name} stayed below {_NEAR_ZERO} in the last fifth of the log, so the "
-                "generator has little left to learn from. Use more pictures, or a discriminator of fewer layers or "
+                "generator has little left to learn from. Use more images, or a discriminator of fewer layers or "
                 "less width."
             )
     for name, values in terms.of("distance", "classification").items():
@@ -71,7 +71,7 @@ def _alike(lines: Sequence[Mapping[str, Any]], total_images: int) -> list[str]:
         ]
     remedy = "Take an earlier checkpoint, and train" if fallen else "Train anew"
     return [
-        f"Collapse: {share}, so the generator makes nearly the same picture of everything. {remedy} with a lower "
+        f"Collapse: {share}, so the generator makes nearly the same image of everything. {remedy} with a lower "
         "learning rate, a larger batch, or another objective."
     ]
 

@@ -86,7 +86,7 @@ def _begin_with(out: Path) -> str:
 
 
 def as_before(former: TrainConfig[Any], config: TrainConfig[Any]) -> TrainConfig[Any]:
-    """With what ``config`` leaves to the machine, to the pictures or to defaults as the run has it: so it goes on."""
+    """With what ``config`` leaves to the machine, to the images or to defaults as the run has it: so it goes on."""
     method, data = config.method, config.method.data
     if type(method) is type(former.method):
         method = method.as_begun(former.method)
@@ -154,9 +154,9 @@ def former_summary(out: Path) -> dict[str, Any]:
 
 
 def check_pictures(out: Path, pictures: Pictures, *, moved: bool) -> None:
-    """Refuses to go on with other pictures, more or fewer: which one is seen when would no longer be what it was.
+    """Refuses to go on with other images, more or fewer: which one is seen when would no longer be what it was.
 
-    A run that was begun before it was kept what its pictures are cannot tell; so where the folders have ``moved``, it
+    A run that was begun before it was kept what its images are cannot tell; so where the folders have ``moved``, it
     is refused too.
     """
     if not checkpoint.complete(out / "checkpoints"):
@@ -164,20 +164,20 @@ def check_pictures(out: Path, pictures: Pictures, *, moved: bool) -> None:
     summary, counts = former_summary(out), pictures.counts
     former, content = summary.get("pictures", counts), summary.get("content")
     way_out = f"Put them back as they were to go on, or start anew with another --out{_begin_with(out)}."
-    check(former == counts, f"{out} was trained on {former} pictures and now there are {counts}. {way_out}")
+    check(former == counts, f"{out} was trained on {former} images and now there are {counts}. {way_out}")
     check(
         content in (None, pictures.content),
-        f"{out} was trained on as many pictures, but on others, or under other names. {way_out}",
+        f"{out} was trained on as many images, but on others, or under other names. {way_out}",
     )
     check(
         content is not None or not moved,
-        f"{out} was begun by a version that knew pictures by their folders alone, and these are others. Name the same "
+        f"{out} was begun by a version that knew images by their folders alone, and these are others. Name the same "
         f"folders with --data, or --a and --b, to go on, or start anew with another --out{_begin_with(out)}.",
     )
 
 
 def moved(former: TrainConfig[Any] | None, config: TrainConfig[Any]) -> bool:
-    """Whether the folders of the pictures are others than those of ``former``."""
+    """Whether the folders of the images are others than those of ``former``."""
 
     def folders(config: TrainConfig[Any]) -> list[Path | None]:
         given = [getattr(config.method.data, name, None) for name in ("root", "a", "b")]

@@ -209,7 +209,7 @@ def _of_model(config: MethodConfig, model: Model) -> dict[str, Any]:
 def _check_kind(config: MethodConfig, model: Model, direction: str) -> None:
     name = methods.of(config).name
     if (direction == FROM_NOISE) != hasattr(config, "latents"):
-        does = "makes pictures from noise" if direction == FROM_NOISE else "translates pictures"
+        does = "makes images from noise" if direction == FROM_NOISE else "translates images"
         raise ConfigError(f"{model.name} {does}, which {name} does not: it cannot begin with these weights.")
 
 

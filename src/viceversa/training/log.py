@@ -65,7 +65,7 @@ class MetricsLog:
 
 
 class Board:
-    """Curves and pictures for TensorBoard, in the run folder itself: ``tensorboard --logdir RUN``."""
+    """Curves and images for TensorBoard, in the run folder itself: ``tensorboard --logdir RUN``."""
 
     def __init__(self, run: Path, purge_images: int) -> None:
         """``purge_images`` is the count of images that the run starts from: later entries of a killed session go."""
@@ -83,7 +83,7 @@ class Board:
                 self._writer.add_scalar(name, value, images)
 
     def picture(self, images: int, picture: NDArray[np.uint8], name: str = "samples") -> None:
-        """A picture, uint8 ``(H, W, C)``."""
+        """An image, uint8 ``(H, W, C)``."""
         with _writing(self._run):
             self._writer.add_image(name, picture, images, dataformats="HWC")
 

@@ -25,9 +25,9 @@ _NEWEST_BYTES = 2_000_000
 _OTHER_BYTES = (_IMAGES_BYTES - _NEWEST_BYTES) // _MOST_SAMPLES
 _RENEW_SECONDS = 60
 _HELD_OUT = {
-    "test": "Pictures of the test folder, which are not trained on.",
-    "held out": "Pictures that were held out of training.",
-    "training": "Pictures that are trained on: none were there to be held out.",
+    "test": "Images of the test folder, which are not trained on.",
+    "held out": "Images that were held out of training.",
+    "training": "Images that are trained on: none were there to be held out.",
 }
 _LOWER_IS_BETTER = re.compile(r"(^|_)(f[ik]?d|kid|l1|l2|mae|mse|rmse|lpips|error|loss|distance)(_|$)")
 _HIGHER_IS_BETTER = re.compile(r"(^|_)(psnr|ssim|judged|accuracy|precision|recall|score|agreement)(_|$)")
@@ -123,7 +123,7 @@ def _cards(record: RunRecord) -> dict[str, dict[str, Any]]:
     cards = {
         "Begun with": {name: value for name, value in mapping(summary.get("initial")).items() if value},
         "Weights": {name: count(value) for name, given in weights.items() if (value := number(given))},
-        "Pictures": {str(domains.get(key, key)): value for key, value in mapping(summary.get("pictures")).items()},
+        "Images": {str(domains.get(key, key)): value for key, value in mapping(summary.get("pictures")).items()},
         "Machine": {key: summary[key] for key in ("device", "precision") if summary.get(key)},
     }
     return {title: rows for title, rows in cards.items() if rows}

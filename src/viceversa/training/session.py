@@ -60,7 +60,7 @@ def train(config: TrainConfig[Any], *, quiet: bool = False) -> Run:
     Raises:
         ConfigError: A setting cannot be, or ``config.out`` holds a run of other settings, or one that another process
             is training.
-        DataError: The pictures cannot be trained on.
+        DataError: The images cannot be trained on.
         CheckpointError: The newest checkpoint is damaged.
         TrainingError: A loss is no longer finite, or the disk is full.
     """
@@ -111,7 +111,7 @@ def train(config: TrainConfig[Any], *, quiet: bool = False) -> Run:
 def _open(
     config: TrainConfig[Any], fabric: Fabric, together: guards.Together, *, quiet: bool, greet: Callable[[], None]
 ) -> Pictures:
-    """Decodes the pictures, or finds them in the cache. All processes call it.
+    """Decodes the images, or finds them in the cache. All processes call it.
 
     The first process of each machine decodes, and the others, which wait for it, find what it made. ``greet`` is called
     before a bar is shown, and not before there is something to decode: a mistake in the folders is told alone.
@@ -161,7 +161,7 @@ class Session:
         self.progress = trainer.progress
         """Before the newest iteration."""
         self.sheets = self._sheets_by(self.progress) if seen else 0
-        # Closer together at the start, where pictures change fastest.
+        # Closer together at the start, where images change fastest.
         self.sample_points = [max(1, round(total * (k / config.samples) ** 2)) for k in range(1, config.samples + 1)]
         self.seconds_before, self.started, self.first_image = seconds, time.monotonic(), seen
         trainer.shows = self._sheet_is_due

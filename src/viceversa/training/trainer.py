@@ -231,7 +231,7 @@ class Trainer:
         return agree_on(self.fabric, *flags)
 
     def cast(self, side: Tensor) -> Tensor:
-        """Pictures in the run's own precision and memory layout; labels as they are."""
+        """Images in the run's own precision and memory layout; labels as they are."""
         return side.to(self.dtype, memory_format=self.layout) if side.is_floating_point() else side
 
     def _load(self, index: int) -> tuple[Batch, Iteration]:

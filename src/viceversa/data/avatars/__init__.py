@@ -1,7 +1,7 @@
 """Avatars: portraits drawn from a number, the data set that needs no download and of which the truth is known.
 
 The same person can be drawn in every domain (``women``, ``men``, and in their own gender as ``photo`` or ``anime``), so
-what a translator should have made of a picture is known to the pixel. Everything in a portrait follows from
+what a translator should have made of an image is known to the pixel. Everything in a portrait follows from
 ``Identity.from_seed(seed)``; only what ``CHANGING`` names differs between a woman and a man of the same identity.
 """
 

@@ -18,9 +18,9 @@ LABELS = ("background", "hair", "skin", "neck", "clothes", "lips", "brows", "eye
 
 
 class Canvas:
-    """Pictures of ``size_px`` a side; all lengths are parts of that side, x to the right, y down.
+    """Images of ``size_px`` a side; all lengths are parts of that side, x to the right, y down.
 
-    ``flat`` is the look of a drawn film: shades get hard edges and every filled shape may have an outline.
+    ``flat`` is the look of a drawn video: shades get hard edges and every filled shape may have an outline.
     A ``labelled`` canvas also keeps a map of what is to be seen where, for ``region``.
     """
 
@@ -109,7 +109,7 @@ class Canvas:
     def _blend(
         self, shapes: Sequence[Points] | Points, colour: Colour, opacity: float, blur: float, clip: Image.Image | None
     ) -> None:
-        """Lay see-through shapes on the picture, working on no more of it than they touch."""
+        """Lay see-through shapes on the image, working on no more of it than they touch."""
         radius = blur * self.size_px
         # Soft edges do not show that they were made at the size asked for; crisp ones need all the pixels.
         scale = 1 if radius >= 0.3 else SUPERSAMPLING
@@ -134,7 +134,7 @@ class Canvas:
         self.image.paste(colour, box, mask)
 
     def picture(self) -> Image.Image:
-        """The picture at the size asked for."""
+        """The image at the size asked for."""
         return self.image.reduce(SUPERSAMPLING)
 
     def region(self, label: str) -> NDArray[np.bool_]:

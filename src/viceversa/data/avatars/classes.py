@@ -1,4 +1,4 @@
-"""The built-in portraits as single pictures of two classes, women and men."""
+"""The built-in portraits as single images of two classes, women and men."""
 
 import hashlib
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""The built-in data set on disk: two unpaired folders to train on, two to test on, and the truth of the test pictures.
+"""The built-in data set on disk: two unpaired folders to train on, two to test on, and the truth of the test images.
 
 ::
 
@@ -33,7 +33,7 @@ _MOST = 1 << 24
 
 @dataclass(frozen=True, kw_only=True)
 class Truth:
-    """Test pictures, what they should become, and who is in them."""
+    """Test images, what they should become, and who is in them."""
 
     names: tuple[str, ...]
     inputs: NDArray[np.uint8]
@@ -52,7 +52,7 @@ def write_dataset(
     size_px: int = 64,
     seed: int = 0,
 ) -> Path:
-    """Draw ``count`` pictures to train on and ``test`` to test on in each domain; returns ``root``.
+    """Draw ``count`` images to train on and ``test`` to test on in each domain; returns ``root``.
 
     Does nothing where ``root`` holds exactly this already. The folder appears whole or not at all.
 
@@ -83,7 +83,7 @@ def write_dataset(
 
 
 def load_truth(root: str | os.PathLike[str], side: Literal["A", "B"]) -> Truth:
-    """The test pictures of one side of a data set that ``write_dataset`` wrote, with what they should become.
+    """The test images of one side of a data set that ``write_dataset`` wrote, with what they should become.
 
     Raises:
         DataError: ``root`` is no such data set.
@@ -108,7 +108,7 @@ def _check(domains: tuple[Domain, Domain], count: int, test: int, size_px: int) 
     if len(set(domains)) != 2 or not set(domains) <= set(known):
         raise ConfigError(f"Avatars come in two different domains of {', '.join(known)}; got {', '.join(domains)}.")
     if count < 1 or test < 0 or 2 * (count + test) > _MOST:
-        raise ConfigError(f"Avatars need at least 1 picture to train on and 0 to test on; got {count} and {test}.")
+        raise ConfigError(f"Avatars need at least 1 image to train on and 0 to test on; got {count} and {test}.")
     if not 16 <= size_px <= 2048:
         raise ConfigError(f"Avatars are drawn from 16 to 2048 pixels a side; got {size_px}.")
 

@@ -11,7 +11,7 @@ from viceversa.data.avatars.identity import Domain, Identity
 
 
 def render(who: Identity, domain: Domain, size_px: int, *, labelled: bool = False) -> Canvas:
-    """Draw one person on a canvas, which, ``labelled``, also knows what is where; ``draw`` gives the picture alone."""
+    """Draw one person on a canvas, which, ``labelled``, also knows what is where; ``draw`` gives the image alone."""
     canvas = Canvas(size_px, flat=domain == "anime", labelled=labelled)
     figure = Figure(who, "women" if domain == "women" else "men" if domain == "men" else who.gender)
     _background(canvas, who)
@@ -32,7 +32,7 @@ def render(who: Identity, domain: Domain, size_px: int, *, labelled: bool = Fals
 
 
 def draw(who: Identity, domain: Domain, size_px: int) -> Image.Image:
-    """The portrait of a person as an RGB picture of ``size_px`` a side, the same to the last bit each time.
+    """The portrait of a person as an RGB image of ``size_px`` a side, the same to the last bit each time.
 
     ``women`` and ``men`` are shaded and draw the person as such; ``photo`` (shaded) and ``anime`` (flat colours, dark
     outlines, large eyes) keep the person's own gender.

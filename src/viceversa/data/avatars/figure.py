@@ -1,4 +1,4 @@
-"""The shapes of a person, in lengths of the picture's side: head, hair, beard, each as a smooth outline.
+"""The shapes of a person, in lengths of the image's side: head, hair, beard, each as a smooth outline.
 
 Points of the head are given around its middle, between the eyes, looking straight ahead; ``Figure.head`` turns, tilts
 and shifts them. Whatever differs between women and men asks ``Figure.man``; nothing else does.
@@ -34,7 +34,7 @@ class Figure:
         return 1.0 if self.who.light > 0 else -1.0
 
     def head(self, points: Points, depth: float = 1.0) -> Points:
-        """Put points of the head into the picture; those of greater ``depth`` move further when the head turns."""
+        """Put points of the head into the image; those of greater ``depth`` move further when the head turns."""
         moved = points - (0.0, _NECK)
         if self.who.turn and depth:
             moved[:, 0] += self.who.turn * 0.020 * depth * np.maximum(0, 1 - (points[:, 0] / 0.25) ** 2)
@@ -46,7 +46,7 @@ class Figure:
         return np.array([(cosine, sine), (-sine, cosine)])
 
     def body(self, points: Points) -> Points:
-        """Put points of the body, around the same middle, into the picture: shifted, neither turned nor tilted."""
+        """Put points of the body, around the same middle, into the image: shifted, neither turned nor tilted."""
         return points * _SCALE + (0.5 + self.who.shift_x, 0.485 + self.who.shift_y)
 
     @cached_property

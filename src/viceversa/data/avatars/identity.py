@@ -1,4 +1,4 @@
-"""Who is in the picture: everything that a portrait shows, drawn once from a seed."""
+"""Who is in the image: everything that a portrait shows, drawn once from a seed."""
 
 from dataclasses import dataclass
 from random import Random
@@ -36,7 +36,7 @@ _HAIR: tuple[Colour, ...] = (
     (226, 186, 116),
 )
 _EYES: tuple[Colour, ...] = ((86, 52, 30), (120, 74, 34), (66, 112, 60), (48, 110, 160), (70, 140, 190), (60, 42, 34))
-# Light to dark, top to bottom. Kept clear of mid-grey, so that a washed-out picture is never taken for a kept one.
+# Light to dark, top to bottom. Kept clear of mid-grey, so that a washed-out image is never taken for a kept one.
 _BACKGROUNDS: tuple[tuple[Colour, Colour], ...] = (
     ((206, 231, 245), (132, 180, 218)),
     ((253, 226, 205), (243, 172, 146)),
@@ -66,7 +66,7 @@ _FRAMES: tuple[Colour, ...] = ((36, 32, 36), (92, 46, 30), (28, 50, 96))
 
 @dataclass(frozen=True, kw_only=True)
 class Identity:
-    """One person: all that ``draw`` needs; lengths in parts of the picture's side, the rest in [-1, 1] or [0, 1].
+    """One person: all that ``draw`` needs; lengths in parts of the image's side, the rest in [-1, 1] or [0, 1].
 
     Only ``gender`` decides what a domain changes (hair length, beard, brows, lips, lashes, jaw, neckline): all other
     fields show in every drawing of the person. ``beard`` is seen in men, ``hair_length`` and ``lips`` in women.

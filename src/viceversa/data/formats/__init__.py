@@ -1,4 +1,4 @@
-"""Picture files, read and written as they are: a `Picture` for each, whatever the format.
+"""Image files, read and written as they are: a `Picture` for each, whatever the format.
 
 The contents of a file decide on its format, not its name. A name decides when a file is written.
 """
@@ -42,7 +42,7 @@ def read(
     raw: bool = False,
     page: int = 0,
 ) -> Picture:
-    """A file's picture, upright: the first of several.
+    """A file's image, upright: the first of several.
 
     Args:
         path: The file.
@@ -54,7 +54,7 @@ def read(
         page: Of a TIFF, one of those that `pages` gives.
 
     Raises:
-        PictureError: The file is no picture, is damaged or too large. The text begins with ``"<path>: "``.
+        PictureError: The file is no image, is damaged or too large. The text begins with ``"<path>: "``.
     """
     with named(path):
         kind = checked(path, max_pixels)
@@ -83,7 +83,7 @@ def pages(path: Path | str, *, max_pixels: int | None = None) -> tuple[int, ...]
 
 
 def read_frames(path: Path | str, *, max_pixels: int | None = None, raw: bool = False) -> Animation | None:
-    """All pictures of an animation or of a TIFF of several pages; None of a file that has but one.
+    """All images of an animation or of a TIFF of several pages; None of a file that has but one.
 
     Raises:
         PictureError: As of `read`; for the frames, when they are asked for.
@@ -148,12 +148,12 @@ def _tiff_size(path: Path | str, max_pixels: int | None) -> tuple[int, int]:
 
 
 def write(file: BinaryIO, picture: Picture, kind: str, quality: int = 90) -> None:
-    """Writes one picture as ``kind``, one of the values of `KINDS`; what the kind cannot hold is left out.
+    """Writes one image as ``kind``, one of the values of `KINDS`; what the kind cannot hold is left out.
 
     Alpha is laid on white, 16 bits become 8, and floats become whole numbers; but channels are not thrown away.
 
     Raises:
-        PictureError: The kind holds no picture of so many channels, or no such values.
+        PictureError: The kind holds no image of so many channels, or no such values.
     """
     if picture.about.plain:
         _check_holds(picture, kind)
@@ -183,7 +183,7 @@ def write_frames(file: BinaryIO, animation: Animation, kind: str, quality: int =
     """Writes all frames, as they come.
 
     Raises:
-        PictureError: The kind holds one picture only.
+        PictureError: The kind holds one image only.
     """
     if kind not in pillow.ANIMATED:
         able = " ".join(suffix for suffix, each in KINDS.items() if each in pillow.ANIMATED)
@@ -203,7 +203,7 @@ def write_frames(file: BinaryIO, animation: Animation, kind: str, quality: int =
 
 
 def save(picture: Picture, path: Path | str, quality: int = 90, kind: str | None = None) -> None:
-    """Writes a picture to ``path``, beside it first, then renamed; its suffix names the kind, unless it is given."""
+    """Writes an image to ``path``, beside it first, then renamed; its suffix names the kind, unless it is given."""
     with replacing(path) as file:
         write(file, picture, kind or kind_of(path), quality)
 
@@ -216,15 +216,15 @@ def replacing(path: Path | str) -> Generator[BinaryIO]:
 
 
 def fitted(picture: Picture, kind: str) -> Picture:
-    """A picture, or a part of one, in the depth and channels that ``kind`` holds.
+    """An image, or a part of one, in the depth and channels that ``kind`` holds.
 
     Raises:
-        PictureError: It holds no picture of so many channels.
+        PictureError: It holds no image of so many channels.
     """
     pixels = picture.pixels
     if pixels.shape[2] > 4 and kind not in _ANY_CHANNELS:
         raise PictureError(
-            f"a picture of {pixels.shape[2]} channels cannot be written as {kind}; choose --format npy or tif."
+            f"an image of {pixels.shape[2]} channels cannot be written as {kind}; choose --format npy or tif."
         )
     if kind in pillow.WITHOUT_ALPHA:
         pixels = colour.on_white(pixels)

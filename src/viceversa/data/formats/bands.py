@@ -1,4 +1,4 @@
-"""Large pictures from top to bottom: read and written in bands of rows, in the formats that can be cut so.
+"""Large images from top to bottom: read and written in bands of rows, in the formats that can be cut so.
 
 PNG (not interlaced), TIFF (in strips or tiles) and .npy are never held as a whole, neither read nor written. What is
 in another format, or needs Pillow for its colours, is decoded as a whole first.
@@ -27,7 +27,7 @@ _ROWS = 64
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Bands:
-    """A picture as it is stored."""
+    """An image as it is stored."""
 
     shape: tuple[int, int, int]
     """``(H, W, C)`` as stored; upright, H and W are exchanged for an ``orientation`` above 4."""
@@ -44,7 +44,7 @@ class Bands:
 
 
 def in_bands(path: Path | str, max_pixels: int | None = None) -> Bands:
-    """A file's picture in bands; decoded as a whole by now, if its format takes that.
+    """A file's image in bands; decoded as a whole by now, if its format takes that.
 
     Raises:
         PictureError: As of `viceversa.data.formats.read`.
@@ -65,10 +65,10 @@ def write_bands(
     kind: str,
     quality: int = 90,
 ) -> None:
-    """Writes a picture of ``size`` = (height, width) as ``kind``, while its rows ``(h, W, C)`` come.
+    """Writes an image of ``size`` = (height, width) as ``kind``, while its rows ``(h, W, C)`` come.
 
     Raises:
-        PictureError: The kind holds no such picture.
+        PictureError: The kind holds no such image.
     """
     first = files.fitted(Picture(pixels=next(bands), about=about), kind)
     about, dtype = first.about, first.pixels.dtype

@@ -14,7 +14,7 @@ from viceversa.extras import need
 
 
 def read(path: Path | str, max_pixels: int | None = None) -> Picture:
-    """The primary picture, in 8 bits, or 16 if it has more than 8. The decoder itself turns it upright.
+    """The primary image, in 8 bits, or 16 if it has more than 8. The decoder itself turns it upright.
 
     Raises:
         PictureError: It is too large.
@@ -32,7 +32,7 @@ def read(path: Path | str, max_pixels: int | None = None) -> Picture:
 
 
 def size(path: Path | str) -> tuple[int, int]:
-    """Height and width of the primary picture, from the file's head."""
+    """Height and width of the primary image, from the file's head."""
     width, height = need("pillow_heif", "formats").open_heif(path).size
     return height, width
 

@@ -53,7 +53,7 @@ def kind_of(path: Path | str) -> str:
     """
     suffix = Path(path).suffix
     if suffix.lower() not in KINDS:
-        raise PictureError(f"'{suffix}' is not a kind of picture that can be written; use one of {' '.join(SUFFIXES)}.")
+        raise PictureError(f"'{suffix}' is not a kind of image that can be written; use one of {' '.join(SUFFIXES)}.")
     return KINDS[suffix.lower()]
 
 

@@ -6,9 +6,9 @@ from pathlib import Path
 from viceversa.errors import PictureError
 
 PIXEL_LIMIT = 2**28
-"""Pixels of a picture, or of all frames of an animation, unless a larger limit is given."""
+"""Pixels of an image, or of all frames of an animation, unless a larger limit is given."""
 BYTES_PER_PIXEL = 8
-"""So many bytes may a pixel of the largest picture have; of smaller pictures it may have more."""
+"""So many bytes may a pixel of the largest image have; of smaller images it may have more."""
 
 MOST_FRAMES = 2**14
 """Of an animation, and pages of a TIFF."""
@@ -55,7 +55,7 @@ def check_pixels(
 
 
 def check_bytes(path: Path | str, unpacked: int, max_pixels: int | None = None, shown: str = "") -> None:
-    """Refuses what needs more memory than the largest picture, or is most likely a bomb; see `check_pixels`.
+    """Refuses what needs more memory than the largest image, or is most likely a bomb; see `check_pixels`.
 
     Args:
         path: The file.

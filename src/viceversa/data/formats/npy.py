@@ -25,13 +25,13 @@ def mapped(path: Path | str, max_pixels: int | None = None, *, raw: bool = False
     With ``raw``, whole numbers of any kind will do.
 
     Raises:
-        PictureError: It holds no picture, or a too large one.
+        PictureError: It holds no image, or a too large one.
     """
     _check_head(path)
     array = np.load(path, mmap_mode="r", allow_pickle=False)
     if array.ndim not in (2, 3) or 0 in array.shape or (array.ndim == 3 and array.shape[2] > _MOST_CHANNELS):
         raise PictureError(
-            f"a picture is an array (H, W) or (H, W, C) with at least one pixel; this one is {array.shape}."
+            f"an image is an array (H, W) or (H, W, C) with at least one pixel; this one is {array.shape}."
             f"{hint(array.shape)}"
         )
     check_pixels(path, array.shape[1], array.shape[0], max_pixels)
@@ -61,10 +61,10 @@ def _check_head(path: Path | str) -> None:
 
 
 def hint(shape: tuple[int, ...]) -> str:
-    """What may be meant by a shape that is no picture's."""
+    """What may be meant by a shape that is no image's."""
     if len(shape) == 3 and shape[0] in (1, 2, 3, 4) and min(shape[1:]) > 4:
         return " Channels come last: array.transpose(1, 2, 0)."
-    return " Translate its pictures one by one." if len(shape) == 4 else ""
+    return " Translate its images one by one." if len(shape) == 4 else ""
 
 
 def plain(array: NDArray[Any]) -> NDArray[Any]:

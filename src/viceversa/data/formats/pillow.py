@@ -18,7 +18,7 @@ from viceversa.data.picture import About, Animation, Picture
 KINDS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "AVIF")
 """What is tried, whatever the file is called."""
 ANIMATED = ("GIF", "WEBP", "PNG", "AVIF", "TIFF")
-"""Kinds of several pictures a file. The others of a JPEG (MPO) are previews or depth, and of another size."""
+"""Kinds of several images a file. The others of a JPEG (MPO) are previews or depth, and of another size."""
 WITHOUT_ALPHA = ("JPEG", "BMP")
 _PROFILE = "Raw profile type exif"  # of a PNG: EXIF as text
 
@@ -131,7 +131,7 @@ def to_image(picture: Picture) -> Image.Image:
 
 
 def write(file: BinaryIO, picture: Picture, kind: str, quality: int) -> None:
-    """One picture of pixels that the kind holds."""
+    """One image of pixels that the kind holds."""
     image = to_image(picture)
     if kind == "GIF":
         image = _paletted(image)
@@ -141,7 +141,7 @@ def write(file: BinaryIO, picture: Picture, kind: str, quality: int) -> None:
 def write_bands(
     file: BinaryIO, bands: Iterator[NDArray[Any]], size: tuple[int, int], about: About, kind: str, quality: int
 ) -> None:
-    """One picture of ``size`` = (height, width), put together of its rows."""
+    """One image of ``size`` = (height, width), put together of its rows."""
     whole: Image.Image | None = None
     top = 0
     for band in bands:
@@ -178,7 +178,7 @@ def _options(image: Image.Image, about: About, kind: str, quality: int) -> dict[
     if kind in ("JPEG", "WEBP", "AVIF"):
         options["quality"] = quality
     if kind == "JPEG":
-        options["subsampling"] = 0  # in small flat pictures the usual halving of the colours' resolution is plain
+        options["subsampling"] = 0  # in small flat images the usual halving of the colours' resolution is plain
     if kind == "TIFF":
         # Pillow cannot compress a TIFF that has EXIF blocks.
         options["compression"] = None if exif.has_blocks(about.exif) else "tiff_adobe_deflate"
@@ -205,7 +205,7 @@ def _paletted(image: Image.Image) -> Image.Image:
 def _exif(image: Image.Image) -> Image.Exif | None:
     try:
         return image.getexif() if _sound(image) else None
-    except Exception:  # a damaged EXIF block is no reason to lose a good picture
+    except Exception:  # a damaged EXIF block is no reason to lose a good image
         return None
 
 

@@ -1,4 +1,4 @@
-"""PNG in bands of rows, read and written without ever holding the whole picture, in 8 and 16 bits a channel.
+"""PNG in bands of rows, read and written without ever holding the whole image, in 8 and 16 bits a channel.
 
 Pillow holds the whole, and cuts colours of 16 bits to 8. Only the undoing of the row filters would be slow in Python:
 for that each band goes through Pillow's own decoder, behind the row before it.
@@ -77,7 +77,7 @@ def read_header(path: Path | str) -> Header:
             if kind in (b"IHDR", b"iCCP", b"eXIf", b"pHYs", b"tRNS", b"acTL") and length <= _SMALL_CHUNK_BYTES:
                 found.setdefault(kind, file.read(length))
     if not is_sound(found.get(b"eXIf", b"")):
-        del found[b"eXIf"]  # a damaged EXIF block is no reason to lose a good picture
+        del found[b"eXIf"]  # a damaged EXIF block is no reason to lose a good image
     head = found.get(b"IHDR", b"")
     if len(head) != 13 or 0 in struct.unpack_from(">II", head):
         raise PictureError("its head is damaged; replace it or remove it.")
@@ -108,7 +108,7 @@ def read_header(path: Path | str) -> Header:
 
 
 def bands(path: Path | str, header: Header, rows: int = 64) -> Iterator[NDArray[Any]]:
-    """The picture from top to bottom in arrays ``(rows or less, W, C)`` uint8 or uint16; a colour key becomes alpha.
+    """The image from top to bottom in arrays ``(rows or less, W, C)`` uint8 or uint16; a colour key becomes alpha.
 
     An interlaced one comes in a single band.
 
@@ -152,7 +152,7 @@ def _unfiltered(packed: bytes, header: Header, rows: int) -> NDArray[Any]:
 
 
 def _interlaced_bytes(header: Header) -> int:
-    """Of Adam7's seven small pictures, each row behind its filter's number."""
+    """Of Adam7's seven small images, each row behind its filter's number."""
     starts_and_steps = (
         (0, 8, 0, 8),
         (4, 8, 0, 8),

@@ -21,7 +21,7 @@ _quiet: list[Any] = []  # one entry for each thread inside; the first one is the
 
 @contextmanager
 def warnings_ignored() -> Generator[None]:
-    """Pillow warns of odd metadata in good pictures. Filters belong to the process, so the threads must share one."""
+    """Pillow warns of odd metadata in good images. Filters belong to the process, so the threads must share one."""
     unheard("PIL")
     with _quiet_lock:
         if not _quiet:

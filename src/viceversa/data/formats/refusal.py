@@ -52,7 +52,7 @@ def _reason(path: Path | str, error: Exception) -> str:
         if os.path.getsize(path) == 0:
             return "the file is empty; replace it or remove it."
         kinds = " ".join(dict.fromkeys(KINDS.values()))
-        return f"it is no picture of a kind that can be read ({kinds}), or its head is damaged; remove it."
+        return f"it is no image of a kind that can be read ({kinds}), or its head is damaged; remove it."
     if isinstance(error, OSError) and error.errno is not None:
         return f"it cannot be opened ({error.strerror})."
     if "MAX_TEXT_" in str(error):

@@ -133,13 +133,13 @@ class Reader:
     def _check(self) -> None:
         page = self.page
         if page.dtype is None or page.dtype.kind not in "iuf":
-            raise PictureError(f"it holds numbers of {page.dtype}, which are no picture; save it with 8 or 16 bits.")
+            raise PictureError(f"it holds numbers of {page.dtype}, which are no image; save it with 8 or 16 bits.")
         if page.photometric not in (0, 1, 2):
             raise PictureError(
                 f"its colours ({page.photometric.name}) cannot be read with {page.bitspersample} bits; save it as RGB."
             )
         if page.imagedepth != 1 or page.tiledepth != 1:
-            raise PictureError("it holds a volume; save it as single pictures.")
+            raise PictureError("it holds a volume; save it as single images.")
         inflating.check(page.compression)
         if page.predictor not in need("tifffile", "formats").TIFF.UNPREDICTORS:
             raise PictureError(f"its predictor ({page.predictor}) cannot be undone; save it with Deflate or none.")
@@ -158,7 +158,7 @@ class Reader:
 
 
 def write(file: BinaryIO, picture: Picture) -> None:
-    """A picture of any depth and channels."""
+    """An image of any depth and channels."""
     height = picture.pixels.shape[0]
     bands = (picture.pixels[top : top + _TILE_PX] for top in range(0, height, _TILE_PX))
     write_bands(file, bands, picture.pixels.shape, picture.pixels.dtype, picture.about)
@@ -171,7 +171,7 @@ def pages(path: Path | str, max_pixels: int | None = None) -> tuple[int, ...]:
 
 
 def write_pages(file: BinaryIO, pictures: Iterable[Picture]) -> None:
-    """A page for each picture, of any depth and channels."""
+    """A page for each image, of any depth and channels."""
     with need("tifffile", "formats").TiffWriter(file) as writer:
         for picture in pictures:
             _write_page(writer, picture)

@@ -1,4 +1,4 @@
-"""ONNX: a translator as one file, with all that it needs to know of pictures inside, and the way back to a Translator.
+"""ONNX: a translator as one file, with all that it needs to know of images inside, and the way back to a Translator.
 
 Needs the extra ``export``.
 """

@@ -42,9 +42,7 @@ class OnnxNetwork(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """``(N, in_channels, H, W)`` float32 to ``(N, out_channels, H, W)``; H, W multiples of ``multiple``."""
         if not isinstance(x, Tensor):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise ConfigError(
-                "An .onnx file cannot be applied in tiles; take the translator's folder for this picture."
-            )
+            raise ConfigError("An .onnx file cannot be applied in tiles; take the translator's folder for this image.")
         try:
             answer = self.run(np.ascontiguousarray(x.numpy()))
         except Exception as error:  # onnxruntime's are of no common kind

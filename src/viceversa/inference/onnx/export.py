@@ -1,4 +1,4 @@
-"""Writes a trained translator as one .onnx file that takes and gives pictures, checked against torch."""
+"""Writes a trained translator as one .onnx file that takes and gives images, checked against torch."""
 
 import dataclasses
 import json
@@ -43,9 +43,9 @@ _EVERY = 8  # for int8 every eighth is kept for the check, the others give the r
 _INSTEAD: dict[Dtype, str] = {
     "fp32": "Translate with the folder itself, which torch computes.",
     "fp16": "Take more bits: --dtype fp32.",
-    "int8": "Give --calibrate pictures that are more like those to be translated, or take more bits: --dtype fp16.",
+    "int8": "Give --calibrate images that are more like those to be translated, or take more bits: --dtype fp16.",
 }
-_CHECKED = 8  # pictures that are enough for a check otherwise
+_CHECKED = 8  # images that are enough for a check otherwise
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,13 +57,13 @@ class Exported:
     direction: str
     """"a2b" or "b2a"."""
     source: str
-    """The name of the domain whose pictures go in."""
+    """The name of the domain whose images go in."""
     target: str
     """The name of the domain that comes out."""
     dtype: Dtype
     """Of the weights."""
     channels: int
-    """How many channels the pictures have that go in."""
+    """How many channels the images have that go in."""
     parity: Parity
     """How far it is from torch."""
 
@@ -77,20 +77,20 @@ def export(
     calibrate: Path | str | None = None,
     overwrite: bool = False,
 ) -> Exported:
-    """Writes one direction of a translator as an .onnx file: uint8 pictures of any size in and out.
+    """Writes one direction of a translator as an .onnx file: uint8 images of any size in and out.
 
     Args:
         model: The folder of a run or of a translator.
         out: The file, which ends in .onnx.
         to: See :meth:`Translator.direction`.
         dtype: "fp32", "fp16" (half the size) or "int8" (a quarter; needs ``calibrate``).
-        calibrate: A folder of pictures of the kind that will be translated; the check is done on them too.
+        calibrate: A folder of images of the kind that will be translated; the check is done on them too.
         overwrite: Replace ``out``, if it is there and no file of this function.
 
     Raises:
         CheckpointError: There is no translator, or the file differs too much from torch: then none is written.
         ConfigError: A setting that cannot be.
-        DataError: ``calibrate`` holds too few pictures.
+        DataError: ``calibrate`` holds too few images.
         MissingExtra: An optional part is not installed.
     """
     out = Path(out)
@@ -98,7 +98,7 @@ def export(
     config, networks = read_translator(find_weights(Path(model)))
     if FROM_NOISE in networks:
         raise CheckpointError(
-            f"{model} makes pictures from noise; only translators can be written as ONNX. "
+            f"{model} makes images from noise; only translators can be written as ONNX. "
             "It makes them with: viceversa sample"
         )
     translator = Translator(networks, domains=config.domains, size_px=config.size_px, device="cpu")
@@ -146,17 +146,17 @@ def _check_settings(out: Path, dtype: str, calibrate: Path | str | None, overwri
     check_name(out)
     check_output(out, "export", _MARK, overwrite=overwrite)
     if dtype == "int8" and calibrate is None:
-        raise ConfigError("int8 needs pictures of the kind that will be translated: --calibrate FOLDER.")
+        raise ConfigError("int8 needs images of the kind that will be translated: --calibrate FOLDER.")
 
 
 def _pictures(folder: Path | str | None, size_px: SizePx, network: Any, source: Values | None) -> list[Array]:
-    """Pictures ``(H, W, C)`` for calibration and check, spread evenly over the folder; drawn ones without a folder."""
+    """Images ``(H, W, C)`` for calibration and check, spread evenly over the folder; drawn ones without a folder."""
     channels = network.config.in_channels
     if folder is None:
         return parity.drawn(size_px, channels)
     files = find_pictures(Path(folder), "--calibrate")
     if len(files) < FEWEST_PICTURES:
-        count = "only one picture" if len(files) == 1 else f"{len(files)} pictures"
+        count = "only one image" if len(files) == 1 else f"{len(files)} images"
         raise DataError(
             f"{shown(Path(folder))} holds {count}; --calibrate needs at least {FEWEST_PICTURES}: add some, or take "
             "--dtype fp16, which needs none."
@@ -172,7 +172,7 @@ def _pictures(folder: Path | str | None, size_px: SizePx, network: Any, source: 
             broken.append(error)
     if broken:
         raise DataError(
-            f"{len(broken)} of the {len(chosen)} pictures of {shown(Path(folder))} that --calibrate takes cannot be "
+            f"{len(broken)} of the {len(chosen)} images of {shown(Path(folder))} that --calibrate takes cannot be "
             f"used; the first is {broken[0]}"
         )
     return read

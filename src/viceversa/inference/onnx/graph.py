@@ -1,8 +1,8 @@
-"""The ONNX graph: the network as torch's exporter writes it, with the way from pictures and back to pictures around it.
+"""The ONNX graph: the network as torch's exporter writes it, with the way from images and back to images around it.
 
-The whole takes uint8 pictures ``picture`` ``(N, H, W, C)`` of any size and gives ``translated`` ``(N, H, W, C')``. Two
+The whole takes uint8 images ``picture`` ``(N, H, W, C)`` of any size and gives ``translated`` ``(N, H, W, C')``. Two
 values inside have names: from `INPUT` to `OUTPUT` it is the network alone, float32 ``(N, C, H, W)`` in [-1, 1] with
-sides of a multiple, and `cut` takes that out again for whoever converts and pads pictures himself.
+sides of a multiple, and `cut` takes that out again for whoever converts and pads images himself.
 """
 
 import copy
@@ -26,7 +26,7 @@ _LARGEST_PX = 2**16
 
 # What `pad_to_multiple` does, as indices: a triangular wave, 0 1 2 1 0 1 2 ... for 3 pixels.
 _INDICES = """
-    {side}_1d = Shape <start = {axis}, end = {next_axis}> (picture)
+    {side}_1d = Shape <start = {axis}, end = {next_axis}> (image)
     {side} = Squeeze ({side}_1d)
     {side}_least = Max ({side}, smallest)
     {side}_raised = Add ({side}_least, multiple_less_one)
@@ -47,7 +47,7 @@ _INDICES = """
     {side}_last = Add ({side}_first, {side}_1d)
 """
 _GRAPH = """<ir_version: 9, opset_import: ["" : {opset}]>
-translator (uint8[batch, height, width, {takes}] picture) => (uint8[batch, height, width, {gives}] translated)
+translator (uint8[batch, height, width, {takes}] image) => (uint8[batch, height, width, {gives}] translated)
 <int64 zero = {{0}}, int64 one = {{1}}, int64 two = {{2}}, int64 smallest = {{{smallest}}},
  int64 multiple = {{{multiple}}}, int64 multiple_less_one = {{{multiple_less_one}}},
  int64[1] axis_0 = {{0}}, int64[2] axes_2_3 = {{2, 3}},
@@ -55,7 +55,7 @@ translator (uint8[batch, height, width, {takes}] picture) => (uint8[batch, heigh
 {{
     {height}
     {width}
-    tall = Gather <axis = 1> (picture, height_indices)
+    tall = Gather <axis = 1> (image, height_indices)
     padded = Gather <axis = 2> (tall, width_indices)
     channels_first = Transpose <perm = [0, 3, 1, 2]> (padded)
     floats = Cast <to = 1> (channels_first)
@@ -104,7 +104,7 @@ def network_graph(network: nn.Module) -> Any:
 
 
 def with_pictures(graph: Any, network: nn.Module) -> Any:
-    """`network_graph`, or what was made of it, with the way from uint8 pictures of any size and back around it."""
+    """`network_graph`, or what was made of it, with the way from uint8 images of any size and back around it."""
     import onnx.checker
     import onnx.parser
 

@@ -1,4 +1,4 @@
-"""The parity check: the same pictures through torch and through the exported file, compared in grey levels."""
+"""The parity check: the same images through torch and through the exported file, compared in grey levels."""
 
 import dataclasses
 from collections.abc import Callable, Sequence
@@ -26,7 +26,7 @@ class Parity:
     largest: int
     """The largest difference of one value."""
     pictures: int
-    """How many pictures were compared."""
+    """How many images were compared."""
     sizes: tuple[tuple[int, int], ...]
     """Their heights and widths."""
 
@@ -36,10 +36,10 @@ class Parity:
         return self.mean <= mean and self.p999 <= p999
 
     def __str__(self) -> str:
-        """For a person: "mean 0.02, 99.9 % within 1, largest 2 grey levels (8 pictures, 4 sizes)"."""
+        """For a person: "mean 0.02, 99.9 % within 1, largest 2 grey levels (8 images, 4 sizes)"."""
         return (
             f"mean {self.mean:.2f}, 99.9 % within {self.p999:.3g}, largest {self.largest} grey levels "
-            f"({self.pictures} pictures, {len(self.sizes)} sizes)"
+            f"({self.pictures} images, {len(self.sizes)} sizes)"
         )
 
     def as_json(self) -> dict[str, Any]:
@@ -48,7 +48,7 @@ class Parity:
 
 
 def compare(one: Callable[[Array], Array], other: Callable[[Array], Array], batches: Sequence[Array]) -> Parity:
-    """Both on batches of pictures ``(N, H, W, C)`` uint8, each of a size of its own."""
+    """Both on batches of images ``(N, H, W, C)`` uint8, each of a size of its own."""
     means, tails, largest = [0.0], [0.0], [0]
     for batch in batches:
         differences = np.abs(one(batch).astype(np.int16) - other(batch).astype(np.int16))
@@ -65,10 +65,10 @@ def compare(one: Callable[[Array], Array], other: Callable[[Array], Array], batc
 
 
 def batches_of(pictures: Sequence[Array], size_px: SizePx, dtype: Dtype) -> list[Array]:
-    """The pictures ``(H, W, C)`` at the size of the training, and two of them at an odd size and at a very small one.
+    """The images ``(H, W, C)`` at the size of the training, and two of them at an odd size and at a very small one.
 
     Not at 1 px: that is one even area, of which instance normalisation leaves nothing but rounding, in torch too. And
-    not very small in int8, whose ranges are those of pictures of the training's size.
+    not very small in int8, whose ranges are those of images of the training's size.
     """
     height, width = sides(size_px)
     sizes = [(height, width), (height + 37, max(width - 27, 9)), (5, 7)]
@@ -82,7 +82,7 @@ def batches_of(pictures: Sequence[Array], size_px: SizePx, dtype: Dtype) -> list
 
 
 def drawn(size_px: SizePx, channels: int, count: int = 4) -> list[Array]:
-    """Pictures ``(H, W, channels)`` of ``size_px`` for want of real ones: soft patches of colour with some grain."""
+    """Images ``(H, W, channels)`` of ``size_px`` for want of real ones: soft patches of colour with some grain."""
     numbers = np.random.default_rng(0)
     found: list[Array] = []
     for _ in range(count):

@@ -27,7 +27,7 @@ def to_fp16(graph: Any) -> Any:
 
 
 def to_int8(graph: Any, pictures: Sequence[Tensor]) -> Any:
-    """Convolutions in 8-bit integers, by the ranges that their inputs have on the pictures (static, QDQ).
+    """Convolutions in 8-bit integers, by the ranges that their inputs have on the images (static, QDQ).
 
     Measured on a trained ResNet generator, mean difference in grey levels: 1.0 with all convolutions and their results
     left as floats, which is done here; 0.5 with the first and the last in float32, at up to 1.6 times the time; 2.8

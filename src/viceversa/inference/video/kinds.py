@@ -1,20 +1,20 @@
-"""What counts as a film, by name or by its first bytes, and which kinds are written."""
+"""What counts as a video, by name or by its first bytes, and which kinds are written."""
 
 from pathlib import Path
 
 from viceversa.data import formats
 
 WRITTEN = (".mp4", ".m4v", ".mov", ".mkv")
-"""Suffixes of the films that are written, all with H.264."""
+"""Suffixes of the videos that are written, all with H.264."""
 FILMS = (*WRITTEN, ".webm", ".avi", ".mpg", ".mpeg", ".wmv", ".flv", ".3gp", ".mts", ".m2ts", ".ogv")
-"""Suffixes of the films that are looked for in folders."""
+"""Suffixes of the videos that are looked for in folders."""
 MOVING = (".gif", ".webp")
-"""Suffixes of animations that a film can become; they have no sound."""
+"""Suffixes of animations that a video can become; they have no sound."""
 _PICTURE_BRANDS = (b"avif", b"avis", b"mif1", b"msf1", b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx")
 
 
 def is_film(path: Path) -> bool:
-    """Whether a file is a film: by its suffix; or by its first bytes, where the suffix says nothing."""
+    """Whether a file is a video: by its suffix; or by its first bytes, where the suffix says nothing."""
     if path.suffix.lower() in FILMS:
         return True
     if path.suffix.lower() in formats.SUFFIXES:

@@ -1,4 +1,4 @@
-"""Translating a film: it is decoded, translated and encoded at the same time, segment after segment."""
+"""Translating a video: it is decoded, translated and encoded at the same time, segment after segment."""
 
 import contextlib
 import gc
@@ -34,14 +34,14 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What became of a film."""
+    """What became of a video."""
 
     frames: int
     """How many there are in the translation."""
     resumed: int
     """How many of them an earlier attempt had finished."""
     notes: tuple[str, ...]
-    """What is not as it was in the film."""
+    """What is not as it was in the video."""
 
 
 def translate_video(
@@ -55,11 +55,11 @@ def translate_video(
     segment: int = SEGMENT_FRAMES,
     progress: Progress | None = None,
 ) -> Outcome:
-    """Translates a film into a film, or into a .gif or .webp; see `Translator.video`.
+    """Translates a video into a video, or into a .gif or .webp; see `Translator.video`.
 
     Args:
         applied: What translates.
-        source: The film.
+        source: The video.
         out: Where it goes. ``OUT.parts`` beside it holds the finished segments until all are there.
         smooth: See `Smoother`.
         batch_size: The most frames that go through the network at once.
@@ -69,19 +69,19 @@ def translate_video(
 
     Raises:
         ConfigError: A setting cannot be, or there are segments of another translation.
-        DataError: The film cannot be read, is cut short, or does not fit the translator.
+        DataError: The video cannot be read, is cut short, or does not fit the translator.
     """
     suffix = out.suffix.lower()
     if suffix not in (*WRITTEN, *MOVING):
         known = " ".join((*WRITTEN, *MOVING))
-        raise ConfigError(f"{out}: '{out.suffix}' is no kind of film that can be written; use one of {known}.")
+        raise ConfigError(f"{out}: '{out.suffix}' is no kind of video that can be written; use one of {known}.")
     refuse_existing(out, overwrite=overwrite)
     smoother = Smoother(smooth)
     at_once(1, batch_size)
     if applied.valued:
         raise ConfigError(
-            f"{source} is a film, and this model was trained on a range of values (--range-a, --range-b), which films "
-            "do not have; give images as TIFF or .npy."
+            f"{source} is a video, and this model was trained on a range of values (--range-a, --range-b), which "
+            "videos do not have; give images as TIFF or .npy."
         )
     with _as_sentences(source, out):
         film = survey(source)
@@ -95,7 +95,7 @@ def translate_video(
 
 @dataclass
 class _Work:
-    """One film on its way through a translator."""
+    """One video on its way through a translator."""
 
     applied: Applied
     reader: Reader
@@ -225,12 +225,14 @@ def _to_animation(work: _Work, out: Path) -> Outcome:
 
 def _check_channels(applied: Applied, source: Path) -> None:
     if applied.takes not in (1, 3) or applied.gives not in (1, 3):
-        raise PictureError(f"{source}: the translator makes {applied.gives} channels of {applied.takes}; a film has 3.")
+        raise PictureError(
+            f"{source}: the translator makes {applied.gives} channels of {applied.takes}; a video has 3."
+        )
 
 
 @contextlib.contextmanager
 def _as_sentences(source: Path, out: Path) -> Generator[None]:
-    """What ffmpeg says while a film is written becomes an OSError, or a sentence."""
+    """What ffmpeg says while a video is written becomes an OSError, or a sentence."""
     av = need("av", "video")
     try:
         yield

@@ -1,4 +1,4 @@
-"""The finished segments of a film that is being translated, kept beside it until all are there."""
+"""The finished segments of a video that is being translated, kept beside it until all are there."""
 
 import hashlib
 import json
@@ -26,7 +26,7 @@ class Parts:
     """The folder ``OUT.parts``: settings.json, and one file for each finished segment."""
 
     def __init__(self, out: Path, settings: Mapping[str, Any], *, overwrite: bool):
-        """Takes over what an earlier attempt left, if it was made of the same film in the same way.
+        """Takes over what an earlier attempt left, if it was made of the same video in the same way.
 
         Raises:
             ConfigError: The folder holds parts of another translation, and ``overwrite`` is off.
@@ -106,7 +106,7 @@ class Parts:
             path.unlink(missing_ok=True)
 
     def remove(self) -> None:
-        """The film is whole, or nothing is worth keeping."""
+        """The video is whole, or nothing is worth keeping."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
 

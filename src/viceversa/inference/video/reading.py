@@ -1,4 +1,4 @@
-"""Films in: upright RGB frames with their times, one after the other, and what is to be said of them again."""
+"""Videos in: upright RGB frames with their times, one after the other, and what is to be said of them again."""
 
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
@@ -16,7 +16,7 @@ from viceversa.data.wholeness import Reach
 from viceversa.errors import DataError
 from viceversa.extras import need
 
-_HD_PX = 720  # from this height on, films that do not name their colours mean BT.709
+_HD_PX = 720  # from this height on, videos that do not name their colours mean BT.709
 _UNNAMED, _BT709, _BT601 = 2, 1, 5  # of ITU-T H.273
 _LIMITED, _FULL = 1, 2
 _MATRICES = {1: 1, 4: 4, 5: 5, 6: 5, 7: 7, 9: 9, 10: 9}  # H.273's numbers to those that swscale knows
@@ -29,14 +29,14 @@ _LISTS = ("hls", "dash", "concat")  # kinds that name other files, which whoever
 
 @dataclass(frozen=True, kw_only=True)
 class Colours:
-    """How the numbers of a film are meant: for converting, and as they are named in the file."""
+    """How the numbers of a video are meant: for converting, and as they are named in the file."""
 
     matrix: int
     """From RGB to luma and chroma, as swscale counts."""
     range: int
     """1: 16 to 235; 2: 0 to 255."""
     named: tuple[int, int, int]
-    """Matrix, primaries and transfer in what is written: the film's own, which may be "not named"; of another matrix
+    """Matrix, primaries and transfer in what is written: the video's own, which may be "not named"; of another matrix
     than is converted by, that one."""
     lacking: int | None = None
     """The file's own matrix, if it is another than that."""
@@ -52,22 +52,22 @@ class Colours:
 
 @dataclass(frozen=True, kw_only=True)
 class Film:
-    """What is known of a film before its frames are translated."""
+    """What is known of a video before its frames are translated."""
 
     path: Path
     """The file."""
     frames: int
     """How many frames there are, as far as can be told without decoding them."""
     width: int
-    """Of the upright picture."""
+    """Of the upright image."""
     height: int
-    """Of the upright picture."""
+    """Of the upright image."""
     turns: int
     """Quarter turns, anticlockwise, that make it upright."""
     time_base: Fraction
     """Seconds of a unit of time."""
     start: int
-    """The time at which the film starts, in that unit."""
+    """The time at which the video starts, in that unit."""
     end: int | None
     """When the last frame ends, with 0 as the start, if the file says so."""
     rate: Fraction
@@ -90,7 +90,7 @@ class Frame:
     """One frame."""
 
     pts: int
-    """When it is shown, in units of the film's time."""
+    """When it is shown, in units of the video's time."""
     duration: int
     """How long."""
     pixels: NDArray[np.uint8]
@@ -99,10 +99,10 @@ class Frame:
 
 @contextmanager
 def opened(path: Path, most_pixels: int = frame_limits.MOST_PIXELS) -> Generator[tuple[Any, Any]]:
-    """A film's container and its video stream, of frames of at most ``most_pixels`` by its head.
+    """A video's container and its video stream, of frames of at most ``most_pixels`` by its head.
 
     Raises:
-        DataError: It is no film, one without pictures, or its frames are too large.
+        DataError: It is no video, one without images, or its frames are too large.
     """
     av = need("av", "video")
     try:
@@ -112,15 +112,15 @@ def opened(path: Path, most_pixels: int = frame_limits.MOST_PIXELS) -> Generator
         if isinstance(error, FileNotFoundError | PermissionError | IsADirectoryError):
             raise DataError(f"{path}: it cannot be opened ({reason}); name another, or mend that.") from error
         raise DataError(
-            f"{path}: it cannot be read as a film ({reason}): it is damaged, cut short or of another kind; replace it."
+            f"{path}: it cannot be read as a video ({reason}): it is damaged, cut short or of another kind; replace it."
         ) from error
     with container:
         if any(kind in _LISTS for kind in container.format.name.split(",")):
-            raise DataError(f"{path}: it is a list of other files and no film; give those, or make one film of them.")
+            raise DataError(f"{path}: it is a list of other files and no video; give those, or make one video of them.")
         cover = av.stream.Disposition.attached_pic
         streams = [stream for stream in container.streams.video if not stream.disposition & cover]
         if not streams:
-            raise DataError(f"{path}: it has no video stream, so there are no pictures to translate; leave it out.")
+            raise DataError(f"{path}: it has no video stream, so there are no images to translate; leave it out.")
         if streams[0].codec_context is None:
             raise DataError(f"{path}: it is coded in a way that cannot be decoded; convert it to H.264 first.")
         context = streams[0].codec_context
@@ -133,7 +133,7 @@ def survey(path: Path, most_pixels: int = frame_limits.MOST_PIXELS) -> Film:
     """Looks at the first frame and goes through the file once, without decoding, to see that it is whole.
 
     Raises:
-        DataError: It is no film, cannot be decoded, is cut short, or its frames are too large.
+        DataError: It is no video, cannot be decoded, is cut short, or its frames are too large.
     """
     with opened(path, most_pixels) as (container, stream):
         first = next((frame for frame, _ in _decoded(container, stream) if frame is not None), None)
@@ -172,13 +172,13 @@ def _counted(path: Path, told: int) -> int:
         missing = reach.missing()
     if missing is not None:
         raise DataError(
-            f"{path}: it is cut short or damaged: {missing}. Get it whole, or save the good part as a film of its own."
+            f"{path}: it is cut short or damaged: {missing}. Get it whole, or save the good part as a video of its own."
         )
     return count or told
 
 
 class Reader:
-    """Decodes a film."""
+    """Decodes a video."""
 
     def __init__(self, film: Film):
         self.film = film
@@ -202,7 +202,7 @@ class Reader:
         return [*notes, *film.notes, *filter(None, [film.colours.note])]
 
     def frames(self, skip: int = 0) -> Iterator[Frame]:
-        """Every frame but the first ``skip``; their times begin with the film, and grow."""
+        """Every frame but the first ``skip``; their times begin with the video, and grow."""
         film = self.film
         convert = need("av.video.reformatter", "video").VideoReformatter()
         with opened(film.path) as (container, stream):
@@ -235,7 +235,7 @@ class Reader:
             if frame is None:
                 continue
             pts = last + film.step if frame.pts is None else frame.pts - film.start
-            # Some files repeat a time, and a film's times must grow.
+            # Some files repeat a time, and a video's times must grow.
             pts = max(pts, last + 1, 0)
             if waiting is not None:
                 yield last, pts - last, waiting

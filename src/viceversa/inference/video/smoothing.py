@@ -1,4 +1,4 @@
-"""Less flicker: where a film stands still, its translation is averaged over time; where it moves, it is left alone.
+"""Less flicker: where a video stands still, its translation is averaged over time; where it moves, it is left alone.
 
 A network that sees one frame at a time answers a little differently to each, also where nothing happens: that is
 flicker. Each pixel shown is ``(1 - w) * new + w * shown before``, an exponential average whose weight ``w`` is
@@ -16,13 +16,13 @@ from torch import Tensor
 
 from viceversa.errors import ConfigError
 
-_STILL_LEVELS = 6.0  # of 255: what a still pixel of a compressed film changes by; the weight falls to 1/e there
+_STILL_LEVELS = 6.0  # of 255: what a still pixel of a compressed video changes by; the weight falls to 1/e there
 _BLUR_PX = 5
 _CUT_LEVELS = 20.0  # of 255: the mean change from which on a frame belongs to another scene
 
 
 class Smoother:
-    """Takes the frames of one film in order."""
+    """Takes the frames of one video in order."""
 
     def __init__(self, strength: float):
         """``strength`` in [0, 1): how much of what is shown stays from frame to frame where nothing moves.

@@ -1,4 +1,4 @@
-"""Films out: parts of H.264 that follow each other, and one film made of them, with the sound of another."""
+"""Videos out: parts of H.264 that follow each other, and one video made of them, with the sound of another."""
 
 import contextlib
 import heapq
@@ -38,7 +38,7 @@ def find_encoder() -> str:
 
 
 class Part:
-    """A stretch of a film, encoded by itself; its frames keep their times within the film."""
+    """A stretch of a video, encoded by itself; its frames keep their times within the video."""
 
     def __init__(self, path: Path, film: Film):
         av = need("av", "video")
@@ -57,7 +57,7 @@ class Part:
         self._convert = need("av.video.reformatter", "video").VideoReformatter()
 
     def write(self, pixels: NDArray[np.uint8], pts: int, duration: int) -> None:
-        """Adds one frame, ``(H, W, 3)`` of the film's size."""
+        """Adds one frame, ``(H, W, 3)`` of the video's size."""
         height, width = pixels.shape[:2]
         if height % 2 or width % 2:  # half the colour resolution: the last line or column is there twice
             pixels = np.pad(pixels, ((0, height % 2), (0, width % 2), (0, 0)), "edge")
@@ -91,7 +91,7 @@ def join(
 ) -> list[str]:
     """Puts the parts, which end at ``end``, into ``out`` with the sound of ``film``; gives what is to be said of it.
 
-    ``still`` is called all along: it may raise to give the film up, whose sound may last for days.
+    ``still`` is called all along: it may raise to give the video up, whose sound may last for days.
     """
     av = need("av", "video")
     kind = {".mkv": "matroska", ".mov": "mov"}.get(suffix, "mp4")
@@ -175,7 +175,7 @@ def _left_out(source: Any, stream: Any) -> list[str]:
 
 
 def _sound_packets(source: Any, sound: dict[int, tuple[Any, Any]], av: Any) -> Iterator[Any]:
-    """The sound packets of a film as they are to be written; their times begin with the film."""
+    """The sound packets of a video as they are to be written; their times begin with the video."""
     streams = [stream for stream in source.streams.audio if stream.index in sound]
     if not streams:
         return

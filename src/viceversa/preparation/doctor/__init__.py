@@ -1,4 +1,4 @@
-"""The data-set doctor: what is wrong with the pictures before anything is trained on them.
+"""The data-set doctor: what is wrong with the images before anything is trained on them.
 
 >>> from viceversa.preparation.doctor import examine, to_text
 >>> print(to_text(examine(Path("faces"))))  # doctest: +SKIP

@@ -25,7 +25,7 @@ class Axis:
     """Above it."""
 
     of: Callable[[Measurement], float]
-    """The number of a picture; NaN where it has none."""
+    """The number of an image; NaN where it has none."""
 
     low: float | None = None
     """Where it begins; None: where the values do."""
@@ -49,7 +49,7 @@ AXES = (
 
 
 def charts(domains: Mapping[str, Sequence[Picture]]) -> Iterator[str]:
-    """A figure for each axis along which the pictures differ, and one for the hues; at most two domains."""
+    """A figure for each axis along which the images differ, and one for the hues; at most two domains."""
     for axis in AXES:
         values = {
             title: (some := np.array([axis.of(p.measured) for p in pictures], np.float64))[~np.isnan(some)]

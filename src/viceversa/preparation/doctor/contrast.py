@@ -1,6 +1,6 @@
 """What two domains differ in besides what they are meant to: all of it will be learned.
 
-Two distributions are compared by how often a picture of B has more of something than one of A (the Mann-Whitney
+Two distributions are compared by how often an image of B has more of something than one of A (the Mann-Whitney
 statistic): one half where they are alike, whatever their shape. A difference counts where it is large and cannot be
 chance.
 """
@@ -19,14 +19,14 @@ from viceversa.preparation.doctor.words import percent
 _LARGE = 0.75  # of all draws
 _DEVIATIONS = 2.0  # of chance
 _FEWEST = 10
-_APART = 0.2  # of the pictures
+_APART = 0.2  # of the images
 _UNBALANCED, _SIZES, _SHAPES, _SHARPER = 5, 1.5, 1.25, 1.33  # times
 _HUES_ALIKE = 0.6
 _GOOD_JPEG, _JPEG_APART = 75, 20
 _HUE_NAMES = (
     "red", "orange", "yellow", "lime", "green", "sea green", "cyan", "azure", "blue", "violet", "magenta", "rose",
 )  # fmt: skip
-_ALIKE = "Fine if that is the style; else choose pictures that are more alike in it"
+_ALIKE = "Fine if that is the style; else choose images that are more alike in it"
 _BALANCE = (
     "Train with --balance brightness, thin it out with viceversa prepare --balance brightness, or add what is missing"
 )
@@ -44,7 +44,7 @@ class Domain(NamedTuple):
     """Those that are trained on."""
 
     def values(self, of: Callable[[Measurement], float]) -> Values:
-        """One number of each picture that has it, (n,)."""
+        """One number of each image that has it, (n,)."""
         values = np.array([of(picture.measured) for picture in self.pictures], np.float64)
         return values[~np.isnan(values)]
 
@@ -72,7 +72,7 @@ def differ(a: Values, b: Values) -> bool:
 
 
 def shares_differ(a: Values, b: Values) -> bool:
-    """The same of what is 1 in some pictures and 0 in others."""
+    """The same of what is 1 in some images and 0 in others."""
     chance = np.sqrt(a.var() / len(a) + b.var() / len(b))
     return bool(abs(a.mean() - b.mean()) - _DEVIATIONS * chance > _APART)
 
@@ -85,9 +85,9 @@ def unequal_counts(a: Domain, b: Domain) -> Iterator[Finding]:
         yield Finding(
             code="counts",
             severity="note",
-            what=f"There are {many:,} pictures of {more.title} to train on and {few:,} of {less.title}",
+            what=f"There are {many:,} images of {more.title} to train on and {few:,} of {less.title}",
             consequence=f"each of {less.title} is seen {many / few:.0f} times as often, and learnt by heart sooner",
-            remedy=f"More pictures of {less.title} help most",
+            remedy=f"More images of {less.title} help most",
         )
 
 
@@ -101,7 +101,7 @@ def brightness(a: Domain, b: Domain) -> Iterator[Finding]:
         yield Finding(
             code="dark",
             severity="warning",
-            what=f"{percent(dark[night].mean())} of the pictures of {titles[night]} are dark, "
+            what=f"{percent(dark[night].mean())} of the images of {titles[night]} are dark, "
             f"{percent(dark[day].mean())} of those of {titles[day]}",
             consequence=f"the translator to {titles[night]} will learn to darken, the one to {titles[day]} to brighten",
             remedy=_BALANCE,
@@ -147,7 +147,7 @@ def colour(a: Domain, b: Domain) -> Iterator[Finding]:
         yield Finding(
             code="colour",
             severity="warning",
-            what=f"{percent(shares[1])} of the pictures of {pale.title} have no colour, {percent(shares[0])} of those "
+            what=f"{percent(shares[1])} of the images of {pale.title} have no colour, {percent(shares[0])} of those "
             f"of {vivid.title}",
             consequence=f"the translator to {pale.title} will learn to remove colour, the one to {vivid.title} to "
             "invent it",
@@ -170,7 +170,7 @@ def sharpness(a: Domain, b: Domain) -> Iterator[Finding]:
             what=f"Edges are sharper in {sharp.title} ({max(medians):.2f}) than in {soft.title} ({min(medians):.2f}; 1 "
             "is as sharp as pixels allow, 0.5 as if enlarged to twice the size)",
             consequence=f"the translator to {soft.title} will learn to blur",
-            remedy=f"Train at a smaller --size, where both are sharp, or replace the soft pictures of {soft.title}",
+            remedy=f"Train at a smaller --size, where both are sharp, or replace the soft images of {soft.title}",
         )
 
 
@@ -196,7 +196,7 @@ def sizes(a: Domain, b: Domain) -> Iterator[Finding]:
         yield Finding(
             code="sizes",
             severity="note",
-            what=f"The pictures of {less.title} have {min(sides):.0f} px on their short side, those of {more.title} "
+            what=f"The images of {less.title} have {min(sides):.0f} px on their short side, those of {more.title} "
             f"{max(sides):.0f} (in the middle)",
             consequence=f"at a --size above that those of {less.title} are left out, or blurred by --enlarge",
             remedy=f"Train at --size {min(sides):.0f} or less",
@@ -210,7 +210,7 @@ def shapes(a: Domain, b: Domain) -> Iterator[Finding]:
         yield Finding(
             code="shapes",
             severity="note",
-            what=f"The pictures of {a.title} are {_shape(ratios[0])}, those of {b.title} {_shape(ratios[1])}",
+            what=f"The images of {a.title} are {_shape(ratios[0])}, those of {b.title} {_shape(ratios[1])}",
             consequence="brought to one shape, their middles show different parts of what they are of",
             remedy="Cut them alike, take --fit window, or see in the sheets whether --fit crop keeps what matters",
         )
@@ -231,7 +231,7 @@ def _more(
     ways: tuple[str, str],
     remedy: str = _ALIKE,
 ) -> Iterator[Finding]:
-    """That one domain has more of something; ``ways`` are what is done to a picture by adding and by removing it."""
+    """That one domain has more of something; ``ways`` are what is done to an image by adding and by removing it."""
     values = [domain.values(of) for domain in (a, b)]
     if not differ(*values):
         return
@@ -240,7 +240,7 @@ def _more(
     yield Finding(
         code=code,
         severity="warning" if remedy != _ALIKE else "note",
-        what=f"A picture of {high.title} is {more} than one of {low.title} {100 * max(often, 1 - often):.0f} times out "
+        what=f"An image of {high.title} is {more} than one of {low.title} {100 * max(often, 1 - often):.0f} times out "
         "of 100",
         consequence=f"the translator to {high.title} will learn to {ways[0]}, the one to {low.title} to {ways[1]}",
         remedy=remedy,

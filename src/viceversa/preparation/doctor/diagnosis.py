@@ -22,7 +22,7 @@ class Diagnosis:
     """All measurements."""
 
     groups: tuple[Group, ...]
-    """Pictures that are there more than once."""
+    """Images that are there more than once."""
 
     findings: tuple[Finding, ...]
     """The worst first."""
@@ -58,7 +58,7 @@ def examine(
     pair_suffix: str | None = None,
     progress: Progress | None = None,
 ) -> Diagnosis:
-    """Looks at every picture of a data set, in each layout that training takes.
+    """Looks at every image of a data set, in each layout that training takes.
 
     Args:
         root: A data set or a folder; or else
@@ -66,11 +66,11 @@ def examine(
         b: that of domain B.
         kind: What it is, where that cannot be told from the layout; see `viceversa.preparation.doctor.layout.find`.
         pair_suffix: What names of pairs end in; see `viceversa.data.partners.Pairing`.
-        progress: Called with the number of pictures done and the number of all.
+        progress: Called with the number of images done and the number of all.
 
     Raises:
         ConfigError: The folders are given in no way or in two.
-        DataError: A folder is missing or empty, or no picture can be read.
+        DataError: A folder is missing or empty, or no image can be read.
         MissingExtra: imagehash is not installed.
     """
     inspected = scan(layout.find(root, a, b, kind, Pairing(pair_suffix=pair_suffix)), progress)

@@ -1,6 +1,6 @@
-"""Pictures that are there more than once, as they are or resized, encoded anew, brighter or darker.
+"""Images that are there more than once, as they are or resized, encoded anew, brighter or darker.
 
-Candidates are found by a perceptual hash, all against all. In pictures of one kind (portraits, say) that alone would
+Candidates are found by a perceptual hash, all against all. In images of one kind (portraits, say) that alone would
 take many different ones for the same; so candidates are compared by what they look like at 16 x 16 px too.
 """
 
@@ -22,7 +22,7 @@ _Pairs = NDArray[np.int64]  # (n, 2)
 
 @dataclass(frozen=True, kw_only=True)
 class Group:
-    """Pictures, or pairs by their A, that are all the same."""
+    """Images, or pairs by their A, that are all the same."""
 
     pictures: tuple[Picture, ...]
     """Two or more."""
@@ -56,7 +56,7 @@ def groups(inspected: Inspected) -> list[Group]:
 
 
 def _alike(pictures: Sequence[Picture]) -> _Pairs:
-    """Pairs of places, the smaller first, whose pictures look the same."""
+    """Pairs of places, the smaller first, whose images look the same."""
     thumbs = np.stack([np.frombuffer(picture.measured.thumb, np.uint8) for picture in pictures])
     found = [pairs[_correlation(thumbs, pairs) >= _ALIKE] for pairs in _candidates(pictures)]
     return np.concatenate([np.empty((0, 2), np.int64), *found])
@@ -84,7 +84,7 @@ def _correlation(thumbs: NDArray[np.uint8], pairs: _Pairs) -> NDArray[np.float32
 
 
 def _spread(thumbs: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Standard deviation of the strongest colour channel; a plain red picture has none."""
+    """Standard deviation of the strongest colour channel; a plain red image has none."""
     return thumbs.reshape(len(thumbs), -1, 3).std(axis=1).max(axis=1)
 
 

@@ -44,7 +44,7 @@ class Finding:
     """What to do."""
 
     examples: tuple[str, ...] = ()
-    """Names of some of the pictures."""
+    """Names of some of the images."""
 
     def __str__(self) -> str:
         return f"{self.what}: {self.consequence}. {self.remedy}."
@@ -61,13 +61,13 @@ def within(inspected: Inspected, groups: Sequence[Group]) -> Iterator[Finding]:
     for letter, title in inspected.layout.titles.items():
         pictures = inspected.of(letter, "train")
         if inspected.kind == "unpaired":
-            yield from few(pictures, f"picture of {title}", f"pictures of {title}")
+            yield from few(pictures, f"image of {title}", f"images of {title}")
         elif letter == "A":
             yield from few(pictures, *(("pair", "pairs") if inspected.kind == "paired" else ("picture", "pictures")))
         for check in (small, elongated, partly_grey, black, poorly_stored, enlarged, label_maps, ranges, changed):
-            yield from check(pictures, f"the pictures of {title}")
+            yield from check(pictures, f"the images of {title}")
         if inspected.kind != "paired":  # a plain part of a label map is no bar
-            yield from bordered(pictures, f"the pictures of {title}")
+            yield from bordered(pictures, f"the images of {title}")
 
 
 def broken(inspected: Inspected) -> Iterator[Finding]:
@@ -162,7 +162,7 @@ def changed(pictures: Sequence[Picture], which: str) -> Iterator[Finding]:
 
 
 def copies(groups: Sequence[Group]) -> Iterator[Finding]:
-    """Pictures that are in the same part of a domain more than once."""
+    """Images that are in the same part of a domain more than once."""
     for exact, words in (True, "byte for byte"), (False, "but for size, encoding or brightness"):
         found = [same for group in groups if group.is_exact == exact for same in within_one_part(group)]
         extra = sum(len(same) - 1 for same in found)
@@ -180,25 +180,25 @@ def copies(groups: Sequence[Group]) -> Iterator[Finding]:
 
 
 def leaks(inspected: Inspected, groups: Sequence[Group]) -> Iterator[Finding]:
-    """Test pictures that are trained on."""
+    """Test images that are trained on."""
     for letter, title in inspected.layout.titles.items():
         known = [(twin, test) for group in groups for twin, test in leaked(group, letter)]
         if not known or (inspected.kind == "paired" and letter == "B"):
             continue
-        of = "pairs" if inspected.kind == "paired" else f"pictures of {title}"
+        of = "pairs" if inspected.kind == "paired" else f"images of {title}"
         total = len(inspected.of(letter, "test"))
         yield Finding(
             code="leak",
             severity="problem",
             what=f"{len(known)} of {total} {of} for testing {are(len(known))} among those for training too",
-            consequence="what is measured on them is better than it will be on new pictures",
+            consequence="what is measured on them is better than it will be on new images",
             remedy="Take them out of one of the two",
             examples=some(f"{test.name} = {twin.name}" for twin, test in known),
         )
 
 
 def leaked(group: Group, domain: str) -> Iterator[tuple[Picture, Picture]]:
-    """Of one domain, each test picture of the group and a training picture that is the same."""
+    """Of one domain, each test image of the group and a training image that is the same."""
     members = [picture for picture in group.pictures if picture.domain == domain]
     twin = next((picture for picture in members if picture.split == "train"), None)
     if twin is not None:
@@ -206,7 +206,7 @@ def leaked(group: Group, domain: str) -> Iterator[tuple[Picture, Picture]]:
 
 
 def in_both(inspected: Inspected, groups: Sequence[Group]) -> Iterator[Finding]:
-    """Pictures that are in A and in B."""
+    """Images that are in A and in B."""
     found = [pair for group in groups if (pair := across(group))]
     if found:
         a, b = inspected.layout.titles["A"], inspected.layout.titles["B"]
@@ -221,13 +221,13 @@ def in_both(inspected: Inspected, groups: Sequence[Group]) -> Iterator[Finding]:
 
 
 def across(group: Group) -> tuple[Picture, Picture] | None:
-    """A picture of A and one of B that are the same."""
+    """An image of A and one of B that are the same."""
     sides = [next((picture for picture in group.pictures if picture.domain == letter), None) for letter in "AB"]
     return (sides[0], sides[1]) if sides[0] and sides[1] else None
 
 
 def few(pictures: Sequence[Picture], one: str, several: str) -> Iterator[Finding]:
-    """Too few pictures to train on; ``one`` and ``several`` are what they are called."""
+    """Too few images to train on; ``one`` and ``several`` are what they are called."""
     number = len(pictures)
     if number < _FEW:
         none = number < 2
@@ -241,7 +241,7 @@ def few(pictures: Sequence[Picture], one: str, several: str) -> Iterator[Finding
 
 
 def small(pictures: Sequence[Picture], which: str) -> Iterator[Finding]:
-    """Some pictures are much smaller than the others."""
+    """Some images are much smaller than the others."""
     sides = np.array([min(picture.measured.width, picture.measured.height) for picture in pictures])
     usual = float(np.median(sides)) if len(sides) else 0
     less = sides < 0.6 * usual
@@ -273,14 +273,14 @@ def elongated(pictures: Sequence[Picture], which: str) -> Iterator[Finding]:
 
 
 def bordered(pictures: Sequence[Picture], which: str) -> Iterator[Finding]:
-    """Bars around the picture."""
+    """Bars around the image."""
     has = np.array([max(picture.measured.borders) > 0 for picture in pictures], bool)
     if has.sum() >= 3 and has.mean() >= 0.01:
         yield Finding(
             code="borders",
             severity="warning",
             what=f"{percent(has.mean())} of {which} have plain bars at their edges",
-            consequence="bars will be learned as a part of the pictures",
+            consequence="bars will be learned as a part of the images",
             remedy="Cut them off; viceversa prepare does",
             examples=chosen(pictures, has),
         )
@@ -323,7 +323,7 @@ def poorly_stored(pictures: Sequence[Picture], which: str) -> Iterator[Finding]:
             code="jpeg",
             severity="note",
             what=f"Half of {which} are JPEGs of quality {np.median(quality):.0f} or less",
-            consequence="blocks and rims around edges will be learned as part of the pictures",
+            consequence="blocks and rims around edges will be learned as part of the images",
             remedy="Look for less compressed originals, or train at half their size",
             examples=chosen(pictures, quality <= np.median(quality)),
         )
@@ -347,12 +347,12 @@ def enlarged(pictures: Sequence[Picture], which: str) -> Iterator[Finding]:
 
 
 def share_dark(pictures: Sequence[Picture]) -> float:
-    """How many of the pictures are dark."""
+    """How many of the images are dark."""
     return float(np.mean([picture.measured.brightness < DARK for picture in pictures])) if pictures else 0.0
 
 
 def within_one_part(group: Group) -> Iterator[list[Picture]]:
-    """The pictures of a group that are in the same part of the same domain, where there are several."""
+    """The images of a group that are in the same part of the same domain, where there are several."""
     parts: dict[tuple[str, str], list[Picture]] = {}
     for picture in group.pictures:
         parts.setdefault((picture.domain, picture.split), []).append(picture)

@@ -1,4 +1,4 @@
-"""Which pictures there are and what they are for: every layout that training takes, and no refusal where one is odd."""
+"""Which images there are and what they are for: every layout that training takes, and no refusal where one is odd."""
 
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -20,7 +20,7 @@ Split: TypeAlias = Literal["train", "test"]
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """A picture, or a pair, to be measured."""
+    """An image, or a pair, to be measured."""
 
     name: str
     """The path as people know it: below the root, or with the name of its folder."""
@@ -49,7 +49,7 @@ class Layout:
     """Two heaps, pairs, or one heap."""
 
     is_guessed: bool
-    """The kind was told from the shape of the pictures."""
+    """The kind was told from the shape of the images."""
 
     titles: dict[str, str]
     """Names of the domains: ``{"A": "women", "B": "men"}``; one entry for one heap."""
@@ -112,7 +112,7 @@ def _found(
         return _of_pairs((domains[0].folder, domains[1].folder), None, how)
     if not root.is_dir() and not is_list(root):
         why = "is not a folder" if root.exists() else "does not exist"
-        raise DataError(f"{root} {why}. Name a folder of pictures or a data set.")
+        raise DataError(f"{root} {why}. Name a folder of images or a data set.")
     sides = find_sides(root) if root.is_dir() else None
     if sides and not sides.is_classic and folders.is_side_by_side_after_all(sides.train, how):
         sides = None

@@ -1,7 +1,7 @@
-"""What one picture measures: a pure function of the file, and the same for every picture of a data set.
+"""What one image measures: a pure function of the file, and the same for every image of a data set.
 
-All but size and kind of file is measured on the picture reduced to a short side of 256 px, which is about what training
-sees of it; smaller pictures stay as they are.
+All but size and kind of file is measured on the image reduced to a short side of 256 px, which is about what training
+sees of it; smaller images stay as they are.
 """
 
 from dataclasses import dataclass, replace
@@ -26,20 +26,20 @@ WORK_PX = 256
 THUMB_PX = 16
 HUES = 12
 DARK = 0.25
-"""Brightness below which a picture counts as dark."""
+"""Brightness below which an image counts as dark."""
 MAX_SHIFT_SHARE = 0.1
 """The largest displacement of a pair's halves that is looked for, as a share of the side."""
 
 _COLOUR_PX = 64
 _OFF, _MOST_OF_IT = 12, 0.75  # grey levels off a bar's colour, and the share of the line inside it that is
 _EDGES_PX = 128
-_GREY_CHROMA = 12 / 255  # what JPEG leaves of colour in a grey picture is less
+_GREY_CHROMA = 12 / 255  # what JPEG leaves of colour in a grey image is less
 _STANDARD_TABLE = 3679  # sum of the luminance table in Annex K of the JPEG standard, which quality 50 uses as it is
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Measurement:
-    """One picture; shares are in [0, 1]."""
+    """One image; shares are in [0, 1]."""
 
     width: int
     """Pixels, upright by EXIF."""
@@ -57,7 +57,7 @@ class Measurement:
     """1 to 100, as the usual encoders count; None where it is no JPEG."""
 
     brightness: float
-    """Mean luminance; `DARK` and less is a night picture."""
+    """Mean luminance; `DARK` and less is a night image."""
 
     contrast: float
     """Standard deviation of the luminance."""
@@ -72,17 +72,17 @@ class Measurement:
     """`HUES` shares of the colour, around red, orange and so on over green and blue; all 0 where there is none."""
 
     sharpness: float
-    """How fast edges rise: 1 where they take a pixel, a half where a picture was enlarged to twice its size, a quarter
-    at worst; NaN where the picture is too small to say."""
+    """How fast edges rise: 1 where they take a pixel, a half where an image was enlarged to twice its size, a quarter
+    at worst; NaN where the image is too small to say."""
 
     borders: tuple[float, float, float, float]
     """Plain bars at left, top, right and bottom, as shares of width and height."""
 
     hash: int
-    """Perceptual hash, 64 bits: few differ between pictures that look alike."""
+    """Perceptual hash, 64 bits: few differ between images that look alike."""
 
     thumb: bytes
-    """The picture as ``(THUMB_PX, THUMB_PX, 3)`` uint8."""
+    """The image as ``(THUMB_PX, THUMB_PX, 3)`` uint8."""
 
     labels: Labels = ""
     """Whether it is a label map: stored with a palette, in plain colors without one, or spoilt by JPEG."""
@@ -112,7 +112,7 @@ class PairMeasurement:
 
 
 def measure(file: Path, page: int = 0) -> Measurement:
-    """Measures a picture, or a page of a file.
+    """Measures an image, or a page of a file.
 
     Raises:
         PictureError: It cannot be read; the text begins with ``"<file>: "``.
@@ -147,7 +147,7 @@ class _Told:
 
 
 def _seen(file: Path, page: int) -> tuple[Array, _Told]:
-    """A picture to be measured."""
+    """An image to be measured."""
     picture, spread = seen(file, 2 * WORK_PX, page)
     about = replace(picture.about, several=picture.about.several and picture.about.kind != "TIFF")  # each is measured
     found = remarks_on(replace(picture, about=about), 3, 16)
@@ -214,7 +214,7 @@ def _labels(picture: Array, header: _Header, told: _Told) -> Labels:
 
 
 def _jpeg_quality(image: Image.Image) -> float | None:
-    """The quality that the usual encoders (by the Independent JPEG Group) would need for this picture's tables."""
+    """The quality that the usual encoders (by the Independent JPEG Group) would need for this image's tables."""
     tables: dict[int, list[int]] = getattr(image, "quantization", {})
     if not tables:
         return None

@@ -19,7 +19,7 @@ _SAMPLES, _EXTREMES, _GROUPS, _OF_A_GROUP = 24, 12, 24, 6
 
 
 def to_html(diagnosis: Diagnosis) -> str:
-    """The whole page. Small copies of the pictures are in it; the pictures are read anew for them."""
+    """The whole page. Small copies of the images are in it; the images are read anew for them."""
     titles, place = list(diagnosis.inspected.layout.titles.values()), diagnosis.inspected.layout.place
     parts = {
         "title": escape(Path(place).resolve().name if titles == ["A", "B"] else " and ".join(titles)),
@@ -54,19 +54,17 @@ def _sections(diagnosis: Diagnosis) -> Iterator[str]:
         yield from _pairs(inspected)
     else:
         samples = {title: sheets.sheet(sheets.spread_out(pictures, _SAMPLES)) for title, pictures in domains.items()}
-        yield _section("Samples", "Evenly over the pictures to train on.", _sides(samples))
+        yield _section("Samples", "Evenly over the images to train on.", _sides(samples))
     yield from _repeated(diagnosis)
     keys = legend(list(domains)) if len(domains) > 1 else ""
     yield _section(
         "Distributions",
-        "How many of the pictures to train on have how much; dashed lines are medians.",
+        "How many of the images to train on have how much; dashed lines are medians.",
         f'{keys}<div class="cards">{"".join(charts(domains))}</div>',
     )
-    yield _section(
-        "Numbers", "Medians of the pictures to train on, and between what nine of ten lie.", _table(diagnosis)
-    )
+    yield _section("Numbers", "Medians of the images to train on, and between what nine of ten lie.", _table(diagnosis))
     means = {title: sheets.mean_picture(pictures) for title, pictures in domains.items() if pictures}
-    yield _section("The mean picture", "What all of them have in common will be learned too.", _sides(means))
+    yield _section("The mean image", "What all of them have in common will be learned too.", _sides(means))
     if inspected.kind != "paired":
         yield from _extremes(domains)
 
@@ -88,7 +86,7 @@ def _extremes(domains: dict[str, list[Picture]]) -> Iterator[str]:
     yield best("The softest", "Edges that rise most slowly: blurred, or enlarged.", soft)
     odd = {name: sheets.outliers(pictures, _EXTREMES) for name, pictures in domains.items()}
     if any(odd.values()):
-        yield best("The least usual", "Farthest from the mean picture.", odd)
+        yield best("The least usual", "Farthest from the mean image.", odd)
 
 
 def _repeated(diagnosis: Diagnosis) -> Iterator[str]:
@@ -97,9 +95,9 @@ def _repeated(diagnosis: Diagnosis) -> Iterator[str]:
     both = [pair for group in diagnosis.groups if (pair := across(group))]
     copies = [same for group in diagnosis.groups for same in within_one_part(group)]
     for title, about, found in (
-        ("In training and in testing", "On the left the training picture, on the right the one for testing.", leaks),
-        ("In both domains", "The same picture on either side.", both),
-        ("The same picture several times", "Equal, or but for size, encoding or brightness.", copies),
+        ("In training and in testing", "On the left the training image, on the right the one for testing.", leaks),
+        ("In both domains", "The same image on either side.", both),
+        ("The same image several times", "Equal, or but for size, encoding or brightness.", copies),
     ):
         if found:
             shown = "".join(sheets.sheet(group[:_OF_A_GROUP]) for group in found[:_GROUPS])

@@ -1,4 +1,4 @@
-"""All pictures of a data set measured: what there is to judge."""
+"""All images of a data set measured: what there is to judge."""
 
 import hashlib
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from viceversa.preparation.doctor.measure import Measurement, PairMeasurement, m
 from viceversa.preparation.parallel import team
 
 Progress: TypeAlias = Callable[[int, int], None]
-"""Called with the number of pictures done and the number of all."""
+"""Called with the number of images done and the number of all."""
 
 Side: TypeAlias = Literal["A", "B"]
 Half: TypeAlias = Literal["left", "right"]
@@ -20,7 +20,7 @@ Half: TypeAlias = Literal["left", "right"]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Picture:
-    """One picture, or one half of a pair, and what it measures."""
+    """One image, or one half of a pair, and what it measures."""
 
     name: str
     """As `Job.name`."""
@@ -109,15 +109,15 @@ class Inspected:
         return self.layout.kind
 
     def of(self, domain: str, split: Split | None = None) -> list[Picture]:
-        """The pictures of a domain."""
+        """The images of a domain."""
         return [p for p in self.pictures if p.domain == domain and split in (None, p.split)]
 
 
 def scan(layout: Layout, progress: Progress | None = None) -> Inspected:
-    """Measures every picture, on all cores; of each, 2 KB stay in memory.
+    """Measures every image, on all cores; of each, 2 KB stay in memory.
 
     Raises:
-        DataError: None of the pictures of a domain can be read.
+        DataError: None of the images of a domain can be read.
         MissingExtra: imagehash is not installed.
     """
     pictures: list[Picture] = []

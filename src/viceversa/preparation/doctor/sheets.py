@@ -1,4 +1,4 @@
-"""Which pictures are worth seeing, and small copies of them for the page."""
+"""Which images are worth seeing, and small copies of them for the page."""
 
 import base64
 from collections.abc import Callable, Sequence
@@ -46,16 +46,16 @@ def mean_picture(pictures: Sequence[Picture]) -> str:
     thumbs = np.stack([np.frombuffer(picture.measured.thumb, np.uint8) for picture in pictures])
     mean = thumbs.mean(0).round().astype(np.uint8).reshape(THUMB_PX, THUMB_PX, 3)
     large = Image.fromarray(mean).resize((_MEAN_PX, _MEAN_PX), Image.Resampling.BICUBIC)
-    return f'<div class="mean"><img src="{_uri(np.asarray(large))}" alt="The mean picture"></div>'
+    return f'<div class="mean"><img src="{_uri(np.asarray(large))}" alt="The mean image"></div>'
 
 
 def sheet(pictures: Sequence[Picture], note: Callable[[Picture], str] | None = None) -> str:
-    """Pictures beside one another, each with its name; those that are gone by now are left out."""
+    """Images beside one another, each with its name; those that are gone by now are left out."""
     return f'<div class="sheet">{"".join(tile(picture, note(picture) if note else "") for picture in pictures)}</div>'
 
 
 def tile(picture: Picture, note: str = "") -> str:
-    """One small picture with its name."""
+    """One small image with its name."""
     try:
         pixels = look(picture.file, at_least_px=2 * _SIDE_PX, page=picture.page)
     except PictureError:

@@ -19,24 +19,24 @@ _FORMAT = 1  # of the JSON
 
 
 def table(diagnosis: Diagnosis) -> dict[str, list[str]]:
-    """Rows of the table: a name, and a cell for each domain; what is measured is of the pictures to train on."""
+    """Rows of the table: a name, and a cell for each domain; what is measured is of the images to train on."""
     inspected = diagnosis.inspected
     columns: list[dict[str, str]] = []
     for letter in inspected.layout.titles:
         train, test = inspected.of(letter, "train"), inspected.of(letter, "test")
-        cells = {"pictures to train on": f"{len(train):,}", "pictures to test on": f"{len(test):,}"}
+        cells = {"images to train on": f"{len(train):,}", "images to test on": f"{len(test):,}"}
         if train:
             cells |= _cells(train)
         if inspected.kind == "paired":  # a plain part of a label map is no bar
             cells.pop("with bars", None)
         columns.append(cells)
-    names = max(columns, key=len)  # where none of the pictures to train on can be read, a domain has but counts
+    names = max(columns, key=len)  # where none of the images to train on can be read, a domain has but counts
     rows = {name: [cells.get(name, "–") for cells in columns] for name in names}
     return rows
 
 
 def to_json(diagnosis: Diagnosis) -> str:
-    """Everything that was found, and what every picture measures, as strict JSON."""
+    """Everything that was found, and what every image measures, as strict JSON."""
     inspected = diagnosis.inspected
     domains = {
         letter: {

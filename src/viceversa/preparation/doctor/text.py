@@ -35,7 +35,7 @@ def guess(diagnosis: Diagnosis) -> list[str]:
     if not diagnosis.inspected.layout.is_guessed:
         return []
     return [
-        "Taken as pairs side by side, A on the left, since the pictures are twice as wide as high; if they are not: "
+        "Taken as pairs side by side, A on the left, since the images are twice as wide as high; if they are not: "
         "--kind single"
     ]
 
