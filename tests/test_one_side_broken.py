@@ -178,7 +178,7 @@ def test_both_sides_of_pairs_have_one_rule_of_size(which: str, said: Any, sides:
         ("testA", "empty", "testA/ holds no images .* Add images to it, or remove the folder"),
         ("trainA", "broken", "trainA/0.png: its head is damaged"),
         ("testB", "broken", "testB/0.png: its head is damaged"),
-        ("trainB", "one", "nly one p"),
+        ("trainB", "one", "nly one "),
     ],
 )
 @pytest.mark.parametrize("command", ["cyclegan", "pix2pix", "inspect", "evaluate"])

@@ -294,7 +294,7 @@ def test_parts_of_another_translation_are_not_mixed_in(clip: Clip, tmp_path: Pat
     with pytest.raises(ConfigError, match=r"its model differs"):
         through(Pixelwise(1.0), source, out, segment=4, batch_size=2)
     clip(source, frames=9, sound=None)
-    with pytest.raises(ConfigError, match=r"its video differs"):
+    with pytest.raises(ConfigError, match=r"its film differs"):
         through(Pixelwise(), source, out, segment=4, batch_size=2)
     assert {path: path.read_bytes() for path in (tmp_path / "y.mp4.parts").iterdir()} == before
     outcome = through(Pixelwise(), source, out, segment=4, batch_size=2, overwrite=True)

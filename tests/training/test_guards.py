@@ -33,7 +33,7 @@ def test_a_run_is_not_gone_on_with_when_pictures_were_added(pictures, tmp_path):
 
 def test_before_the_first_checkpoint_pictures_may_be_added(tiny, tmp_path):
     pictures = tiny("cyclegan", tmp_path).method.data.open(0, "cpu")
-    (tmp_path / "summary.json").write_text('{"images": {"a": 8, "b": 7}}')
+    (tmp_path / "summary.json").write_text('{"pictures": {"a": 8, "b": 7}}')
     guards.check_pictures(tmp_path, pictures, moved=True)
     (tmp_path / "checkpoints" / "00000001").mkdir(parents=True)
     with pytest.raises(ConfigError, match="8"):

@@ -127,7 +127,7 @@ def test_truth_is_shown_as_tables_and_percentages(run):
     (run / "truth.json").write_text(json.dumps(truth))
     text = text_of(page_of(run))
     assert "must change translated doing nothing beard 0.041 0.33 hair 0 1" in text
-    assert "changed share 93.1 % kept percent 88.0 % images 200 good yes nothing – odd –" in text
+    assert "changed share 93.1 % kept percent 88.0 % pictures 200 good yes nothing – odd –" in text
 
 
 def test_page_renews_itself_only_while_training(run):
@@ -215,7 +215,7 @@ def test_damaged_lines_are_passed_over(run, damage):
     assert next(chart for chart in data_of(page)["charts"] if chart["title"] == "Distances between images")
 
 
-ODD_SUMMARY = '{"domains": 3, "skipped": 7, "weights": [], "images": null, "state": 0}'
+ODD_SUMMARY = '{"domains": 3, "skipped": 7, "weights": [], "pictures": null, "state": 0}'
 
 
 @pytest.mark.parametrize("content", ["", "[1]", "{", ODD_SUMMARY])

@@ -31,7 +31,7 @@ from viceversa.naming import readable
 _IMAGES = re.compile(r"(?P<set>.*)images(?P<dot>[-.])idx3-ubyte(?:\.gz)?")
 _LISTS = (".txt", ".lst", ".list")  # of files, which `viceversa.data.lists` reads
 _PART = re.compile(r"(?<![^-_.])(train|t10k|test)(?=[-_.])")
-_KIND = {1: "labels", 3: "pictures"}  # by their dimensions
+_KIND = {1: "labels", 3: "images"}  # by their dimensions
 _MAGIC = {dimensions: bytes([0, 0, 8, dimensions]) for dimensions in _KIND}
 _MOST_PICTURES, _MOST_PX, _MOST_BYTES = 1_000_000, 1024, 2**31
 _CHUNK_BYTES = 2**22  # read at once

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _TRANSLATE = """translator = vv.load({folder}
 translator("picture.jpg", to="{to}").save("translated.png")"""
 _SAMPLE = """sampler = vv.load({folder}
-for number, image in enumerate(sampler.sample(16, seed=0{label})):
+for number, picture in enumerate(sampler.sample(16, seed=0{label})):
     picture.save(f"{{number}}.png")"""
 _MARKUP = re.compile(r"([\\`*_\[\]<>|~#$&:@])")
 

@@ -210,7 +210,7 @@ def _side(row: dict[str, Any]) -> Side:
 def _too_few(found: Sequence[tuple[str, Record]], kept: int, config: PrepareConfig) -> str:
     names = ", ".join(record.source for _, record in found[:3]) + (" ..." if len(found) > 3 else "")
     names += f" and {config.pair_with}" if config.pair_with is not None else ""
-    what = "pair" if config.pair_with is not None else "picture"
+    what = "pair" if config.pair_with is not None else "image"
     frames = sum(record.frames for _, record in found)
     dropped, left_out = Counter[str](), Counter[str]()
     for _, record in found:

@@ -52,9 +52,9 @@ class Summary:
     def __str__(self) -> str:
         """For a person."""
         scenes = f" in {_count(self.scenes, 'scene')}" if self.scenes else ""
-        what = "pair" if self.label == "pairs" else "picture"
+        what = "pair" if self.label == "pairs" else "image"
         lines = [
-            f"{_count(self.frames, 'frame' if self.scenes else 'picture')} of {_count(self.sources, 'source')} "
+            f"{_count(self.frames, 'frame' if self.scenes else 'image')} of {_count(self.sources, 'source')} "
             f"seen{scenes}: {self.kept:,} kept, {sum(self.dropped.values()):,} dropped."
         ]
         if self.dropped:

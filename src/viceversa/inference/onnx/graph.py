@@ -26,7 +26,7 @@ _LARGEST_PX = 2**16
 
 # What `pad_to_multiple` does, as indices: a triangular wave, 0 1 2 1 0 1 2 ... for 3 pixels.
 _INDICES = """
-    {side}_1d = Shape <start = {axis}, end = {next_axis}> (image)
+    {side}_1d = Shape <start = {axis}, end = {next_axis}> (picture)
     {side} = Squeeze ({side}_1d)
     {side}_least = Max ({side}, smallest)
     {side}_raised = Add ({side}_least, multiple_less_one)
@@ -47,7 +47,7 @@ _INDICES = """
     {side}_last = Add ({side}_first, {side}_1d)
 """
 _GRAPH = """<ir_version: 9, opset_import: ["" : {opset}]>
-translator (uint8[batch, height, width, {takes}] image) => (uint8[batch, height, width, {gives}] translated)
+translator (uint8[batch, height, width, {takes}] picture) => (uint8[batch, height, width, {gives}] translated)
 <int64 zero = {{0}}, int64 one = {{1}}, int64 two = {{2}}, int64 smallest = {{{smallest}}},
  int64 multiple = {{{multiple}}}, int64 multiple_less_one = {{{multiple_less_one}}},
  int64[1] axis_0 = {{0}}, int64[2] axes_2_3 = {{2, 3}},
@@ -55,7 +55,7 @@ translator (uint8[batch, height, width, {takes}] image) => (uint8[batch, height,
 {{
     {height}
     {width}
-    tall = Gather <axis = 1> (image, height_indices)
+    tall = Gather <axis = 1> (picture, height_indices)
     padded = Gather <axis = 2> (tall, width_indices)
     channels_first = Transpose <perm = [0, 3, 1, 2]> (padded)
     floats = Cast <to = 1> (channels_first)

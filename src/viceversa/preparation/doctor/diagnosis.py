@@ -41,7 +41,7 @@ def unusable(inspected: Inspected) -> str:
                 continue
             lost = [one for one in inspected.broken if letter in one.domain and one.split == split]
             first = f" {len(lost)} cannot be read, the first is {lost[0].name}: {lost[0].reason}" if lost else ""
-            what, of = ("pair", "") if inspected.kind == "paired" else ("picture", f" of {title}")
+            what, of = ("pair", "") if inspected.kind == "paired" else ("image", f" of {title}")
             count = "only one" if readable else "no"
             takes = "two or more" if least > 1 else "one or more, or no folder for testing"
             where = f"{inspected.layout.place} to {split} on"

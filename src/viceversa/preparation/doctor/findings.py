@@ -63,7 +63,7 @@ def within(inspected: Inspected, groups: Sequence[Group]) -> Iterator[Finding]:
         if inspected.kind == "unpaired":
             yield from few(pictures, f"image of {title}", f"images of {title}")
         elif letter == "A":
-            yield from few(pictures, *(("pair", "pairs") if inspected.kind == "paired" else ("picture", "pictures")))
+            yield from few(pictures, *(("pair", "pairs") if inspected.kind == "paired" else ("image", "images")))
         for check in (small, elongated, partly_grey, black, poorly_stored, enlarged, label_maps, ranges, changed):
             yield from check(pictures, f"the images of {title}")
         if inspected.kind != "paired":  # a plain part of a label map is no bar
@@ -171,8 +171,7 @@ def copies(groups: Sequence[Group]) -> Iterator[Finding]:
         yield Finding(
             code="copies" if exact else "near-copies",
             severity="warning",
-            what=f"{count(extra, 'picture')} {'is a copy of another' if extra == 1 else 'are copies of others'}, "
-            f"{words}",
+            what=f"{count(extra, 'image')} {'is a copy of another' if extra == 1 else 'are copies of others'}, {words}",
             consequence="what is there several times counts several times, and is learnt by heart",
             remedy="Keep one of each; the report and --json list them all",
             examples=some(" = ".join(picture.name for picture in same[:3]) for same in found),
@@ -213,7 +212,7 @@ def in_both(inspected: Inspected, groups: Sequence[Group]) -> Iterator[Finding]:
         yield Finding(
             code="both",
             severity="problem",
-            what=f"{count(len(found), 'picture')} {are(len(found))} in {a} and in {b}",
+            what=f"{count(len(found), 'image')} {are(len(found))} in {a} and in {b}",
             consequence="they are shown as examples of both, so what tells the two apart is blurred",
             remedy="Take each out of the domain where it does not belong",
             examples=some(f"{one.name} = {other.name}" for one, other in found),

@@ -43,7 +43,7 @@ def lonely(inspected: Inspected) -> Iterator[Finding]:
         yield Finding(
             code="lonely",
             severity="problem",
-            what=f"{count(len(alone), 'picture')} {'has' if len(alone) == 1 else 'have'} no partner of the same name",
+            what=f"{count(len(alone), 'image')} {'has' if len(alone) == 1 else 'have'} no partner of the same name",
             consequence="training refuses them, since it cannot tell what belongs together",
             remedy="Rename or remove them, or train on the others with --skip-unpaired",
             examples=some(alone),

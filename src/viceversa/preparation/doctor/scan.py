@@ -151,7 +151,7 @@ def scan(layout: Layout, progress: Progress | None = None) -> Inspected:
         lost = [one for one in broken if one.domain == domain]
         if len(lost) == sum(job.domain == domain for job in layout.jobs):
             of = layout.place if domain == "AB" or len(layout.titles) == 1 else layout.titles[domain]
-            what = "pairs" if domain == "AB" else "pictures"
+            what = "pairs" if domain == "AB" else "images"
             raise DataError(f"None of the {len(lost)} {what} of {of} can be read; {lost[0].name}: {lost[0].reason}")
     return Inspected(layout=layout, pictures=tuple(pictures), pairs=tuple(pairs), broken=tuple(broken))
 
