@@ -145,7 +145,7 @@ def test_a_broken_file_among_good_ones_is_refused_when_strict(refused, tmp_path,
 @pytest.mark.parametrize("method", METHODS)
 def test_a_folder_of_broken_files_alone(refused, tmp_path, broken, method):
     bad = [broken(tmp_path / "a" / f"{index}.jpg") for index in range(3)]
-    words = [f"None of 3 {'pairs' if method == 'pix2pix' else 'pictures'} can be used", bad[0]]
+    words = [f"None of 3 {'pairs' if method == 'pix2pix' else 'images'} can be used", bad[0]]
     refused(method, "--a", tmp_path / "a", "--b", folder(tmp_path / "b"), words=words)
 
 

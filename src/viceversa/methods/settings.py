@@ -3,9 +3,10 @@
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
+import tyro
 from torch import nn
 
 from viceversa.errors import ConfigError, check, check_at_least
@@ -15,6 +16,7 @@ from viceversa.sizes import SizePx
 
 AdversarialName = Literal["lsgan", "bce", "hinge", "minimax", "wgan-gp"]
 
+_NO_OPTIONS = tyro.conf.arg(metavar="[NAME=VALUE [NAME=VALUE ...]]", help_behavior_hint="(default: none)")
 _MAY_DIFFER = {"may_differ": True}  # a run can go on for longer; see viceversa.config.difference
 
 
@@ -162,11 +164,11 @@ class NetworksConfig:
 
     generator: str = "resnet"
     """The generator: resnet, unet, cartoon, compact, or one of your own (--import)."""
-    generator_options: tuple[str, ...] = ()
+    generator_options: Annotated[tuple[str, ...], _NO_OPTIONS] = ()
     """More settings of the generator, as NAME=VALUE, that have no option here: those of one of your own."""
     discriminator: str = "patchgan"
     """The discriminator: patchgan, cartoon, dcgan, or one of your own (--import)."""
-    discriminator_options: tuple[str, ...] = ()
+    discriminator_options: Annotated[tuple[str, ...], _NO_OPTIONS] = ()
     """More settings of the discriminator, as NAME=VALUE."""
     width: int = 64
     """Channels of the generator's first layer; of compact, the most that it has."""
