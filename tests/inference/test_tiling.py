@@ -18,6 +18,7 @@ from viceversa.inference.tiling import translate_windows
 from viceversa.inference.tracing import trace
 from viceversa.inference.translator import Translator, load, save_translator
 from viceversa.networks import GENERATORS, ResNetConfig
+from viceversa.testing.networks import small
 
 DOMAINS = {"a": "women", "b": "men"}
 Make = Callable[..., nn.Module]
@@ -63,13 +64,30 @@ def tiled(network: nn.Module, x: Tensor, tile_px: int, **options: Any) -> Tensor
 
 @pytest.mark.parametrize("size", [(200, 264), (67, 301), (130, 64), (64, 3), (1, 1)])
 @pytest.mark.parametrize(
-    "kind", ["resnet", "resnet-resize", "resnet-batch", "unet", "unet-deep", "unet-batch", "unet-2"]
+    "kind",
+    [
+        "resnet",
+        "resnet-resize",
+        "resnet-batch",
+        "resnet-attention",
+        "unet",
+        "unet-deep",
+        "unet-batch",
+        "unet-2",
+        "compact",
+        "compact-instance",
+        "compact-attention",
+    ],
 )
 def test_every_network_at_every_size(kind: str, size: tuple[int, int], resnet: Make, unet: Make) -> None:
     network = {
         "resnet": lambda: resnet(),
         "resnet-resize": lambda: resnet(upsample="resize", in_channels=1, out_channels=3),
         "resnet-batch": lambda: resnet(norm="batch"),
+        "resnet-attention": lambda: resnet(attention=True),
+        "compact": lambda: small(GENERATORS["compact"], width=32, norm="group").eval(),
+        "compact-instance": lambda: small(GENERATORS["compact"], norm="instance").eval(),
+        "compact-attention": lambda: small(GENERATORS["compact"], attention=True, norm="group").eval(),
         "unet": lambda: unet(levels=4),
         "unet-deep": lambda: unet(levels=7),
         "unet-batch": lambda: unet(norm="batch"),
@@ -120,7 +138,14 @@ def test_statistics_of_each_tile_alone_would_show(resnet: Make) -> None:
         lambda: nn.ReflectionPad2d((1, 2, 3, 4)),
         lambda: nn.BatchNorm2d(3).eval(),
         lambda: lambda x: F.group_norm(x, 3, torch.tensor([1.0, -2, 3]), torch.tensor([0.5, 0, 1]), eps=1e-3),
+        lambda: lambda x: F.group_norm(x, 1, torch.tensor([1.0, -2, 3]), torch.tensor([0.5, 0, 1]), eps=1e-3),
         lambda: lambda x: torch.cat([x, x], 1),
+        lambda: nn.Upsample(scale_factor=2, mode="bilinear"),
+        lambda: nn.Upsample(scale_factor=3, mode="bilinear"),
+        lambda: lambda x: x[:, -2:],
+        lambda: lambda x: x * 0.5,
+        lambda: lambda x: x + 1,
+        lambda: lambda x: x - x,
         lambda: torch.tanh,
     ],
 )
@@ -222,7 +247,8 @@ def test_what_cannot_be_tiled_is_refused() -> None:
     cases = {
         "softmax": Plain(lambda x: torch.softmax(x, 1)),
         "otherwise than by": Plain(lambda x: x[:, :, ::2]),
-        "groups of channels": Plain(lambda x: F.group_norm(x, 1)),
+        "corners": Plain(lambda x: F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=True)),
+        "no multiple": Plain(lambda x: F.pixel_unshuffle(F.pad(x, (0, 1, 0, 1), mode="reflect"), 2)),
         "constant": Plain(lambda x: F.pad(x, (1, 1, 1, 1))),
         "whole numbers": Plain(lambda x: F.interpolate(x, scale_factor=1.5)),
         "not square": Plain(nn.Conv2d(3, 3, (3, 1))),

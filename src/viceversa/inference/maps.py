@@ -170,16 +170,67 @@ class Repeated(Map):
         return x[:, :, top : top + window.bottom - window.top, left : left + window.right - window.left]
 
 
-class Normalised(Map):
-    """Instance normalisation by the mean and variance of the whole map, which must be `known` first."""
+class Interpolated(Map):
+    """Bilinear enlargement by a whole number of ``times`` in both directions, corners not aligned."""
 
-    def __init__(self, x: Map, eps: float, weight: Tensor | None, bias: Tensor | None):
+    def __init__(self, x: Map, times: int):
+        channels, height, width = x.shape
+        super().__init__([x], (channels, height * times, width * times))
+        self.times = times
+
+    def needs(self, window: Window) -> Window:
+        """The pixels that are mixed, which at the edges are those of the edges."""
+        _, height, width = self.inputs[0].shape
+        return Window(*self._mixed(*window[:2], height), *self._mixed(*window[2:], width))
+
+    def make(self, inputs: Sequence[Tensor], window: Window) -> Tensor:
+        """Cut out of what is enlarged together."""
+        there = self.needs(window)
+        x = F.interpolate(inputs[0], scale_factor=float(self.times), mode="bilinear", align_corners=False)
+        top, left = window.top - there.top * self.times, window.left - there.left * self.times
+        return x[:, :, top : top + window.bottom - window.top, left : left + window.right - window.left]
+
+    def _mixed(self, start: int, stop: int, side: int) -> tuple[int, int]:
+        first = math.floor((start + 0.5) / self.times - 0.5)
+        last = math.floor((stop - 0.5) / self.times - 0.5) + 1
+        return max(first, 0), min(last + 1, side)
+
+
+class Unshuffled(Map):
+    """Blocks of ``times`` x ``times`` pixels, each put into the channels of one pixel (space to depth)."""
+
+    def __init__(self, x: Map, times: int):
+        channels, height, width = x.shape
+        super().__init__([x], (channels * times**2, height // times, width // times))
+        self.times = times
+
+    def needs(self, window: Window) -> Window:
+        """The whole blocks."""
+        return Window(*(side * self.times for side in window))
+
+    def make(self, inputs: Sequence[Tensor], window: Window) -> Tensor:
+        """As torch orders them."""
+        return F.pixel_unshuffle(inputs[0], self.times)
+
+
+class Normalised(Map):
+    """Group normalisation by the mean and variance of the whole map, which must be `known` first.
+
+    With as many groups as channels it is instance normalisation.
+    """
+
+    def __init__(self, x: Map, eps: float, weight: Tensor | None, bias: Tensor | None, groups: int):
         super().__init__([x], x.shape)
-        self.eps, self.weight, self.bias = eps, weight, bias
+        self.eps, self.weight, self.bias, self.groups = eps, weight, bias, groups
         self.scale, self.shift = torch.empty(0), torch.empty(0)
 
     def known(self, mean: Tensor, variance: Tensor) -> None:
-        """Takes the ``(C,)`` statistics of its input."""
+        """Take the ``(C,)`` statistics of its input."""
+        if self.groups < len(mean):
+            means, variances = mean.reshape(self.groups, -1), variance.reshape(self.groups, -1)
+            of_group = means.mean(1, keepdim=True)
+            spread = (variances + (means - of_group).square()).mean(1, keepdim=True)
+            mean, variance = (x.expand_as(means).reshape(-1) for x in (of_group, spread))
         scale = (variance + self.eps).rsqrt()
         scale = scale if self.weight is None else scale * self.weight
         shift = -mean * scale if self.bias is None else self.bias - mean * scale

@@ -11,7 +11,17 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from viceversa.errors import ConfigError
-from viceversa.inference.maps import Convolved, Enlarged, Map, Mirrored, Normalised, Pointwise, Repeated
+from viceversa.inference.maps import (
+    Convolved,
+    Enlarged,
+    Interpolated,
+    Map,
+    Mirrored,
+    Normalised,
+    Pointwise,
+    Repeated,
+    Unshuffled,
+)
 
 
 def trace(network: nn.Module, picture: Map) -> Map:
@@ -43,8 +53,17 @@ class _Symbol:
     def dim(self) -> int:
         return 4
 
-    def __add__(self, other: Any) -> Any:
-        return torch.add(self, other)  # pyright: ignore[reportArgumentType, reportCallIssue]
+    def __add__(self, other: Any) -> "_Symbol":
+        return _Symbol(_combined(torch.add)(self.map, _maps(other)))
+
+    def __sub__(self, other: Any) -> "_Symbol":
+        return _Symbol(_combined(torch.sub)(self.map, _maps(other)))
+
+    def __mul__(self, other: Any) -> "_Symbol":
+        return _Symbol(_combined(torch.mul)(self.map, _maps(other)))
+
+    def __getitem__(self, place: Any) -> "_Symbol":
+        return _Symbol(_channels(self.map, place))
 
     @classmethod
     def __torch_function__(
@@ -99,17 +118,45 @@ def _padded(x: Map, pad: Sequence[int], mode: str = "constant", value: float | N
     return Mirrored(x, top, bottom, left, right)
 
 
-def _repeated(x: Map, size: Any = None, scale_factor: Any = None, mode: str = "nearest", *_: Any, **__: Any) -> Map:
+def _repeated(
+    x: Map,
+    size: Any = None,
+    scale_factor: Any = None,
+    mode: str = "nearest",
+    align_corners: bool | None = None,
+    **_: Any,
+) -> Map:
     times = _one(scale_factor or 0)
-    if mode != "nearest" or times < 1 or times != int(times):
+    if mode not in ("nearest", "bilinear") or times < 1 or times != int(times):
         raise ConfigError(_cannot("it enlarges otherwise than by whole numbers"))
-    return Repeated(x, int(times))
+    if mode == "nearest":
+        return Repeated(x, int(times))
+    if align_corners:
+        raise ConfigError(_cannot("it enlarges with aligned corners"))
+    return Interpolated(x, int(times))
+
+
+def _unshuffled(x: Map, downscale_factor: int) -> Map:
+    if any(side % downscale_factor for side in x.shape[1:]):
+        raise ConfigError(_cannot(f"the size of a map is no multiple of the {downscale_factor} px of its blocks"))
+    return Unshuffled(x, downscale_factor)
+
+
+def _channels(x: Map, place: Any) -> Map:
+    every = slice(None)
+    batch, channels, *rest = place if isinstance(place, tuple) else (place, every)
+    if batch != every or any(part != every for part in rest) or not isinstance(channels, slice):
+        raise ConfigError(_cannot("it cuts maps otherwise than by channels"))
+
+    def cut(x: Tensor) -> Tensor:
+        return x[:, channels]
+
+    return Pointwise([x], len(range(*channels.indices(x.shape[0]))), cut)
 
 
 def _group_normed(x: Map, num_groups: int, weight: Any = None, bias: Any = None, eps: float = 1e-5) -> Map:
-    if num_groups != x.shape[0]:
-        raise ConfigError(_cannot("it normalises groups of channels"))
-    return Normalised(x, eps, weight, bias)
+    weight, bias = (None if one is None else one.detach() for one in (weight, bias))
+    return Normalised(x, eps, weight, bias, num_groups)
 
 
 def _batch_normed(x: Map, mean: Any, var: Any, weight: Any, bias: Any, training: bool, *rest: Any, **named: Any) -> Map:
@@ -138,9 +185,16 @@ def _pointwise(function: Callable[..., Tensor]) -> Callable[..., Map]:
     return made
 
 
-def _added(x: Map, y: Map) -> Map:
-    made = Pointwise([x, y], x.shape[0], torch.add)
-    made.dear = True  # else the sum at the end of a row of residual blocks would take the maps of all of them
+def _combined(function: Callable[..., Tensor]) -> Callable[[Map, Any], Map]:
+    """Two maps, or a map and a number, become one."""
+
+    def made(x: Map, y: Any) -> Map:
+        if not isinstance(y, Map):
+            return _pointwise(function)(x, y)
+        both = Pointwise([x, y], max(x.shape[0], y.shape[0]), function)
+        both.dear = True  # else the sum at the end of a row of residual blocks would take the maps of all of them
+        return both
+
     return made
 
 
@@ -162,7 +216,8 @@ _OPERATIONS: dict[Any, Callable[..., Map]] = {
     F.group_norm: _group_normed,
     F.batch_norm: _batch_normed,
     F.dropout: _dropped,
-    torch.add: _added,
+    F.pixel_unshuffle: _unshuffled,
+    **{function: _combined(function) for function in (torch.add, torch.sub, torch.mul)},
     torch.cat: _joined,
     **{function: _pointwise(function) for function in (F.relu, F.leaky_relu, torch.relu, torch.tanh, torch.sigmoid)},
 }

@@ -13,6 +13,7 @@ from viceversa.networks.dcgan import (
     DCGANGenerator,
     DCGANGeneratorConfig,
 )
+from viceversa.networks.feature_layers import features
 from viceversa.networks.latent import LatentConfig
 from viceversa.networks.layers import apply_to_each, initialise
 from viceversa.networks.mlp import MaxoutConfig, MaxoutDiscriminator, MLPGenerator, MLPGeneratorConfig
@@ -22,7 +23,6 @@ from viceversa.networks.registry import (
     GENERATORS,
     SAMPLERS,
     discriminator,
-    features,
     generator,
     sampler,
 )

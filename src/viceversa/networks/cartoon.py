@@ -1,5 +1,6 @@
 """CartoonGAN's networks (Chen, Lai and Liu 2018, CVPR, Sec. 3.1 and Figure 2)."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
@@ -7,8 +8,9 @@ from torch import Tensor, nn
 
 from viceversa import sizes
 from viceversa.errors import ConfigError
-from viceversa.networks.layers import Norm, ReflectionPad, attended, check_attention, norm_layer, upsampling
-from viceversa.networks.registry import discriminator, generator, stages
+from viceversa.networks.feature_layers import EncoderDecoder
+from viceversa.networks.layers import Norm, ReflectionPad, check_attention, norm_layer, upsampling
+from viceversa.networks.registry import discriminator, generator
 from viceversa.networks.resnet import ResidualBlock
 from viceversa.sizes import SizePx
 
@@ -42,11 +44,12 @@ class CartoonConfig:
 
 
 @generator("cartoon")
-class CartoonGenerator(nn.Module):
+class CartoonGenerator(EncoderDecoder):
     """Images ``(N, in_channels, H, W)`` in [-1, 1] to ``(N, out_channels, H, W)`` in [-1, 1]; H, W multiples of 4."""
 
     Config = CartoonConfig
     downsampled: ClassVar[int] = 4
+    named: ClassVar[Mapping[int, str]] = {0: "pixels", 1: "stem", 5: "down1", 9: "down2"}
 
     def __init__(self, config: CartoonConfig):
         super().__init__()
@@ -85,26 +88,6 @@ class CartoonGenerator(nn.Module):
             got = sizes.words(size_px)
             raise ConfigError(f"CartoonGAN trains at multiples of 4 px from 8 px on; got --size {got}.")
         return values
-
-    @property
-    def feature_layers(self) -> tuple[str, ...]:
-        """Names of layers: "pixels" (padded), "stem", "down1" and "down2" before their norms, "block1" and so on."""
-        return tuple(self._layers()) + ("mask",) * self.config.attention
-
-    def forward(self, x: Tensor, features: tuple[str, ...] = ()) -> Any:
-        """``(N, in_channels, H, W)`` to ``(N, out_channels, H, W)``; with ``features`` also what these layers give."""
-        if not (features or self.config.attention):
-            return self.decoder(self.blocks(self.encoder(x)))
-        y, found = stages(self._layers(), x, features)
-        if self.config.attention:
-            y, found["mask"] = attended(y, x)
-        return (y, {name: found[name] for name in features}) if features else y
-
-    def _layers(self) -> dict[str, nn.Module]:
-        named = {0: "pixels", 1: "stem", 5: "down1", 9: "down2"}
-        layers = {named.get(index, f"encoder.{index}"): layer for index, layer in enumerate(self.encoder)}
-        layers |= {f"block{index + 1}": layer for index, layer in enumerate(self.blocks)}
-        return layers | {f"decoder.{index}": layer for index, layer in enumerate(self.decoder)}
 
 
 @dataclass(frozen=True, kw_only=True)

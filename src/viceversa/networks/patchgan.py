@@ -7,8 +7,9 @@ from torch import Tensor, nn
 
 from viceversa import sizes
 from viceversa.errors import ConfigError
+from viceversa.networks.feature_layers import stages
 from viceversa.networks.layers import Norm, norm_layer
-from viceversa.networks.registry import discriminator, stages
+from viceversa.networks.registry import discriminator
 from viceversa.sizes import SizePx
 
 

@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import NoneType, UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from torch import Tensor, nn
+from torch import nn
 
 from viceversa import sizes
 from viceversa.errors import ConfigError, check
@@ -133,34 +133,6 @@ def make(
         f"The {registry.kind} {name} trains at multiples of {multiple} px; got --size {sizes.words(size_px)}.",
     )
     return network
-
-
-def features(network: Any, x: Tensor, names: Sequence[str]) -> tuple[Any, dict[str, Tensor]]:
-    """Return what ``network`` makes of ``x`` and, from the same pass, its inner features of the layers ``names``.
-
-    Raises:
-        ConfigError: The network has no such layers.
-    """
-    layers: Sequence[str] = getattr(network, "feature_layers", ())
-    missing = [name for name in names if name not in layers]
-    check(
-        not missing,
-        f"{type(network).__name__} has no layer {', '.join(missing)} to take features of; there are "
-        f"{', '.join(layers) or 'none'}.",
-    )
-    return network(x, features=tuple(names))
-
-
-def stages(layers: Mapping[str, nn.Module], x: Tensor, names: Sequence[str]) -> tuple[Tensor, dict[str, Tensor]]:
-    """Apply ``layers`` in their order; return the result and what those of ``names`` gave."""
-    found: dict[str, Tensor] = {}
-    modules = list(layers.values())
-    for index, (name, layer) in enumerate(layers.items()):
-        x = layer(x)
-        if name in names:  # the next layer may overwrite it
-            overwritten = index + 1 < len(modules) and getattr(modules[index + 1], "inplace", False)
-            found[name] = x.clone() if overwritten else x
-    return x, found
 
 
 def _parsed(config: type[Any], options: Sequence[str], flag: str, name: str) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """The ResNet generator (Johnson et al. 2016, arXiv 1603.08155; as in CycleGAN, arXiv 1703.10593, Sec. 4)."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
@@ -7,16 +8,16 @@ from torch import Tensor, nn
 
 from viceversa import sizes
 from viceversa.errors import ConfigError
+from viceversa.networks.feature_layers import EncoderDecoder
 from viceversa.networks.layers import (
     Norm,
     ReflectionPad,
-    attended,
     check_attention,
     check_dropout_rate,
     norm_layer,
     upsampling,
 )
-from viceversa.networks.registry import generator, stages
+from viceversa.networks.registry import generator
 from viceversa.sizes import SizePx
 
 
@@ -53,11 +54,12 @@ class ResNetConfig:
 
 
 @generator("resnet")
-class ResNetGenerator(nn.Module):
+class ResNetGenerator(EncoderDecoder):
     """Images ``(N, in_channels, H, W)`` in [-1, 1] to ``(N, out_channels, H, W)`` in [-1, 1]; H, W multiples of 4."""
 
     Config = ResNetConfig
     downsampled: ClassVar[int] = 4
+    named: ClassVar[Mapping[int, str]] = {0: "pixels", 1: "stem", 4: "down1", 7: "down2"}
 
     def __init__(self, config: ResNetConfig):
         super().__init__()
@@ -92,26 +94,6 @@ class ResNetGenerator(nn.Module):
             got = sizes.words(size_px)
             raise ConfigError(f"A ResNet generator trains at multiples of 4 px from 8 px on; got --size {got}.")
         return {"blocks": 9 if sizes.pixels(size_px) > 128**2 else 6, **values}
-
-    @property
-    def feature_layers(self) -> tuple[str, ...]:
-        """Names of layers: "pixels" (padded), "stem", "down1" and "down2" before their norms, "block1" and so on."""
-        return tuple(self._layers()) + ("mask",) * self.config.attention
-
-    def forward(self, x: Tensor, features: tuple[str, ...] = ()) -> Any:
-        """``(N, in_channels, H, W)`` to ``(N, out_channels, H, W)``; with ``features`` also what these layers give."""
-        if not (features or self.config.attention):
-            return self.decoder(self.blocks(self.encoder(x)))
-        y, found = stages(self._layers(), x, features)
-        if self.config.attention:
-            y, found["mask"] = attended(y, x)
-        return (y, {name: found[name] for name in features}) if features else y
-
-    def _layers(self) -> dict[str, nn.Module]:
-        named = {0: "pixels", 1: "stem", 4: "down1", 7: "down2"}
-        layers = {named.get(index, f"encoder.{index}"): layer for index, layer in enumerate(self.encoder)}
-        layers |= {f"block{index + 1}": layer for index, layer in enumerate(self.blocks)}
-        return layers | {f"decoder.{index}": layer for index, layer in enumerate(self.decoder)}
 
 
 class ResidualBlock(nn.Module):
