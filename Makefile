@@ -7,8 +7,9 @@ INSTALLED := .venv/installed
 demo: $(INSTALLED)  ## Train women <-> men on built-in portraits, measure the result, write a report.
 	.venv/bin/viceversa demo
 
+# Compiled code is kept whatever the caller has set: the tests start many processes, and each would compile all of it.
 test: $(INSTALLED)  ## All tests; each process has one thread, so that they do not take it from one another.
-	OMP_NUM_THREADS=1 .venv/bin/pytest -n auto --maxprocesses 4 --dist worksteal $(ARGS)
+	PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 .venv/bin/pytest -n auto --maxprocesses 4 --dist worksteal $(ARGS)
 
 check: $(INSTALLED)  ## Style, formatting and types.
 	.venv/bin/ruff check
