@@ -7,6 +7,7 @@ it.
 """
 
 import dataclasses
+import difflib
 import hashlib
 import importlib
 import importlib.metadata
@@ -21,6 +22,8 @@ from viceversa.errors import ConfigError, ViceversaError
 
 _GROUPS = {"generator": "networks", "sampler": "networks", "discriminator": "networks"}
 """Kinds whose entry points are in a group of another name: ``viceversa.methods``, ``viceversa.networks``, ..."""
+_FIELDS = {"augmentation": "augment", "discriminator_augmentation": "augment_d"}
+"""Kinds that settings hold the names of, by the field."""
 _FILES: dict[str, ModuleType] = {}
 """What was imported, by its resolved path."""
 _PACKAGES: dict[str, importlib.metadata.Distribution] = {}
@@ -159,6 +162,22 @@ def find(kind: str, name: str) -> bool:
     return bool(entries)
 
 
+def check_names(kind: str, flag: str, names: Sequence[str]) -> None:
+    """Refuse names of a ``kind`` that nobody has registered or announces, and "none" beside others.
+
+    Raises:
+        ConfigError: With the option's ``flag``.
+    """
+    for name in names:
+        if name == "none" or name in _registries()[kind] or (find(kind, name) and name in _registries()[kind]):
+            continue
+        near = difflib.get_close_matches(name, _registries()[kind], 1)
+        hint = f" Perhaps you meant {near[0]}." if near else ""
+        raise ConfigError(f"{flag} {name} is unknown; choose from {', '.join(_registries()[kind])}.{hint}")
+    if "none" in names and len(names) > 1:
+        raise ConfigError(f"{flag} none does not go with others.")
+
+
 def _group(kind: str) -> str:
     return f"viceversa.{_GROUPS.get(kind, f'{kind}s')}"
 
@@ -185,6 +204,7 @@ def _load(kind: str, entry: importlib.metadata.EntryPoint) -> str:
 
 def _registries() -> Mapping[str, dict[str, Any]]:
     """What is found by name, by kind."""
+    from viceversa.data.augmentations import AUGMENTATIONS
     from viceversa.methods.augmented import CHANGES
     from viceversa.methods.base import METHODS
     from viceversa.networks import DISCRIMINATORS, GENERATORS, SAMPLERS
@@ -194,6 +214,7 @@ def _registries() -> Mapping[str, dict[str, Any]]:
         "generator": GENERATORS,
         "sampler": SAMPLERS,
         "discriminator": DISCRIMINATORS,
+        "augmentation": AUGMENTATIONS,
         "discriminator_augmentation": CHANGES,
     }
 
@@ -224,12 +245,13 @@ def needed(method: type[Any] | None, configs: Any) -> list[dict[str, Any]]:
         configs: Dataclasses of settings, or mappings and sequences of them; what is registered with one of their
             types is needed.
     """
-    types, changes = set(_types(configs)), set(_augmentations(configs))
+    types = set(_types(configs))
+    by_name = {kind: set(_named(configs, field)) for kind, field in _FIELDS.items()}
     used: dict[Origin, list[str]] = {}
     for kind, registry in _registries().items():
         for name, entry in registry.items():
             is_used = entry is method if kind == "method" else getattr(entry, "Config", None) in types
-            is_used = is_used or (kind == "discriminator_augmentation" and name in changes)
+            is_used = is_used or name in by_name.get(kind, ())
             if is_used and (where := origin(entry)):
                 used.setdefault(where, []).append(f"{kind} {name}")
     return [{**dataclasses.asdict(where), "defines": names} for where, names in used.items()]
@@ -247,12 +269,12 @@ def _types(value: Any) -> Iterator[type[Any]]:
             yield from _types(inner)
 
 
-def _augmentations(value: Any) -> Iterator[str]:
-    """The names of what discriminators see changed by, anywhere in settings."""
+def _named(value: Any, field: str) -> Iterator[str]:
+    """The names in a ``field`` that holds names, anywhere in settings."""
     if dataclasses.is_dataclass(value):
-        yield from getattr(value, "augment_d", ())
+        yield from getattr(value, field, ())
         for part in dataclasses.fields(value):
-            yield from _augmentations(getattr(value, part.name))
+            yield from _named(getattr(value, part.name), field)
 
 
 def missing(imports: Any) -> str:

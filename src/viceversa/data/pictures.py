@@ -14,6 +14,7 @@ from torch import Tensor
 from viceversa import seeding, sizes
 from viceversa.data import balance
 from viceversa.data.augment import crop_and_mirror
+from viceversa.data.augmentations import Plane, augmented
 from viceversa.data.cache import Skipped
 from viceversa.data.images import Pixels, fitted, portable, to_tensor
 from viceversa.data.ragged import Ragged
@@ -112,7 +113,7 @@ class Deck:
     kept_rows: NDArray[np.int64]
     """Those of the M that are."""
 
-    channels: tuple[int, ...]
+    planes: tuple[Plane, ...]
     """How C is made up: of one image or of two."""
 
     size_px: SizePx
@@ -130,6 +131,9 @@ class Deck:
     device: torch.device
     """Where samples are wanted."""
 
+    augment: tuple[str, ...] = ()
+    """Names of further augmentations."""
+
     kept_nearest: tuple[frozenset[int], ...] = ()
     """By image of C: which of the M are resized by nearest neighbor; the others are resized bicubically."""
 
@@ -139,6 +143,11 @@ class Deck:
     at_size: Callable[[NDArray[np.int64]], Pixels] | None = None
     """Images of the store by their rows, decoded from their files at ``size_px``, ``(N, H, W, C)``, a second
     image of C left out: those of the store were resized to be cut, and would be resized a second time."""
+
+    @property
+    def channels(self) -> tuple[int, ...]:
+        """Those of each plane."""
+        return tuple(plane.channels for plane in self.planes)
 
     @property
     def bits(self) -> int:
@@ -151,13 +160,17 @@ class Deck:
         rows = self.rows_at(positions)
         crop: dict[str, Any] = {"seed": self.seed, "stream": f"crop {self.stream}", "positions": positions}
         if isinstance(self.store, Ragged):
-            windows = self.store.windows(rows, self.size_px, **crop, mirror=self.mirror)
-            return to_tensor(_moved(windows, self.device))
-        if isinstance(self.store, Tensor):
-            chosen = self.store[_moved(torch.from_numpy(rows), self.device)]
+            windows = _moved(self.store.windows(rows, self.size_px, **crop, mirror=self.mirror), self.device)
         else:
-            chosen = _sent(self.store, rows, self.device)
-        return to_tensor(crop_and_mirror(chosen, self.size_px, **crop, mirror=self.mirror))
+            chosen = (
+                self.store[_moved(torch.from_numpy(rows), self.device)]
+                if isinstance(self.store, Tensor)
+                else _sent(self.store, rows, self.device)
+            )
+            windows = crop_and_mirror(chosen, self.size_px, **crop, mirror=self.mirror)
+        x = to_tensor(windows)
+        drawn: dict[str, Any] = {"seed": self.seed, "stream": self.stream, "positions": positions}
+        return augmented(x, self.augment, planes=self.planes, **drawn) if self.augment else x
 
     def held_out(self, limit: int | None, start: int) -> Tensor:
         """``(N, C, H, W)`` float32 in [-1, 1], whole images without any chance in them."""

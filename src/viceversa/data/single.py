@@ -12,6 +12,7 @@ from torch import Tensor
 from tyro.constructors import PrimitiveConstructorSpec
 
 from viceversa import sizes
+from viceversa.data.augmentations import AugmentConfig, Plane
 from viceversa.data.avatars.classes import portraits
 from viceversa.data.cache import PictureSet, Progress, Skipped
 from viceversa.data.digits import digits
@@ -37,7 +38,7 @@ _FEWEST = 2  # in all and of a class: one image would only be learnt by heart
 
 
 @dataclass(frozen=True, kw_only=True)
-class SingleData:
+class SingleData(AugmentConfig):
     """A folder of images, or of one sub-folder a class, MNIST's idx files, or images that are built in."""
 
     root: Annotated[Path | None, tyro.conf.arg(name="data")] = field(default=None, metadata=_MAY_DIFFER)
@@ -77,6 +78,7 @@ class SingleData:
     """Folder for the decoded images; left out: the user's folder for caches."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not _SMALLEST_PX <= self.size_px <= _LARGEST_PX:
             raise ConfigError(
                 f"--size must be {_SMALLEST_PX} to {_LARGEST_PX} pixels where images are made from noise; got "
@@ -161,7 +163,8 @@ class SingleData:
             rows=np.flatnonzero(~apart),
             kept=np.asarray(kept.pictures),
             kept_rows=kept_rows[_in_turn(kept_labels[kept_rows])],
-            channels=np.asarray(train.pictures).shape[3:],
+            planes=(Plane(channels=np.asarray(train.pictures).shape[3]),),
+            augment=self.augmentations,
             size_px=self.size_px,
             mirror=self.mirror,
             seed=seed,

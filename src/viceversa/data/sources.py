@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from viceversa import sizes
 from viceversa.data import balance, cache, folders, outside
+from viceversa.data.augmentations import AugmentConfig, Plane
 from viceversa.data.balance import Balance
 from viceversa.data.cache import PictureSet, Progress, Skipped
 from viceversa.data.folders import Domain, Item
@@ -37,7 +38,7 @@ _MAY_DIFFER = {"may_differ": True}  # folders may be moved: a run knows its imag
 
 
 @dataclass(frozen=True, kw_only=True)
-class PictureData:
+class PictureData(AugmentConfig):
     """What paired and unpaired images have in common."""
 
     root: Annotated[Path | None, tyro.conf.arg(name="data")] = field(default=None, metadata=_MAY_DIFFER)
@@ -110,6 +111,7 @@ class PictureData:
     """Folder for the decoded images; left out: the user's folder for caches."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         object.__setattr__(self, "size_px", sizes.checked(self.size_px, "--size"))
         if self.load_size_px is not None:
             object.__setattr__(self, "load_size_px", sizes.checked(self.load_size_px, "--load-size"))
@@ -441,11 +443,21 @@ def _deck(
         kept=kept.pictures if isinstance(kept.pictures, Ragged) else np.asarray(kept.pictures),
         kept_nearest=tuple(map(frozenset, kept.nearest)),
         kept_rows=kept_rows,
-        channels=part.channels,
+        planes=_planes(part),
+        augment=data.augmentations,
         size_px=data.size_px,
         mirror=data.mirror,
         seed=seed,
         stream=stream,
         device=device,
         at_size=part.at_size,
+    )
+
+
+def _planes(part: Decoded) -> tuple[Plane, ...]:
+    """What augmentations may do to each image: label maps are moved, and stay what they are."""
+    nearest = [2 * len(half) > len(part.train.names) for half in part.train.nearest] or [False] * len(part.channels)
+    return tuple(
+        Plane(channels=channels, is_image=not labels, nearest=labels)
+        for channels, labels in zip(part.channels, nearest, strict=True)
     )

@@ -8,7 +8,6 @@ Adversarial Networks with Limited Data, arXiv 2006.06676 (ADA).
 A change of your own is a function ``(images, draws) -> images`` under ``@discriminator_augmentation("name", draws=2)``.
 """
 
-import difflib
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -16,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from viceversa import plugins
+from viceversa.data.augmentations import jitter
 from viceversa.errors import check
 from viceversa.losses import OBJECTIVES, Logits, over_scales, precise
 from viceversa.methods.base import Iteration
@@ -47,14 +47,7 @@ def discriminator_augmentation(name: str, *, draws: int) -> Callable[[Change], C
 def color(images: Tensor, draws: Tensor) -> Tensor:
     """Brightness by up to 0.5, saturation by a factor up to 2, contrast by 0.5 to 1.5 (DiffAugment); alpha stays."""
     brightness, saturation, contrast = draws[:, :, None, None, None].to(images).unbind(1)
-    channels = images.shape[1]
-    colors = channels - 1 if channels in (2, 4) else channels
-    x = images[:, :colors] + brightness - 0.5
-    grey = x.mean(1, keepdim=True)
-    x = (x - grey) * (2 * saturation) + grey
-    mean = x.mean((1, 2, 3), keepdim=True)
-    x = (x - mean) * (contrast + 0.5) + mean
-    return torch.cat([x, images[:, colors:]], 1)
+    return jitter(images, brightness - 0.5, 2 * saturation, contrast + 0.5)
 
 
 @discriminator_augmentation("translation", draws=2)
@@ -97,12 +90,7 @@ class FixedAugmentedConfig:
     """How likely each change is for an image."""
 
     def __post_init__(self) -> None:
-        for name in self.names:
-            near = difflib.get_close_matches(name, CHANGES, 1)
-            hint = f" Perhaps you meant {near[0]}." if near else ""
-            known = name in CHANGES or (plugins.find("discriminator_augmentation", name) and name in CHANGES)
-            check(known, f"--augment-d {name} is unknown; choose from {', '.join(CHANGES)}.{hint}")
-        check("none" not in self.augment_d or not self.names, "--augment-d none does not go with other changes.")
+        plugins.check_names("discriminator_augmentation", "--augment-d", self.augment_d)
         probability = self.augment_d_probability
         check(0 <= probability <= 1, f"--augment-d-probability must be 0 to 1; got {probability}.")
 

@@ -1,4 +1,4 @@
-"""The contract that methods and networks keep to, as checks for those of your own; each makes its own tiny images.
+"""The contract that methods, networks and augmentations keep to, as checks for your own; each makes tiny images.
 
 >>> from viceversa.testing import check_method
 >>> check_method("my_method.py")  # doctest: +SKIP
@@ -6,6 +6,7 @@
 A check raises an AssertionError whose message says what does not hold and what that breaks.
 """
 
+from viceversa.testing.augmentations import check_augmentation
 from viceversa.testing.methods import METHOD_CHECKS, check_method
 from viceversa.testing.networks import DISCRIMINATOR_CHECKS, GENERATOR_CHECKS, check_discriminator, check_generator
 from viceversa.testing.runs import assert_same_run, small_config, write_images
@@ -15,6 +16,7 @@ __all__ = [
     "GENERATOR_CHECKS",
     "METHOD_CHECKS",
     "assert_same_run",
+    "check_augmentation",
     "check_discriminator",
     "check_generator",
     "check_method",
