@@ -26,6 +26,7 @@ from viceversa.data.augment import crop_and_mirror
 from viceversa.data.cache import user_folder
 from viceversa.data.images import Array, to_tensor
 from viceversa.errors import CheckpointError, ConfigError, DataError
+from viceversa.evaluation import textures
 from viceversa.sizes import SizePx
 from viceversa.training.log import replace_file
 from viceversa.weights import open_weights
@@ -83,6 +84,8 @@ class FitConfig:
     """Each image is moved by up to so many pixels, both ways; its border is repeated."""
     mirror: bool = False
     """Mirror half of them; for faces, not for digits."""
+    textures: bool = False
+    """Lay `viceversa.evaluation.textures` over the images of all kinds, so that none is told by a texture."""
     seed: int = 0
     """Weights, order and shifts follow from it."""
 
@@ -284,25 +287,21 @@ def _train(network: ClassifierNetwork, pictures: Array, labels: Labels, config: 
         for epoch in {int(positions[0]) // count, int(positions[-1]) // count} - orders.keys():
             orders[epoch] = seeding.permutation(config.seed, "classifier", epoch, count)
         rows = np.array([orders[position // count][position % count] for position in positions.tolist()])
-        batch = _shifted(pictures[rows], torch.from_numpy(positions), config)
-        loss = F.cross_entropy(network(to_tensor(batch).to(device)), torch.from_numpy(labels[rows]).to(device))
+        batch = _changed(pictures[rows], torch.from_numpy(positions), config)
+        loss = F.cross_entropy(network(batch.to(device)), torch.from_numpy(labels[rows]).to(device))
         loss.backward()  # by itself: a judge is no method, and stands apart from the training that it judges
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
         cycle.step()
 
 
-def _shifted(pictures: Array, positions: Tensor, config: FitConfig) -> Tensor:
+def _changed(pictures: Array, positions: Tensor, config: FitConfig) -> Tensor:
+    """``(N, H, W, C)`` to ``(N, C, H, W)`` in [-1, 1], as they are seen at these positions."""
     s = config.shift_px
     padded = torch.from_numpy(np.pad(pictures, ((0, 0), (s, s), (s, s), (0, 0)), mode="edge"))
-    return crop_and_mirror(
-        padded,
-        sizes.of(*pictures.shape[1:3]),
-        seed=config.seed,
-        stream="classifier",
-        positions=positions,
-        mirror=config.mirror,
-    )
+    drawn: Any = {"seed": config.seed, "stream": "classifier", "positions": positions}
+    shifted = to_tensor(crop_and_mirror(padded, sizes.of(*pictures.shape[1:3]), **drawn, mirror=config.mirror))
+    return textures.laid(shifted, **drawn) if config.textures else shifted
 
 
 def _checked(pictures: Array, labels: Labels, test_pictures: Array, test_labels: Labels) -> int:

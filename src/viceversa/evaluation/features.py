@@ -96,6 +96,7 @@ def judge_of(heaps: Heaps, seed: int = 0, device: torch.device | str = "cpu", fo
         learning_rate=2e-3,
         shift_px=max(1, min(sizes.sides(size_px)) // 16),
         mirror=True,
+        textures=True,
         seed=seed,
     )
     made = classifiers.fitted(
