@@ -20,7 +20,7 @@ _POLICY = (
 
 
 def render(package: str, name: str, data: Any, **values: Any) -> bytes:
-    """Fill in the template ``name.html`` of ``package``, beside which lie ``name.css`` and ``name.js``.
+    """Fill in the template ``name.html`` of ``package``, beside which lie ``name.css`` and maybe ``name.js``.
 
     Args:
         package: Such as "viceversa.training".
@@ -29,7 +29,8 @@ def render(package: str, name: str, data: Any, **values: Any) -> bytes:
         values: What the template names, besides ``policy``, ``style``, ``script`` and ``data``.
     """
     environment = _environment(package)
-    style, script = (_source(environment, f"{name}.{kind}") for kind in ("css", "js"))
+    style = _source(environment, f"{name}.css")
+    script = _source(environment, f"{name}.js") if f"{name}.js" in environment.list_templates() else ""
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     page = environment.get_template(f"{name}.html").render(
         policy=Markup(_POLICY.format(digest=digest)),

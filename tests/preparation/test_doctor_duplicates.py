@@ -111,7 +111,3 @@ def test_the_search_in_blocks_misses_nothing(monkeypatch):
     }  # fmt: skip
     assert {tuple(pair) for block in found for pair in block.tolist()} == wanted
     assert len(wanted) >= 20
-
-
-def test_near_relations_chain():
-    assert duplicates._connected({(4, 9), (9, 2), (5, 6)}) == [[2, 4, 9], [5, 6]]

@@ -47,6 +47,7 @@ def test_scenes_that_show_the_same_are_one_group():
     assert len({groups.find(name) for name in "abcd"}) == 1
     assert groups.find("x") == groups.find("y") != groups.find("a")
     assert groups.find("z") == "z"
+    assert joined({(4, 9), (9, 2), (5, 6)}).members() == [[2, 4, 9], [5, 6]]
 
 
 def test_balance_takes_from_the_bins_that_have_too_much():

@@ -47,7 +47,7 @@ def measured(*sides: Array) -> Measures:
         contrast=float(grey.std()),
         sharpness=sharpness(grey),
         text=is_text(inner),
-        fingerprint=b"".join(map(fingerprint, (grey, *others))),
+        fingerprint=b"".join(fingerprint(Image.fromarray(side), 16) for side in (grey, *others)),
     )
 
 
@@ -83,14 +83,13 @@ def sharpness(grey: Grey) -> float:
     return float(cv2.Laplacian(grey, cv2.CV_32F).var())
 
 
-def fingerprint(grey: Grey) -> bytes:
-    """256 bits that stay nearly the same under rescaling, compression and slight changes of light.
+def fingerprint(picture: Image.Image, size: int) -> bytes:
+    """``size`` x ``size`` bits that stay nearly the same under rescaling, compression and slight changes of light.
 
-    The signs of the lowest 16 x 16 cosine frequencies (imagehash's phash). Different photographs of faces, all aligned
-    alike, differ in 23 % of the bits or more; a hand-held shot differs from itself a second later in 12 %.
+    The signs of the lowest cosine frequencies (imagehash's phash). With 256 bits, different photographs of faces, all
+    aligned alike, differ in 23 % of the bits or more; a hand-held shot differs from itself a second later in 12 %.
     """
-    bits = need("imagehash", "prepare").phash(Image.fromarray(grey), hash_size=16).hash
-    return np.packbits(bits).tobytes()
+    return np.packbits(need("imagehash", "prepare").phash(picture, hash_size=size).hash).tobytes()
 
 
 def is_text(picture: Array) -> bool:

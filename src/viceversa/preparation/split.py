@@ -2,32 +2,41 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Literal, TypeAlias
+from typing import Generic, Literal, TypeAlias, TypeVar
 
 from viceversa import seeding
 
 Side: TypeAlias = Literal["train", "test"]
 
 
-class Groups:
-    """Scenes that belong together, because they show the same."""
+Thing = TypeVar("Thing", str, int)
+
+
+class Groups(Generic[Thing]):
+    """Things that belong together, because they show the same; each group is named by the least of them."""
 
     def __init__(self) -> None:
-        self._parent: dict[str, str] = {}
+        self._parent: dict[Thing, Thing] = {}
 
-    def find(self, scene: str) -> str:
-        """The name of the group that ``scene`` is in."""
-        root = scene
-        while (parent := self._parent.get(root, root)) != root:
-            root = parent
-        while (parent := self._parent.get(scene, root)) != root:
-            self._parent[scene], scene = root, parent
-        return root
+    def find(self, thing: Thing) -> Thing:
+        """The name of the group that ``thing`` is in."""
+        parent = self._parent
+        while parent.setdefault(thing, thing) != thing:
+            parent[thing] = parent[parent[thing]]  # so that ways stay short
+            thing = parent[thing]
+        return thing
 
-    def join(self, one: str, other: str) -> None:
+    def join(self, one: Thing, other: Thing) -> None:
         """Makes one group of two."""
         first, second = sorted((self.find(one), self.find(other)))
         self._parent[second] = first
+
+    def members(self) -> list[list[Thing]]:
+        """All that was asked for or joined, by groups, in order."""
+        found: dict[Thing, list[Thing]] = {}
+        for thing in sorted(self._parent):
+            found.setdefault(self.find(thing), []).append(thing)
+        return list(found.values())
 
 
 def split(groups: Sequence[str], decided: Mapping[str, Side], share: float, seed: int) -> dict[str, Side]:
@@ -43,7 +52,8 @@ def split(groups: Sequence[str], decided: Mapping[str, Side], share: float, seed
     sizes = Counter(groups)
     free = sorted((seeding.derive(seed, "test", group), group) for group in sizes if group not in decided)
     taken: set[str] = set()
-    target, count = round(share * len(groups)), _tested(sizes, decided)
+    target = round(share * len(groups))
+    count = sum(size for group, size in sizes.items() if decided.get(group) == "test")
     for _, group in free:
         if count + sizes[group] <= target:
             taken.add(group)
@@ -55,13 +65,9 @@ def split(groups: Sequence[str], decided: Mapping[str, Side], share: float, seed
     return {group: decided.get(group, "test" if group in taken else "train") for group in sizes}
 
 
-def _tested(sizes: Mapping[str, int], decided: Mapping[str, Side]) -> int:
-    return sum(size for group, size in sizes.items() if decided.get(group) == "test")
-
-
-def joined(links: Iterable[tuple[str, str]]) -> Groups:
-    """Groups of the scenes that are linked."""
-    groups = Groups()
+def joined(links: Iterable[tuple[Thing, Thing]]) -> Groups[Thing]:
+    """Groups of the things that are linked."""
+    groups = Groups[Thing]()
     for one, other in links:
         groups.join(one, other)
     return groups

@@ -19,11 +19,8 @@ class Diagnosis:
     """What was measured and what was found."""
 
     inspected: Inspected
-    """All measurements."""
-
     groups: tuple[Group, ...]
     """Images that are there more than once."""
-
     findings: tuple[Finding, ...]
     """The worst first."""
 

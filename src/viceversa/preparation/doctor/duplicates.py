@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from viceversa.preparation.doctor.scan import Inspected, Picture
+from viceversa.preparation.split import joined
 
 _MOST_BITS = 6  # of 64 that may differ between the hashes of two candidates
 _ALIKE = 0.996  # correlation: copies, even at JPEG quality 60, had 0.9966 and more; 1200 drawn portraits at most 0.9932
@@ -26,18 +27,33 @@ class Group:
 
     pictures: tuple[Picture, ...]
     """Two or more."""
-
     is_exact: bool
     """All files are equal, byte for byte."""
+
+    def within_one_part(self) -> list[list[Picture]]:
+        """Those that are in the same part of the same domain, where there are several."""
+        parts: dict[tuple[str, str], list[Picture]] = {}
+        for picture in self.pictures:
+            parts.setdefault((picture.domain, picture.split), []).append(picture)
+        return [part for part in parts.values() if len(part) > 1]
+
+    def leaked(self, domain: str) -> list[tuple[Picture, Picture]]:
+        """Of one domain, a training image with each test image that is the same."""
+        members = [picture for picture in self.pictures if picture.domain == domain]
+        twins = [picture for picture in members if picture.split == "train"][:1]
+        return [(twin, picture) for twin in twins for picture in members if picture.split == "test"]
+
+    def across(self) -> tuple[Picture, Picture] | None:
+        """An image of A and one of B that are the same."""
+        sides = {picture.domain: picture for picture in reversed(self.pictures)}
+        return (sides["A"], sides["B"]) if len(sides) == 2 else None
 
 
 def groups(inspected: Inspected) -> list[Group]:
     """All groups, the largest first; two pairs are the same where both of their halves are."""
+    sides = [list(inspected.pictures)]
     if inspected.kind == "paired":
-        sides = [[inspected.pictures[pair.a] for pair in inspected.pairs]]
-        sides.append([inspected.pictures[pair.b] for pair in inspected.pairs])
-    else:
-        sides = [list(inspected.pictures)]
+        sides = [[pair.a for pair in inspected.pairs], [pair.b for pair in inspected.pairs]]
     shown = sides[0]
     contents = [tuple(side[place].contents for side in sides) for place in range(len(shown))]
     first = {content: place for place, content in reversed(list(enumerate(contents)))}
@@ -50,7 +66,7 @@ def groups(inspected: Inspected) -> list[Group]:
             pictures=tuple(shown[place] for place in members),
             is_exact=len({contents[place] for place in members}) == 1,
         )
-        for members in _connected(same | near)
+        for members in joined(same | near).members()
     ]
     return sorted(found, key=lambda group: -len(group.pictures))
 
@@ -86,21 +102,3 @@ def _correlation(thumbs: NDArray[np.uint8], pairs: _Pairs) -> NDArray[np.float32
 def _spread(thumbs: NDArray[np.float32]) -> NDArray[np.float32]:
     """Standard deviation of the strongest colour channel; a plain red image has none."""
     return thumbs.reshape(len(thumbs), -1, 3).std(axis=1).max(axis=1)
-
-
-def _connected(pairs: set[tuple[int, int]]) -> list[list[int]]:
-    """The places that pairs connect, in order."""
-    parent: dict[int, int] = {}
-
-    def root(place: int) -> int:
-        while parent.setdefault(place, place) != place:
-            parent[place] = parent[parent[place]]
-            place = parent[place]
-        return place
-
-    for one, other in pairs:
-        parent[max(root(one), root(other))] = min(root(one), root(other))
-    members: dict[int, list[int]] = {}
-    for place in sorted(parent):
-        members.setdefault(root(place), []).append(place)
-    return [members[place] for place in sorted(members)]

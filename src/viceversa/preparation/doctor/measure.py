@@ -4,6 +4,7 @@ All but size and kind of file is measured on the image reduced to a short side o
 sees of it; smaller images stay as they are.
 """
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, NamedTuple, TypeAlias
@@ -12,12 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from viceversa import extras
 from viceversa.data.images import Array, opened, seen, shown
 from viceversa.data.labels import looks_like_labels, looks_like_lossy_labels
 from viceversa.data.reading import remarks_on
 from viceversa.data.values import Spread
 from viceversa.preparation.borders import of_picture
+from viceversa.preparation.frames import fingerprint
 
 Labels: TypeAlias = Literal["", "palette", "plain", "lossy"]
 Grey: TypeAlias = NDArray[np.float32]
@@ -42,71 +43,48 @@ class Measurement:
     """One image; shares are in [0, 1]."""
 
     width: int
-    """Pixels, upright by EXIF."""
-
     height: int
     """Pixels, upright by EXIF."""
-
     format: str
     """Kind of file by its contents, such as "JPEG"."""
-
     mode: str
     """Pillow's name of the colour mode, such as "RGB" or "L"."""
-
     jpeg_quality: float | None
     """1 to 100, as the usual encoders count; None where it is no JPEG."""
-
     brightness: float
     """Mean luminance; `DARK` and less is a night image."""
-
     contrast: float
     """Standard deviation of the luminance."""
-
     saturation: float
     """Mean distance between a pixel's strongest and weakest colour."""
-
     is_grey: bool
     """No colour worth mentioning."""
-
     hues: tuple[float, ...]
     """`HUES` shares of the colour, around red, orange and so on over green and blue; all 0 where there is none."""
-
     sharpness: float
     """How fast edges rise: 1 where they take a pixel, a half where an image was enlarged to twice its size, a quarter
     at worst; NaN where the image is too small to say."""
-
     borders: tuple[float, float, float, float]
     """Plain bars at left, top, right and bottom, as shares of width and height."""
-
     hash: int
     """Perceptual hash, 64 bits: few differ between images that look alike."""
-
     thumb: bytes
     """The image as ``(THUMB_PX, THUMB_PX, 3)`` uint8."""
-
     labels: Labels = ""
     """Whether it is a label map: stored with a palette, in plain colors without one, or spoilt by JPEG."""
-
     remarks: tuple[str, ...] = ()
     """What of its file training does not use or changes: kinds of `viceversa.data.reading.Remark`."""
-
     spread: Spread | None = None
     """Between which numbers its values lie where they have no usual range; it was measured scaled by that."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class PairMeasurement:
+class PairMeasurement(NamedTuple):
     """Both halves of a pair, and how they lie on one another."""
 
     a: Measurement
-    """The left half, or the file of A."""
-
     b: Measurement
-    """The right half, or the file of B."""
-
     shift: tuple[float, float]
     """By how much B's edges lie to the right of and below A's, as shares of width and height."""
-
     gain: float
     """By how much the edges' correlation grows when B is shifted back, in [0, 2]."""
 
@@ -118,67 +96,71 @@ def measure(file: Path, page: int = 0) -> Measurement:
         PictureError: It cannot be read; the text begins with ``"<file>: "``.
         MissingExtra: imagehash is not installed.
     """
-    picture, told = _seen(file, page)
-    return _measured(picture, _header(file, picture), told)
+    return _measured(_opened(file, page))
 
 
 def measure_halves(file: Path, page: int = 0) -> PairMeasurement:
     """Measures a pair that lies side by side in one file; errors as of `measure`."""
-    whole, told = _seen(file, page)
-    header, middle = _header(file, whole), whole.shape[1] // 2
-    left = header._replace(width=header.width // 2)
-    right = header._replace(width=header.width - left.width)
-    return _pair(whole[:, :middle], whole[:, middle:], left, right, told, told)
+    whole = _opened(file, page)
+    middle, left = whole.pixels.shape[1] // 2, whole.width // 2
+    return _pair(
+        replace(whole, pixels=whole.pixels[:, :middle], width=left),
+        replace(whole, pixels=whole.pixels[:, middle:], width=whole.width - left),
+    )
 
 
 def measure_pair(a: Path, b: Path, page_a: int = 0, page_b: int = 0) -> PairMeasurement:
     """Measures a pair of two files; errors as of `measure`."""
-    (one, told_a), (other, told_b) = _seen(a, page_a), _seen(b, page_b)
-    return _pair(one, other, _header(a, one), _header(b, other), told_a, told_b)
+    return _pair(_opened(a, page_a), _opened(b, page_b))
 
 
 @dataclass(frozen=True)
-class _Told:
-    """What a file says beside its pixels."""
+class _Opened:
+    """An image to be measured, and what its file says beside the pixels; see `Measurement`."""
 
-    labels: bool
-    remarks: tuple[str, ...]
-    spread: Spread | None
-
-
-def _seen(file: Path, page: int) -> tuple[Array, _Told]:
-    """An image to be measured."""
-    picture, spread = seen(file, 2 * WORK_PX, page)
-    about = replace(picture.about, several=picture.about.several and picture.about.kind != "TIFF")  # each is measured
-    found = remarks_on(replace(picture, about=about), 3, 16)
-    return shown(picture), _Told(about.labels, tuple(kind for kind, there in found.items() if there), spread)
-
-
-class _Header(NamedTuple):
+    pixels: Array
     width: int
     height: int
     format: str
     mode: str
     jpeg_quality: float | None
+    has_palette: bool
+    remarks: tuple[str, ...]
+    spread: Spread | None
 
 
-def _pair(a: Array, b: Array, header_a: _Header, header_b: _Header, told_a: _Told, told_b: _Told) -> PairMeasurement:
-    shift, gain = displacement(_edges(a), _edges(b))
-    return PairMeasurement(a=_measured(a, header_a, told_a), b=_measured(b, header_b, told_b), shift=shift, gain=gain)
+def _opened(file: Path, page: int) -> _Opened:
+    picture, spread = seen(file, 2 * WORK_PX, page)
+    about = replace(picture.about, several=picture.about.several and picture.about.kind != "TIFF")  # each is measured
+    found = remarks_on(replace(picture, about=about), 3, 16)
+    pixels = shown(picture)
+    # The pixels may have been decoded at a part of their size.
+    (height, width), kind, mode, quality = pixels.shape[:2], "", "", None
+    # It can be read, so all that can go wrong is a kind or an EXIF block that Pillow does not know.
+    with suppress(Exception), opened(file) as image:
+        turned = image.getexif().get(0x0112, 1) in (5, 6, 7, 8)
+        width, height = reversed(image.size) if turned else image.size
+        kind, mode, quality = image.format or "", image.mode, _jpeg_quality(image)
+    remarks = tuple(remark for remark, there in found.items() if there)
+    return _Opened(pixels, width, height, kind, mode, quality, about.labels, remarks, spread)
 
 
-def _measured(picture: Array, header: _Header, told: _Told) -> Measurement:
-    image = _reduced(Image.fromarray(picture))
+def _pair(a: _Opened, b: _Opened) -> PairMeasurement:
+    return PairMeasurement(_measured(a), _measured(b), *displacement(_edges(a.pixels), _edges(b.pixels)))
+
+
+def _measured(found: _Opened) -> Measurement:
+    image = _reduced(Image.fromarray(found.pixels))
     grey = np.asarray(image.convert("L"), np.float32)
     colours = image.resize((_COLOUR_PX, _COLOUR_PX), Image.Resampling.BOX)
     rgb = np.asarray(colours, np.float32) / 255
     chroma = rgb.max(2) - rgb.min(2)
     return Measurement(
-        width=header.width,
-        height=header.height,
-        format=header.format,
-        mode=header.mode,
-        jpeg_quality=header.jpeg_quality,
+        width=found.width,
+        height=found.height,
+        format=found.format,
+        mode=found.mode,
+        jpeg_quality=found.jpeg_quality,
         brightness=float(grey.mean()) / 255,
         contrast=float(grey.std()) / 255,
         saturation=float(chroma.mean()),
@@ -186,31 +168,20 @@ def _measured(picture: Array, header: _Header, told: _Told) -> Measurement:
         hues=_hues(colours, chroma),
         sharpness=sharpness(grey),
         borders=_borders(image),
-        hash=_hash(image),
-        labels=_labels(picture, header, told),
-        remarks=told.remarks,
-        spread=told.spread,
+        hash=int.from_bytes(fingerprint(image, 8), "big"),
+        labels=_labels(found),
+        remarks=found.remarks,
+        spread=found.spread,
         thumb=image.resize((THUMB_PX, THUMB_PX), Image.Resampling.BILINEAR).tobytes(),
     )
 
 
-def _header(file: Path, picture: Array) -> _Header:
-    """What only the file knows, since ``picture`` may have been decoded at a part of its size."""
-    try:
-        with opened(file) as image:
-            turned = image.getexif().get(0x0112, 1) in (5, 6, 7, 8)
-            width, height = reversed(image.size) if turned else image.size
-            return _Header(width, height, image.format or "", image.mode, _jpeg_quality(image))
-    except Exception:  # `read` has opened it already, so it is only a kind or an EXIF block that Pillow does not know
-        return _Header(picture.shape[1], picture.shape[0], "", "", None)
-
-
-def _labels(picture: Array, header: _Header, told: _Told) -> Labels:
-    if told.labels:
+def _labels(found: _Opened) -> Labels:
+    if found.has_palette:
         return "palette"
-    if header.jpeg_quality is not None:
-        return "lossy" if looks_like_lossy_labels(picture) else ""
-    return "plain" if looks_like_labels(picture) else ""
+    if found.jpeg_quality is not None:
+        return "lossy" if looks_like_lossy_labels(found.pixels) else ""
+    return "plain" if looks_like_labels(found.pixels) else ""
 
 
 def _jpeg_quality(image: Image.Image) -> float | None:
@@ -235,11 +206,6 @@ def _hues(colours: Image.Image, chroma: Grey) -> tuple[float, ...]:
     coloured = np.where(chroma > _GREY_CHROMA, chroma, 0)
     shares = np.bincount(hue.ravel(), weights=coloured.ravel(), minlength=HUES)
     return tuple((shares / max(float(shares.sum()), 1e-9)).tolist())
-
-
-def _hash(image: Image.Image) -> int:
-    imagehash = extras.need("imagehash", "prepare")
-    return int.from_bytes(np.packbits(imagehash.phash(image).hash).tobytes(), "big")
 
 
 def _borders(image: Image.Image) -> tuple[float, float, float, float]:

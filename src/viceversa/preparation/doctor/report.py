@@ -1,159 +1,176 @@
-"""The doctor's page: one file that opens from disk, fetches nothing and runs nothing."""
+"""The doctor's page: one file that opens from disk, fetches nothing and runs nothing; see `viceversa.pages`."""
 
-import re
-from collections.abc import Iterator, Sequence
-from functools import lru_cache
-from html import escape
+import base64
+from collections.abc import Iterable, Iterator, Sequence
 from importlib.resources import files
 from pathlib import Path
+from typing import NamedTuple
 
-from viceversa.preparation.doctor import sheets, text
-from viceversa.preparation.doctor.charts import charts, legend
+import numpy as np
+from markupsafe import Markup
+from PIL import Image
+
+from viceversa import pages
+from viceversa.data.images import Array, encode, look
+from viceversa.errors import PictureError
+from viceversa.preparation.doctor import text
+from viceversa.preparation.doctor.charts import SIZE_PX, charts
+from viceversa.preparation.doctor.contrast import Domain, Of
 from viceversa.preparation.doctor.diagnosis import Diagnosis
-from viceversa.preparation.doctor.findings import Finding, across, leaked, within_one_part
+from viceversa.preparation.doctor.measure import THUMB_PX
 from viceversa.preparation.doctor.pairs import moved
-from viceversa.preparation.doctor.scan import Inspected, Picture
+from viceversa.preparation.doctor.scan import Pair, Picture
 from viceversa.preparation.doctor.summary import table
 
 _SAMPLES, _EXTREMES, _GROUPS, _OF_A_GROUP = 24, 12, 24, 6
+_SIDE_PX, _MEAN_PX = 144, 128
+_QUALITY = 78
+
+
+class Tile(NamedTuple):
+    """A small image in the page."""
+
+    uri: str
+    width: int
+    height: int
+    name: str = ""
+    note: str = ""
+
+
+class Section(NamedTuple):
+    """Sheets of images under a title."""
+
+    title: str
+    about: str
+    sheets: Sequence[tuple[str, Sequence[Tile]]]
+    """Each with a heading, which may be empty."""
+    kind: str = "sides"
+    """Class of styles: the domains side by side, "groups" of the same image, or "mean"."""
 
 
 def to_html(diagnosis: Diagnosis) -> str:
     """The whole page. Small copies of the images are in it; the images are read anew for them."""
-    titles, place = list(diagnosis.inspected.layout.titles.values()), diagnosis.inspected.layout.place
-    parts = {
-        "title": escape(Path(place).resolve().name if titles == ["A", "B"] else " and ".join(titles)),
-        "eyebrow": escape(f"viceversa inspect · {text.KINDS[diagnosis.inspected.kind]} · {place}"),
-        "style": _asset("viceversa.training", "report.css") + _asset("viceversa.preparation.doctor", "doctor.css"),
-        "verdict": escape(text.verdict(diagnosis)),
-        "guess": "".join(f"<p>{escape(line)}</p>" for line in text.guess(diagnosis)),
-        "findings": _findings(diagnosis.findings),
-        "sections": "".join(_sections(diagnosis)),
-    }
-    # In one pass, so that a name that looks like a placeholder is not filled in.
-    template = _asset("viceversa.preparation.doctor", "report.html")
-    return re.sub(r"\{\{(\w+)\}\}", lambda match: parts[match[1]], template)
-
-
-def _findings(findings: Sequence[Finding]) -> str:
-    lines = ""
-    for finding in findings:
-        examples = "".join(f"<span>{escape(example)}</span>" for example in finding.examples)
-        lines += (
-            f'<li class="{finding.severity}"><b>{finding.severity}</b><strong>{escape(finding.what)}</strong>'
-            f"<p>{escape(_sentence(finding.consequence))} {escape(finding.remedy)}.</p>"
-            f"{f'<p class=examples>{examples}</p>' if examples else ''}</li>"
-        )
-    return f'<ul class="diagnoses" aria-label="Findings">{lines}</ul>' if lines else ""
-
-
-def _sections(diagnosis: Diagnosis) -> Iterator[str]:
     inspected = diagnosis.inspected
-    domains = {title: inspected.of(letter, "train") for letter, title in inspected.layout.titles.items()}
-    if inspected.kind == "paired":
-        yield from _pairs(inspected)
-    else:
-        samples = {title: sheets.sheet(sheets.spread_out(pictures, _SAMPLES)) for title, pictures in domains.items()}
-        yield _section("Samples", "Evenly over the images to train on.", _sides(samples))
-    yield from _repeated(diagnosis)
-    keys = legend(list(domains)) if len(domains) > 1 else ""
-    yield _section(
-        "Distributions",
-        "How many of the images to train on have how much; dashed lines are medians.",
-        f'{keys}<div class="cards">{"".join(charts(domains))}</div>',
+    titles, place = list(inspected.layout.titles.values()), inspected.layout.place
+    domains = [Domain(title, inspected.of(letter, "train")) for letter, title in inspected.layout.titles.items()]
+    paired = inspected.kind == "paired"
+    samples = _of_pairs(inspected.pairs) if paired else [_samples(domains)]
+    page = pages.render(
+        "viceversa.preparation.doctor",
+        "doctor",
+        None,
+        base_style=Markup(files("viceversa.training").joinpath("report.css").read_text("utf-8")),
+        title=Path(place).resolve().name if titles == ["A", "B"] else " and ".join(titles),
+        eyebrow=f"viceversa inspect · {text.KINDS[inspected.kind]} · {place}",
+        verdict=text.verdict(diagnosis),
+        guess=text.guess(diagnosis),
+        findings=diagnosis.findings,
+        titles=titles,
+        first=[*samples, *_repeated(diagnosis)],
+        chart_px=SIZE_PX,
+        charts=charts(domains),
+        rows=table(diagnosis),
+        last=[_means(domains), *([] if paired else _extremes(domains))],
     )
-    yield _section("Numbers", "Medians of the images to train on, and between what nine of ten lie.", _table(diagnosis))
-    means = {title: sheets.mean_picture(pictures) for title, pictures in domains.items() if pictures}
-    yield _section("The mean image", "What all of them have in common will be learned too.", _sides(means))
-    if inspected.kind != "paired":
-        yield from _extremes(domains)
+    return page.decode()
 
 
-def _extremes(domains: dict[str, list[Picture]]) -> Iterator[str]:
-    def best(title: str, about: str, choose: dict[str, list[Picture]]) -> str:
-        return _section(title, about, _sides({name: sheets.sheet(some) for name, some in choose.items() if some}))
+def _samples(domains: Sequence[Domain]) -> Section:
+    def spread_out(pictures: Sequence[Picture]) -> list[Picture]:
+        places = np.linspace(0, len(pictures) - 1, min(_SAMPLES, len(pictures))).round().astype(int)
+        return [pictures[place] for place in places]
 
-    for least, title in ((True, "The darkest"), (False, "The brightest")):
-        some = {
-            name: sheets.extremes(pictures, lambda m: m.brightness, _EXTREMES, least=least)
-            for name, pictures in domains.items()
-        }
-        yield best(title, "By mean luminance.", some)
-    soft = {
-        name: sheets.extremes(pictures, lambda m: m.sharpness, _EXTREMES, least=True)
-        for name, pictures in domains.items()
-    }
-    yield best("The softest", "Edges that rise most slowly: blurred, or enlarged.", soft)
-    odd = {name: sheets.outliers(pictures, _EXTREMES) for name, pictures in domains.items()}
-    if any(odd.values()):
-        yield best("The least usual", "Farthest from the mean image.", odd)
+    shown = [(domain.title, spread_out(domain.pictures)) for domain in domains]
+    return _section("Samples", "Evenly over the images to train on.", shown)
 
 
-def _repeated(diagnosis: Diagnosis) -> Iterator[str]:
-    letters = diagnosis.inspected.layout.titles
-    leaks = [pair for group in diagnosis.groups for letter in letters for pair in leaked(group, letter)]
-    both = [pair for group in diagnosis.groups if (pair := across(group))]
-    copies = [same for group in diagnosis.groups for same in within_one_part(group)]
+def _of_pairs(pairs: Sequence[Pair]) -> Iterator[Section]:
+    def sheets(pairs: Iterable[Pair], note: str = "") -> list[tuple[str, list[Tile]]]:
+        return [("", _tiles((p.a, p.b), note.format(*(100 * share for share in p.shift)))) for p in pairs]
+
+    samples = sheets(pairs[:: max(1, len(pairs) // _SAMPLES)][:_SAMPLES])
+    yield Section("Samples", "A on the left, B on the right.", samples, "groups")
+    if away := moved(pairs)[:_GROUPS]:
+        about = "How far the edges of B lie from those of A, as shares of the sides."
+        shown = sheets(away, "{:+.0f} % right, {:+.0f} % down")
+        yield Section("Halves that lie beside one another", about, shown, "groups")
+
+
+def _repeated(diagnosis: Diagnosis) -> Iterator[Section]:
+    groups, letters = diagnosis.groups, diagnosis.inspected.layout.titles
+    leaks = [pair for group in groups for letter in letters for pair in group.leaked(letter)]
+    both = [pair for group in groups if (pair := group.across())]
+    copies = [same for group in groups for same in group.within_one_part()]
     for title, about, found in (
         ("In training and in testing", "On the left the training image, on the right the one for testing.", leaks),
         ("In both domains", "The same image on either side.", both),
         ("The same image several times", "Equal, or but for size, encoding or brightness.", copies),
     ):
         if found:
-            shown = "".join(sheets.sheet(group[:_OF_A_GROUP]) for group in found[:_GROUPS])
             more = f" {len(found) - _GROUPS:,} more are not shown." if len(found) > _GROUPS else ""
-            yield _section(title, about + more, f'<div class="groups">{shown}</div>')
+            sheets = [("", _tiles(group[:_OF_A_GROUP])) for group in found[:_GROUPS]]
+            yield Section(title, about + more, sheets, "groups")
 
 
-def _pairs(inspected: Inspected) -> Iterator[str]:
-    def shown(places: Sequence[tuple[int, int]], notes: Sequence[str]) -> str:
-        halves = (
-            "".join(sheets.tile(inspected.pictures[place], note) for place in pair)
-            for pair, note in zip(places, notes, strict=True)
-        )
-        return f'<div class="groups">{"".join(f"<div class=sheet>{two}</div>" for two in halves)}</div>'
-
-    every = max(1, len(inspected.pairs) // _SAMPLES)
-    samples = inspected.pairs[::every][:_SAMPLES]
-    yield _section(
-        "Samples", "A on the left, B on the right.", shown([(p.a, p.b) for p in samples], [""] * len(samples))
-    )
-    if away := moved(inspected.pairs)[:_GROUPS]:
-        notes = [f"{100 * p.shift[0]:+.0f} % right, {100 * p.shift[1]:+.0f} % down" for p in away]
-        yield _section(
-            "Halves that lie beside one another",
-            "How far the edges of B lie from those of A, as shares of the sides.",
-            shown([(p.a, p.b) for p in away], notes),
-        )
+def _means(domains: Sequence[Domain]) -> Section:
+    sheets: list[tuple[str, list[Tile]]] = []
+    for domain in domains:
+        if domain.pictures:
+            mean = _thumbs(domain.pictures).mean(0).round().astype(np.uint8).reshape(THUMB_PX, THUMB_PX, 3)
+            large = Image.fromarray(mean).resize((_MEAN_PX, _MEAN_PX), Image.Resampling.BICUBIC)
+            sheets.append((domain.title, [Tile(_uri(np.asarray(large)), _MEAN_PX, _MEAN_PX)]))
+    return Section("The mean image", "What all of them have in common will be learned too.", sheets, "sides mean")
 
 
-def _table(diagnosis: Diagnosis) -> str:
-    head = "".join(f'<th scope="col">{escape(title)}</th>' for title in diagnosis.inspected.layout.titles.values())
-    body = "".join(
-        f'<tr><th scope="row">{escape(name)}</th>' + "".join(f"<td>{escape(cell)}</td>" for cell in cells) + "</tr>"
-        for name, cells in table(diagnosis).items()
-    )
-    return f'<div class="scroll"><table><thead><tr><td></td>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+def _extremes(domains: Sequence[Domain]) -> Iterator[Section]:
+    def most(of: Of, sign: int) -> list[tuple[str, list[Picture]]]:
+        return [
+            (domain.title, sorted(known, key=lambda picture: sign * of(picture.measured))[:_EXTREMES])
+            for domain in domains
+            if (known := [picture for picture in domain.pictures if not np.isnan(of(picture.measured))])
+        ]
+
+    yield _section("The darkest", "By mean luminance.", most(lambda m: m.brightness, 1))
+    yield _section("The brightest", "By mean luminance.", most(lambda m: m.brightness, -1))
+    about = "Edges that rise most slowly: blurred, or enlarged."
+    yield _section("The softest", about, most(lambda m: m.sharpness, 1))
+    odd = [(domain.title, _outliers(domain.pictures)) for domain in domains if len(domain.pictures) > _EXTREMES]
+    if odd:
+        yield _section("The least usual", "Farthest from the mean image.", odd)
 
 
-def _sides(halves: dict[str, str]) -> str:
-    if len(halves) == 1:
-        return next(iter(halves.values()))
-    return (
-        '<div class="sides">'
-        + "".join(f"<div><h3>{escape(title)}</h3>{half}</div>" for title, half in halves.items())
-        + "</div>"
-    )
+def _outliers(pictures: Sequence[Picture]) -> list[Picture]:
+    """Those that are least like the rest of their domain: at 16 px, far from the mean in how they look."""
+    thumbs = _thumbs(pictures).astype(np.float32)
+    distance = ((thumbs - thumbs.mean(0)) ** 2).mean(1)
+    return [pictures[place] for place in np.argsort(-distance)[:_EXTREMES]]
 
 
-def _section(title: str, about: str, content: str) -> str:
-    return f"<section><h2>{escape(title)}</h2><p>{escape(about)}</p>{content}</section>"
+def _thumbs(pictures: Sequence[Picture]) -> Array:
+    return np.stack([np.frombuffer(picture.measured.thumb, np.uint8) for picture in pictures])
 
 
-def _sentence(part: str) -> str:
-    return f"{part[0].upper()}{part[1:]}."
+def _section(title: str, about: str, shown: Sequence[tuple[str, Sequence[Picture]]]) -> Section:
+    """The images of each domain, under its title where there are two."""
+    return Section(title, about, [(name if len(shown) > 1 else "", _tiles(pictures)) for name, pictures in shown])
 
 
-@lru_cache
-def _asset(package: str, name: str) -> str:
-    return files(package).joinpath(name).read_text("utf-8")
+def _tiles(pictures: Iterable[Picture], note: str = "") -> list[Tile]:
+    """Each small and with its name; images that are gone by now are left out."""
+    found: list[Tile] = []
+    for picture in pictures:
+        try:
+            pixels = look(picture.file, at_least_px=2 * _SIDE_PX, page=picture.page)
+        except PictureError:
+            continue
+        middle = pixels.shape[1] // 2
+        pixels = {"left": pixels[:, :middle], "right": pixels[:, middle:], None: pixels}[picture.half]
+        small = Image.fromarray(pixels)
+        scale = min(1.0, _SIDE_PX / max(small.size))
+        small = small.resize([max(1, round(side * scale)) for side in small.size], Image.Resampling.BOX)
+        found.append(Tile(_uri(np.asarray(small)), *small.size, picture.name, note))
+    return found
+
+
+def _uri(pixels: Array) -> str:
+    return "data:image/jpeg;base64," + base64.b64encode(encode(pixels, ".jpg", _QUALITY)).decode()

@@ -31,8 +31,7 @@ def table(diagnosis: Diagnosis) -> dict[str, list[str]]:
             cells.pop("with bars", None)
         columns.append(cells)
     names = max(columns, key=len)  # where none of the images to train on can be read, a domain has but counts
-    rows = {name: [cells.get(name, "–") for cells in columns] for name in names}
-    return rows
+    return {name: [cells.get(name, "–") for cells in columns] for name in names}
 
 
 def to_json(diagnosis: Diagnosis) -> str:
@@ -97,7 +96,6 @@ def _cells(pictures: Sequence[Picture]) -> dict[str, str]:
         return percent(float(np.mean([of(picture.measured) for picture in pictures])))
 
     kinds = Counter(f"{p.measured.format or 'other'} {p.measured.mode}".strip() for p in pictures).most_common(3)
-    qualities = [picture for picture in pictures if picture.measured.jpeg_quality is not None]
     return {
         "short side, px": spread(lambda m: min(m.width, m.height), ".0f"),
         "width : height": spread(lambda m: m.width / m.height, ".2f"),
@@ -109,7 +107,5 @@ def _cells(pictures: Sequence[Picture]) -> dict[str, str]:
         "sharpness of edges": spread(lambda m: m.sharpness, ".2f"),
         "with bars": share(lambda m: max(m.borders) > 0),
         "kinds of file": ", ".join(f"{number:,} {kind}" for kind, number in kinds),
-        "JPEG quality": spread(lambda m: math.nan if m.jpeg_quality is None else m.jpeg_quality, ".0f")
-        if qualities
-        else "–",
+        "JPEG quality": spread(lambda m: math.nan if m.jpeg_quality is None else m.jpeg_quality, ".0f"),
     }

@@ -5,6 +5,7 @@ from collections import Counter
 
 from viceversa.preparation.doctor.diagnosis import Diagnosis
 from viceversa.preparation.doctor.summary import table
+from viceversa.preparation.doctor.words import count
 
 KINDS = {"unpaired": "two heaps without pairs", "paired": "pairs", "single": "one heap"}
 _MARKS = {"problem": "PROBLEM", "warning": "WARNING", "note": "note"}
@@ -13,12 +14,9 @@ _MARKS = {"problem": "PROBLEM", "warning": "WARNING", "note": "note"}
 def to_text(diagnosis: Diagnosis, columns: int = 100) -> str:
     """The table and the findings, in lines of at most ``columns`` characters where words allow it."""
     inspected = diagnosis.inspected
-    lines = [f"{inspected.layout.place}: {KINDS[inspected.kind]}", *guess(diagnosis), ""]
+    lines = [f"{inspected.layout.place}: {KINDS[inspected.kind]}", *filter(None, [guess(diagnosis)]), ""]
     rows = {"": list(inspected.layout.titles.values()), **table(diagnosis)}
-    widths = [
-        max(map(len, rows)),
-        *(max(len(cells[place]) for cells in rows.values()) for place in range(len(rows[""]))),
-    ]
+    widths = [max(map(len, column)) for column in zip(*([name, *cells] for name, cells in rows.items()), strict=True)]
     for name, cells in rows.items():
         lines.append("  ".join(cell.ljust(width) for cell, width in zip((name, *cells), widths, strict=True)).rstrip())
     lines.append("")
@@ -30,14 +28,14 @@ def to_text(diagnosis: Diagnosis, columns: int = 100) -> str:
     return "\n".join(lines)
 
 
-def guess(diagnosis: Diagnosis) -> list[str]:
-    """What was assumed about the layout, and how to say otherwise."""
+def guess(diagnosis: Diagnosis) -> str:
+    """What was assumed about the layout, and how to say otherwise; empty where nothing was."""
     if not diagnosis.inspected.layout.is_guessed:
-        return []
-    return [
+        return ""
+    return (
         "Taken as pairs side by side, A on the left, since the images are twice as wide as high; if they are not: "
         "--kind single"
-    ]
+    )
 
 
 def verdict(diagnosis: Diagnosis) -> str:
@@ -45,8 +43,4 @@ def verdict(diagnosis: Diagnosis) -> str:
     counts = Counter(finding.severity for finding in diagnosis.findings)
     if not counts:
         return "Nothing stands out."
-    return ", ".join(
-        f"{counts[severity]} {severity}{'' if counts[severity] == 1 else 's'}"
-        for severity in _MARKS
-        if counts[severity]
-    )
+    return ", ".join(count(counts[severity], severity) for severity in _MARKS if counts[severity])
