@@ -162,6 +162,18 @@ def with_size(data: bytes, width: int, height: int) -> bytes:
     return data[:place] + struct.pack(">II", width, height) + data[place + 8 :]
 
 
+def animated_avif(side: int) -> bytes:
+    """Two frames of one color each."""
+    more = Image.new("RGB", (side, side), (200, 9, 99))
+    return saved("AVIF", size=(side, side), save_all=True, append_images=[more])
+
+
+def with_track_size(data: bytes, side: int) -> bytes:
+    """An animated AVIF whose track tells of another size."""
+    place = data.index(b"tkhd") + 92
+    return data[:place] + struct.pack(">HHHH", side, 0, side, 0) + data[place + 8 :]
+
+
 def webp(*chunks: tuple[bytes, bytes]) -> bytes:
     """A WebP of such chunks."""
     body = b"".join(kind + struct.pack("<I", len(data)) + data + bytes(len(data) % 2) for kind, data in chunks)
@@ -214,6 +226,8 @@ def others() -> Iterator[tuple[str, Callable[[], bytes]]]:
         lambda: webp(webp_canvas(16, 16, 8), (still[12:16], still[20:]), (b"EXIF", b"Exif\0\0" + exif_block(20_000))),
     )
     yield "size.avif", lambda: with_size(saved("AVIF"), 16_000, 16_000)
+    yield "frame.avif", lambda: with_size(saved("AVIF", size=(256, 256)), 16, 16)
+    yield "track.avif", lambda: with_track_size(animated_avif(256), 16)
     yield "size.jpg", lambda: jpeg_with().replace(struct.pack(">HH", 16, 16), struct.pack(">HH", 16_000, 16_000))
     yield (
         "progressive.jpg",

@@ -1,11 +1,14 @@
 """Files that would unpack to far more than they are: refused in a sentence, before that fills the memory."""
 
+import contextlib
+import random
 import re
 from pathlib import Path
 
 import pytest
 
 from viceversa.data import formats, images
+from viceversa.data.formats.av1 import frame_sizes
 from viceversa.data.formats.bands import in_bands
 from viceversa.errors import PictureError
 
@@ -68,3 +71,29 @@ def test_who_asks_for_exif_gets_none_that_fills_the_memory(tmp_path: Path, name:
             assert not dict(image.getexif())
 
     assert bombs.peak(ask) < 50 * bombs.MIB
+
+
+@pytest.mark.parametrize("name", ["frame.avif", "track.avif"])
+def test_frames_of_an_avif_larger_than_its_boxes_tell(tmp_path: Path, name: str) -> None:
+    pytest.importorskip("PIL._avif")
+    (tmp_path / name).write_bytes(bombs.OTHERS[name]())
+    said = refused(tmp_path / name)
+    assert len(said) == 4
+    assert all("tells of 16 x 16 px and has 256 x 256 px" in sentence for sentence in said)
+
+
+def test_an_animated_avif_has_the_frames_that_it_tells_of(tmp_path: Path) -> None:
+    pytest.importorskip("PIL._avif")
+    (tmp_path / "x.avif").write_bytes(bombs.animated_avif(80))
+    assert list(frame_sizes((tmp_path / "x.avif").read_bytes())) == [((80, 80), (80, 80))] * 2  # the image, and a track
+
+
+def test_a_damaged_avif_is_said_to_be_damaged_if_anything() -> None:
+    pytest.importorskip("PIL._avif")
+    whole, chance = bombs.animated_avif(64), random.Random(1)
+    for _ in range(500):
+        data = bytearray(whole)
+        for _ in range(3):
+            data[chance.randrange(len(data))] = chance.choice((0, 1, 255, chance.randrange(256)))
+        with contextlib.suppress(PictureError):
+            list(frame_sizes(bytes(data[: chance.choice((len(data), chance.randrange(len(data))))])))

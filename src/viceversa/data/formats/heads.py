@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeAlias
 
+from viceversa.data.formats.av1 import frame_sizes
 from viceversa.data.formats.directories import is_sound
 from viceversa.data.formats.limits import check_frames, check_pixels
 from viceversa.errors import PictureError
@@ -21,6 +22,7 @@ _MOST_COMMENT = 2**20  # bytes; Pillow puts it together block by block
 _PROGRESSIVE_BYTES = 9  # of a pixel: its coefficients are kept until the last scan
 _WEBP_BYTES = 6  # and twice as many in libwebp, of which photographs have no need to be told
 _BOX_BYTES = 2**20  # so far into a file are the boxes of AVIF and HEIC looked for
+_MOST_PADDING = 64  # px: some encoders of AV1 make frames of whole blocks
 _TIFF = re.compile(rb"II\*\0|MM\0\*")
 _SCAN_END = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 
@@ -137,6 +139,13 @@ def _boxes(path: Path | str, data: _Bytes, max_pixels: int | None) -> None:
     for found in re.finditer(rb"ispe\0\0\0\0(.{8})", head, re.DOTALL):
         width, height = struct.unpack(">II", found[1])
         check_pixels(path, width, height, max_pixels)
+    for told, (width, height) in frame_sizes(data):
+        check_pixels(path, width, height, max_pixels)
+        if told is not None and max(width - told[0], height - told[1]) > _MOST_PADDING:
+            raise PictureError(
+                f"the file is damaged: it tells of {told[0]} x {told[1]} px and has {width} x {height} px; replace it "
+                "or remove it."
+            )
     for found in _TIFF.finditer(data):
         _check_exif(data[found.start() :])
 
