@@ -14,7 +14,7 @@ COMMANDS = ("compare", "export", "inspect")
 @pytest.mark.parametrize("template", ["compare", "inspect", "export"])
 def test_only_pages_of_the_same_command_are_renewed(template: str, tmp_path: Path) -> None:
     source = Path(__file__).parents[1] / "src" / "viceversa"
-    names = {"compare": "evaluation/comparison.html", "inspect": "preparation/doctor/report.html"}
+    names = {"compare": "evaluation/comparison.html", "inspect": "preparation/doctor/doctor.html"}
     head = (source / names.get(template, "inference/onnx/browser/page.html")).read_bytes()
     page = tmp_path / "page.html"
     page.write_bytes(head)
