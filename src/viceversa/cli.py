@@ -2,27 +2,36 @@
 
 import difflib
 import errno
+import importlib
 import io
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from viceversa import plugins, privacy, stopping
-from viceversa.commands.cache import cache
-from viceversa.commands.compare import compare
-from viceversa.commands.demo import demo
-from viceversa.commands.evaluate import evaluate
-from viceversa.commands.export import export
-from viceversa.commands.import_ import import_
-from viceversa.commands.inspect_ import inspect
-from viceversa.commands.methods import methods
-from viceversa.commands.prepare import prepare
-from viceversa.commands.push import push
-from viceversa.commands.sample import sample
-from viceversa.commands.serve import serve
-from viceversa.commands.train import train
-from viceversa.commands.translate import translate
+from viceversa.commands._call import call
 from viceversa.errors import ConfigError, ViceversaError
+
+COMMANDS = {
+    "demo": "Turn women into men and back, on built-in portraits, in about five minutes.",
+    "prepare": "Make a data set of videos, folders and archives of images.",
+    "inspect": "Examine a data set before training: what is wrong with it, what will come of that, what to do.",
+    "train": "Train what translates images or makes them of noise, or go on where RUN stopped.",
+    "translate": "Translate images, videos, and folders of them.",
+    "sample": "Make images from noise: grids, traversals, interpolations, or thousands of files.",
+    "serve": "Offer translators as a web page and an HTTP API.",
+    "evaluate": "Measure a translator on held-out images, beside what doing nothing and real images get.",
+    "compare": "Put translators beside each other on one page: images, figures, speed, settings.",
+    "export": "Write a translator as an ONNX file, or as a web page that translates by itself.",
+    "import": "Make a translator folder from weights of the published PyTorch CycleGAN and pix2pix code.",
+    "push": "Publish a model on the Hugging Face hub, with licence and model card.",
+    "cache": "Show what the cache of decoded images takes, or clear it.",
+    "methods": "List the methods, with paper, kind of data and defaults, and the recipes.",
+}
+"""What each does; it lies in a file of its own, whose `run` takes its options."""
+
+_RESUMABLE = ("demo", "train")
+_WITHOUT_IMPORT = ("demo", "prepare", "inspect", "cache")  # where no code of one's own can be named
 
 _USAGE = """viceversa: turn one kind of image into another, and back.
 
@@ -86,30 +95,19 @@ def _run(arguments: list[str]) -> int:
         hint = f" Perhaps you meant {near[0]}." if near else ""
         raise ConfigError(f"There is no command {name!r}; there are {', '.join(COMMANDS)}.{hint}")
     privacy.keep_compiled_code()
-    return COMMANDS[name](rest)
+    command = importlib.import_module(f"viceversa.commands.{'import_' if name == 'import' else name}").run
+
+    def start() -> int:
+        if name == "train":  # its options follow from the method
+            return command(rest)
+        return call(name, command, rest, imports=name not in _WITHOUT_IMPORT)
+
+    return stopping.resumable(start) if name in _RESUMABLE else start()
 
 
 def _help() -> str:
-    commands = [f"  {name:<11}{(command.__doc__ or '').rstrip('.')}" for name, command in COMMANDS.items()]
+    commands = [f"  {name:<11}{about.rstrip('.')}" for name, about in COMMANDS.items()]
     return _USAGE.format(commands="\n".join(commands))
-
-
-COMMANDS: dict[str, Callable[[list[str]], int]] = {
-    "demo": demo,
-    "prepare": prepare,
-    "inspect": inspect,
-    "train": train,
-    "translate": translate,
-    "sample": sample,
-    "serve": serve,
-    "evaluate": evaluate,
-    "compare": compare,
-    "export": export,
-    "import": import_,
-    "push": push,
-    "cache": cache,
-    "methods": methods,
-}
 
 
 if __name__ == "__main__":

@@ -6,20 +6,14 @@ import textwrap
 from typing import Any
 
 from viceversa import sizes
-from viceversa.commands._call import call
 
 _NARROWEST = 24
 
 
-def methods(arguments: list[str]) -> int:
-    """List the methods, with paper, kind of data and defaults, and the recipes."""
-
-    def run() -> int:
-        """Lists the methods, with paper, kind of data and defaults, and the recipes."""
-        print(f"{table_of_methods()}\n\nDefaults:\n\n{table_of_defaults()}\n\nRecipes:\n\n{table_of_recipes()}")
-        return 0
-
-    return call("methods", run, arguments, imports=True)
+def run() -> int:
+    """Lists the methods, with paper, kind of data and defaults, and the recipes."""
+    print(f"{table_of_methods()}\n\nDefaults:\n\n{table_of_defaults()}\n\nRecipes:\n\n{table_of_recipes()}")
+    return 0
 
 
 def table_of_methods() -> str:

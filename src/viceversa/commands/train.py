@@ -10,7 +10,6 @@ import tyro
 from viceversa.commands._call import Imports, call
 from viceversa.commands.methods import table_of_methods, table_of_recipes
 from viceversa.errors import ConfigError
-from viceversa.stopping import resumable
 
 _TRAIN_USAGE = """usage: viceversa train METHOD|RECIPE|FILE.py --a FOLDER --b FOLDER --out RUN [OPTIONS]
        viceversa train METHOD|RECIPE|FILE.py --data ROOT --out RUN [OPTIONS]
@@ -35,12 +34,8 @@ It needs --out and the images ({pictures}).
 Set first, if anything: --size, --minutes, --images or --epochs, --batch."""
 
 
-def train(arguments: list[str]) -> int:
-    """Train what translates images or makes them of noise, or go on where RUN stopped."""
-    return resumable(lambda: _train(arguments))
-
-
-def _train(arguments: list[str]) -> int:
+def run(arguments: list[str]) -> int:
+    """Trains by a method, whose options follow from its config, or goes on where the run stopped."""
     from viceversa import methods, plugins, recipes
     from viceversa.config import TrainConfig, configure
 
@@ -63,11 +58,11 @@ def _train(arguments: list[str]) -> int:
     parsed = call(f"train {name}", _flattened(defaults), [*_of_model(defaults, options), *options], about)
     from viceversa.allocator import keep_freed_memory
     from viceversa.training.machine import choose_device
-    from viceversa.training.session import train as run
+    from viceversa.training.session import train
 
     if choose_device(parsed.device) == "cpu":
         keep_freed_memory()
-    run(TrainConfig(**{part.name: getattr(parsed, part.name) for part in dataclasses.fields(TrainConfig)}))
+    train(TrainConfig(**{part.name: getattr(parsed, part.name) for part in dataclasses.fields(TrainConfig)}))
     return 0
 
 
