@@ -279,6 +279,25 @@ def with_small_head(content: bytes) -> bytes:
     return content[:at] + bytes([0, 64, 0, 64]) + content[at + 4 :]
 
 
+def with_chunks(content: bytes, count: int) -> bytes:
+    """An MP4 of one frame, with its head behind it, that names that frame so many times."""
+    data = bytearray(content)
+    place, long = data.index(b"stco") + 12, data.index(b"stsz") + 8
+    chunks = struct.pack(">II", 0, count) + data[place : place + 4] * count
+    frames = bytes(4) + data[long : long + 4] + struct.pack(">I", count)
+    for kind, body in (b"stco", chunks), (b"stsz", frames):
+        at = data.index(kind)
+        (size,) = struct.unpack(">I", data[at - 4 : at])
+        data[at + 4 : at - 4 + size] = body
+        for parent in (b"moov", b"trak", b"mdia", b"minf", b"stbl", kind):
+            place = data.index(parent) - 4
+            (old,) = struct.unpack(">I", data[place : place + 4])
+            data[place : place + 4] = struct.pack(">I", old + len(body) + 8 - size)
+    at = data.index(b"stts") + 12
+    data[at : at + 4] = struct.pack(">I", count)
+    return bytes(data.replace(b"edts", b"free"))  # which would show it once
+
+
 FILMS: dict[str, Callable[[], bytes]] = {
     "frames.mp4": lambda: film(6000, 4000),
     "frames.mkv": lambda: film(6000, 4000, "matroska"),

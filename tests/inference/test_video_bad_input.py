@@ -8,7 +8,9 @@ import pytest
 from PIL import Image
 
 from viceversa.cli import main
+from viceversa.errors import DataError
 from viceversa.inference.video import writing
+from viceversa.inference.video.reading import survey
 
 from .. import bombs
 
@@ -181,3 +183,22 @@ def test_huge_frames_are_refused_before_they_fill_the_memory(
 
     assert bombs.peak(translate) < 300 * bombs.MIB
     assert list(place.iterdir()) == []
+
+
+def test_a_film_that_names_its_bytes_over_and_over(tmp_path: Path) -> None:
+    (tmp_path / "x.mp4").write_bytes(bombs.with_chunks(bombs.film(64, 64), 10_000))
+    with pytest.raises(DataError, match="it names its bytes over and over"):
+        survey(tmp_path / "x.mp4")
+
+
+def test_a_film_can_be_given_up_while_it_is_looked_through(clip: Clip, tmp_path: Path) -> None:
+    seen: list[None] = []
+
+    def still() -> None:
+        seen.append(None)
+        if len(seen) == 5:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        survey(clip(tmp_path / "x.mp4", frames=20), still=still)
+    assert len(seen) == 5

@@ -160,14 +160,25 @@ def sound(path):
 
 
 def test_a_film_without_a_video_stream(tmp_path):
-    with pytest.raises(DataError, match=r"sound\.mp4 has no video stream"):
+    with pytest.raises(DataError, match=r"sound\.mp4: it has no video stream"):
         Film(sound(tmp_path / "sound.mp4"), "key")
 
 
 def test_what_is_no_film(tmp_path):
     (tmp_path / "notes.mp4").write_text("not a video")
-    with pytest.raises(DataError, match=r"notes\.mp4 cannot be read as a video"):
+    with pytest.raises(DataError, match=r"notes\.mp4: it cannot be read as a video"):
         Film(tmp_path / "notes.mp4", "key")
+
+
+def test_a_list_of_other_films_is_refused(planted, tmp_path):
+    (tmp_path / "films.m3u8").write_text(
+        f"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:0.4,\n{planted.path}\n#EXT-X-ENDLIST\n"
+    )
+    shutil.copy(planted.path, tmp_path / "x.mp4")
+    (tmp_path / "films.mp4").write_text("ffconcat version 1.0\nfile x.mp4\n")
+    for name in ("films.m3u8", "films.mp4"):
+        with pytest.raises(DataError, match="it is a list of other files"):
+            Film(tmp_path / name, "key")
 
 
 @pytest.mark.parametrize("name", ["cut.mp4", "cut.mkv"])
@@ -178,7 +189,9 @@ def test_a_truncated_film(film_writer, tmp_path, make_view, name):
     assert len(scanned(path)) == 60
     with path.open("r+b") as file:
         file.truncate(path.stat().st_size // 2)
-    with pytest.raises(DataError, match=r"is cut short or damaged: it should last 5\.0 s and ends after [0-3]\.\d s"):
+    with pytest.raises(
+        DataError, match=r"it is cut short or damaged: it should last 5\.0 s and ends after [0-3]\.\d s"
+    ):
         scanned(path)
 
 
@@ -186,7 +199,7 @@ def test_a_film_without_its_end_has_no_head(planted, tmp_path):
     path = shutil.copy(planted.path, tmp_path / "cut.mp4")
     with path.open("r+b") as file:
         file.truncate(path.stat().st_size // 2)
-    with pytest.raises(DataError, match=r"cut\.mp4 cannot be read as a video"):
+    with pytest.raises(DataError, match=r"cut\.mp4: it cannot be read as a video"):
         Film(path, "key")
 
 

@@ -93,7 +93,7 @@ def test_a_film_of_large_pictures_is_refused_before_they_are_decoded(service, tm
         film.mux(stream.encode(None))
     progress = pytest.fail
     with pytest.raises(Problem, match=r"more than 0\.001 megapixels") as caught:
-        asyncio.run(translate_film(service, "swap", "b", tmp_path / "x.mp4", tmp_path, progress))
+        asyncio.run(translate_film(service, "swap", "b", tmp_path / "x.mp4", tmp_path / "made", progress))
     assert caught.value.status == 413
     assert [path.name for path in tmp_path.iterdir()] == ["x.mp4"]
     assert service.accepted == 0

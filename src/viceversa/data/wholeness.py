@@ -5,11 +5,14 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from viceversa.errors import DataError
+
 _MAY_LACK_SECONDS, _MAY_LACK_SHARE = 1, Fraction(3, 100)  # what a whole video may lack of the duration in its head
 _SAYS_END = {"matroska", "webm", "asf", "nut"}  # kinds whose duration is the time at which they end
 _UNKNOWN_BYTES = (0, 0xFFFFFFFF)  # of a recording that nobody has finished
 _ASF_FILE_PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
 _ASF_HEAD_BYTES = 1 << 16
+_MOST_AGAIN, _FREE_BYTES = 4, 1 << 20  # so many times its bytes, and so many more, may the packets of a file have
 
 
 class Reach:
@@ -19,14 +22,36 @@ class Reach:
         self._container = container
         self._path = path
         self._last = Fraction(0)
+        self._left = _MOST_AGAIN * path.stat().st_size + _FREE_BYTES
 
     def see(self, packet: Any) -> None:
-        """Take note of when a packet ends, of whatever stream."""
+        """Take note of when a packet ends, of whatever stream.
+
+        Raises:
+            DataError: The file gives its bytes over and over; a few kilobytes can do so for days.
+        """
+        self._left -= 1 + packet.size
+        if self._left < 0:
+            raise DataError(
+                f"{self._path}: it is damaged: it names its bytes over and over; replace it or leave it out."
+            )
         if packet.pts is not None:
             self._last = max(self._last, (packet.pts + (packet.duration or 0)) * Fraction(packet.time_base))
 
-    def missing(self) -> str | None:
-        """Return what is missing, for a sentence: "it should last 9.0 s and ends after 4.0 s"; None if it is whole.
+    def check(self) -> None:
+        """Refuse what ends before it should.
+
+        Raises:
+            DataError: It does.
+        """
+        if (missing := self._missing()) is not None:
+            raise DataError(
+                f"{self._path}: it is cut short or damaged: {missing}. Get it whole, or save the good part as a video "
+                "of its own."
+            )
+
+    def _missing(self) -> str | None:
+        """What is missing, for a sentence: "it should last 9.0 s and ends after 4.0 s"; None if it is whole.
 
         Kinds that do not say in their head how long they are (MPEG streams, GIF) are taken for whole.
         """

@@ -1,8 +1,7 @@
 """Videos: decoded by PyAV as a stream of frames, cut into scenes by scenedetect. Only one video is read at a time."""
 
 import bisect
-from collections.abc import Generator, Iterator, Set
-from contextlib import contextmanager
+from collections.abc import Iterator, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from viceversa.data import frame_limits
 from viceversa.data.colour import on_white
 from viceversa.data.images import Array
 from viceversa.data.video_changes import ON_WHITE, changes, has_alpha
+from viceversa.data.videos import check_frame, opened
 from viceversa.data.wholeness import Reach
 from viceversa.errors import DataError
 from viceversa.extras import need
@@ -53,7 +52,7 @@ class Film:
         """
         self.path, self.key = path, key
         self.notes = self._changes = tuple[str, ...]()
-        with self._open() as (_, stream):
+        with opened(self.path, "prepare") as (_, stream):
             rate = stream.average_rate or stream.guessed_rate or 25
             self._rate = min(max(float(rate), 1.0), 240.0)
             self._aspect = float(stream.sample_aspect_ratio or 1)
@@ -63,7 +62,7 @@ class Film:
         """The number of frames that the head of the file tells, or that its duration makes."""
         if self._frames:
             return self._frames
-        with self._open() as (container, _):
+        with opened(self.path, "prepare") as (container, _):
             return round((container.duration or 0) / 1e6 * self._rate)
 
     def scan(self, config: PrepareConfig, team: Team, tick: Tick) -> list[Seen]:
@@ -110,32 +109,6 @@ class Film:
             if index == last:
                 return
 
-    @contextmanager
-    def _open(self) -> Generator[tuple[Any, Any]]:
-        """The container and its video stream."""
-        av = need("av", "prepare")
-        try:
-            container = av.open(str(self.path.absolute()), options=frame_limits.options())
-        except (av.FFmpegError, ValueError, UnicodeError) as error:
-            reason = getattr(error, "strerror", None) or error
-            if isinstance(error, FileNotFoundError | PermissionError | IsADirectoryError):
-                raise DataError(f"{self.path} cannot be opened ({reason}). Name another, or mend that.") from error
-            raise DataError(
-                f"{self.path} cannot be read as a video ({reason}): it is damaged, cut short or of another kind. "
-                "Replace it or leave it out."
-            ) from error
-        with container:
-            cover = av.stream.Disposition.attached_pic
-            streams = [s for s in container.streams.video if not s.disposition & cover]
-            if not streams:
-                raise DataError(f"{self.path} has no video stream, so there are no images in it. Leave it out.")
-            if streams[0].codec_context is None:
-                raise DataError(f"{self.path} is coded in a way that cannot be decoded. Convert it to H.264 first.")
-            context = streams[0].codec_context
-            frame_limits.check_frame(self.path, context.width, context.height)
-            context.options = frame_limits.options()
-            yield container, streams[0]
-
     def _decode(self, threads: int) -> Iterator[tuple[float, Any]]:
         """Every frame with its time in seconds.
 
@@ -143,7 +116,7 @@ class Film:
             DataError: The video ends before it should, or nothing in it can be decoded.
         """
         av = need("av", "prepare")
-        with self._open() as (container, stream):
+        with opened(self.path, "prepare") as (container, stream):
             stream.thread_type, stream.codec_context.thread_count = "AUTO", threads
             start = (container.start_time or 0) / 1e6
             count, reach = 0, Reach(container, self.path)
@@ -157,19 +130,15 @@ class Film:
                     break
                 reach.see(packet)
                 for frame in _frames(packet, stream, av.FFmpegError):
-                    frame_limits.check_frame(self.path, frame.width, frame.height)
+                    check_frame(self.path, frame.width, frame.height)
                     if not count:
                         self._changes = tuple(changes(frame, stream))
                     seconds = count / self._rate if frame.time is None else max(0.0, frame.time - start)
                     yield seconds, frame
                     count += 1
             if not count:
-                raise DataError(f"{self.path}: none of its frames can be decoded. Replace it or leave it out.")
-            if (missing := reach.missing()) is not None:
-                raise DataError(
-                    f"{self.path} is cut short or damaged: {missing}. Get it whole, or save the good part as a video "
-                    "of its own."
-                )
+                raise DataError(f"{self.path}: none of its frames can be decoded; replace it or leave it out.")
+            reach.check()
 
 
 class _Cuts:

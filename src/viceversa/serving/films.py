@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from viceversa.data.frame_limits import FramesTooLarge
+from viceversa.data.videos import FramesTooLarge
 from viceversa.errors import ViceversaError
 from viceversa.inference.applied import Applied
 from viceversa.serving.problems import Problem, busy, too_large
@@ -62,7 +62,6 @@ async def translate_film(service: Service, name: str, to: str, source: Path, fol
         Problem: It cannot be translated, or it took too long.
     """
     from viceversa.inference.video import translate_video
-    from viceversa.inference.video.reading import survey
 
     service.check_place()
     if service.filming >= _MOST_FILMS:
@@ -74,17 +73,22 @@ async def translate_film(service: Service, name: str, to: str, source: Path, fol
         most_bytes = service.disk.most // _SHARE
         gone = False
 
-        def go_on(done: int, total: int) -> None:
+        def still() -> None:
             if gone or service.stopping:
                 raise Problem(503, "stopping", "The video was given up.")
+
+        def go_on(done: int, total: int) -> None:
+            still()
             if service.disk.bytes_in(folder) > most_bytes:
                 raise too_large(f"The translation takes more than {most_bytes / 1e6:.3g} MB; take a shorter video.")
             progress(done, total)
 
         def work() -> None:
-            survey(source, service.config.max_pixels)  # before several of its frames are decoded ahead
             try:
-                translate_video(applied, source, made, batch_size=service.config.batch, progress=go_on)
+                translate_video(
+                    applied, source, made, batch_size=service.config.batch, most_pixels=service.config.max_pixels,
+                    progress=go_on, still=still,
+                )  # fmt: skip
             except BaseException:
                 shutil.rmtree(folder, ignore_errors=True)  # nobody will go on with its parts
                 raise

@@ -13,6 +13,7 @@ from torch import Tensor
 from viceversa.data import formats
 from viceversa.data.formats.limits import check_pixels
 from viceversa.data.picture import About, Animation, Picture
+from viceversa.data.videos import MOST_PIXELS, opened
 from viceversa.errors import ConfigError, DataError, PictureError
 from viceversa.extras import need
 from viceversa.inference.applied import Applied, at_once
@@ -20,7 +21,7 @@ from viceversa.inference.video import parts as fingerprints
 from viceversa.inference.video.ahead import ahead
 from viceversa.inference.video.kinds import MOVING, WRITTEN
 from viceversa.inference.video.parts import Parts
-from viceversa.inference.video.reading import Frame, Reader, opened, survey
+from viceversa.inference.video.reading import Frame, Reader, survey
 from viceversa.inference.video.smoothing import Smoother
 from viceversa.inference.video.writing import Part, even, find_encoder, join
 from viceversa.outputs import refuse_existing
@@ -53,7 +54,9 @@ def translate_video(
     batch_size: int = 8,
     overwrite: bool = False,
     segment: int = SEGMENT_FRAMES,
+    most_pixels: int = MOST_PIXELS,
     progress: Progress | None = None,
+    still: Callable[[], None] = lambda: None,
 ) -> Outcome:
     """Translates a video into a video, or into a .gif or .webp; see `Translator.video`.
 
@@ -65,7 +68,9 @@ def translate_video(
         batch_size: The most frames that go through the network at once.
         overwrite: Replace ``out``, and throw away segments that were made in another way.
         segment: Frames of a segment.
+        most_pixels: Of a frame.
         progress: Called with the frames done and all.
+        still: Called all along before that, while the video is looked through; it may raise to give it up.
 
     Raises:
         ConfigError: A setting cannot be, or there are segments of another translation.
@@ -84,7 +89,7 @@ def translate_video(
             "videos do not have; give images as TIFF or .npy."
         )
     with _as_sentences(source, out):
-        film = survey(source)
+        film = survey(source, most_pixels, still)
         _check_channels(applied, source)
         out.parent.mkdir(parents=True, exist_ok=True)
         work = _Work(applied, Reader(film), smoother, batch_size, segment, progress)
@@ -218,7 +223,7 @@ def _to_animation(work: _Work, out: Path) -> Outcome:
     with formats.replacing(out) as file:
         animation = Animation(frames=pictures(), about=About(), loop=0)
         formats.write_frames(file, animation, formats.kind_of(out), _QUALITY)
-    with opened(film.path) as (container, _):
+    with opened(film.path, "video") as (container, _):
         notes = ["without its sound"] if container.streams.audio else []
     return Outcome(frames=work.done, resumed=0, notes=(*notes, *work.reader.notes()))
 

@@ -1,7 +1,6 @@
 """Videos in: upright RGB frames with their times, one after the other, and what is to be said of them again."""
 
-from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -10,8 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from viceversa.data import colour, frame_limits
+from viceversa.data import colour
 from viceversa.data.video_changes import ON_WHITE, changes, has_alpha
+from viceversa.data.videos import MOST_PIXELS, check_frame, opened
 from viceversa.data.wholeness import Reach
 from viceversa.errors import DataError
 from viceversa.extras import need
@@ -24,7 +24,6 @@ _NEARLY = (10,)  # those of them that stand for another matrix, which swscale la
 _NONE = (0, 2, 3)  # of RGB, not named, reserved
 _LONGEST_LAST = 10  # frames: what a file says of its end is not believed beyond that
 _USUAL_RATE = Fraction(25)
-_LISTS = ("hls", "dash", "concat")  # kinds that name other files, which whoever sent the list may not be meant to see
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,49 +96,19 @@ class Frame:
     """``(H, W, 3)``."""
 
 
-@contextmanager
-def opened(path: Path, most_pixels: int = frame_limits.MOST_PIXELS) -> Generator[tuple[Any, Any]]:
-    """A video's container and its video stream, of frames of at most ``most_pixels`` by its head.
-
-    Raises:
-        DataError: It is no video, one without images, or its frames are too large.
-    """
-    av = need("av", "video")
-    try:
-        container = av.open(str(path.absolute()), options=frame_limits.options())
-    except (av.FFmpegError, ValueError, UnicodeError) as error:
-        reason = getattr(error, "strerror", None) or error
-        if isinstance(error, FileNotFoundError | PermissionError | IsADirectoryError):
-            raise DataError(f"{path}: it cannot be opened ({reason}); name another, or mend that.") from error
-        raise DataError(
-            f"{path}: it cannot be read as a video ({reason}): it is damaged, cut short or of another kind; replace it."
-        ) from error
-    with container:
-        if any(kind in _LISTS for kind in container.format.name.split(",")):
-            raise DataError(f"{path}: it is a list of other files and no video; give those, or make one video of them.")
-        cover = av.stream.Disposition.attached_pic
-        streams = [stream for stream in container.streams.video if not stream.disposition & cover]
-        if not streams:
-            raise DataError(f"{path}: it has no video stream, so there are no images to translate; leave it out.")
-        if streams[0].codec_context is None:
-            raise DataError(f"{path}: it is coded in a way that cannot be decoded; convert it to H.264 first.")
-        context = streams[0].codec_context
-        frame_limits.check_frame(path, context.width, context.height, most_pixels)
-        context.options = frame_limits.options()
-        yield container, streams[0]
-
-
-def survey(path: Path, most_pixels: int = frame_limits.MOST_PIXELS) -> Film:
+def survey(path: Path, most_pixels: int = MOST_PIXELS, still: Callable[[], None] = lambda: None) -> Film:
     """Looks at the first frame and goes through the file once, without decoding, to see that it is whole.
+
+    ``still`` is called for each packet: it may raise to give the video up.
 
     Raises:
         DataError: It is no video, cannot be decoded, is cut short, or its frames are too large.
     """
-    with opened(path, most_pixels) as (container, stream):
+    with opened(path, "video", most_pixels) as (container, stream):
         first = next((frame for frame, _ in _decoded(container, stream) if frame is not None), None)
         if first is None:
             raise DataError(f"{path}: none of its frames can be decoded; replace it.")
-        frame_limits.check_frame(path, first.width, first.height, most_pixels)
+        check_frame(path, first.width, first.height, most_pixels)
         turns = round((first.rotation or 0) / 90) % 4
         width, height = (first.height, first.width) if turns % 2 else (first.width, first.height)
         aspect = Fraction(stream.sample_aspect_ratio or 1)
@@ -148,33 +117,31 @@ def survey(path: Path, most_pixels: int = frame_limits.MOST_PIXELS) -> Film:
         start = round(Fraction(container.start_time or 0, 1_000_000) / time_base)
         end = None if stream.duration is None else (stream.start_time or 0) + stream.duration - start
         told, notes = stream.frames, changes(first, stream)
+    frames = _counted(path, most_pixels, still) or told
     return Film(
-        path=path, frames=_counted(path, told), width=width, height=height, turns=turns, time_base=time_base,
+        path=path, frames=frames, width=width, height=height, turns=turns, time_base=time_base,
         start=start, end=end, rate=min(max(Fraction(rate), Fraction(1, 100)), Fraction(1000)),
         aspect=1 / aspect if turns % 2 and aspect else aspect, colours=_colours(first),
         notes=tuple(notes),
     )  # fmt: skip
 
 
-def _counted(path: Path, told: int) -> int:
+def _counted(path: Path, most_pixels: int, still: Callable[[], None]) -> int:
     """The number of frames; DataError if the file ends before it should."""
     av = need("av", "video")
     count = 0
-    with opened(path) as (container, stream):
+    with opened(path, "video", most_pixels) as (container, stream):
         reach = Reach(container, path)
         try:
             for packet in container.demux():
+                still()
                 reach.see(packet)
                 if packet.pts is not None:
                     count += packet.stream_index == stream.index and not packet.is_discard
         except av.FFmpegError:  # a head that promises more than there is; what is missing is told below
             pass
-        missing = reach.missing()
-    if missing is not None:
-        raise DataError(
-            f"{path}: it is cut short or damaged: {missing}. Get it whole, or save the good part as a video of its own."
-        )
-    return count or told
+        reach.check()
+    return count
 
 
 class Reader:
@@ -205,7 +172,7 @@ class Reader:
         """Every frame but the first ``skip``; their times begin with the video, and grow."""
         film = self.film
         convert = need("av.video.reformatter", "video").VideoReformatter()
-        with opened(film.path) as (container, stream):
+        with opened(film.path, "video") as (container, stream):
             stream.thread_type = "AUTO"
             for pts, duration, frame in self._timed(container, stream):
                 self.seen, self.end = self.seen + 1, pts + duration

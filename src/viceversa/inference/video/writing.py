@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from viceversa.data.videos import opened
 from viceversa.errors import ConfigError
 from viceversa.extras import need
-from viceversa.inference.video.reading import Film, opened
+from viceversa.inference.video.reading import Film
 
 # Without frames that refer to later ones, parts follow each other as if they were one stream.
 _ENCODERS = {"libx264": {"crf": "18", "preset": "medium", "bf": "0"}, "libopenh264": {"rc_mode": "quality"}}
@@ -96,7 +97,10 @@ def join(
     av = need("av", "video")
     kind = {".mkv": "matroska", ".mov": "mov"}.get(suffix, "mp4")
     options = {} if kind == "matroska" else {"movflags": "+faststart"}
-    with opened(film.path) as (source, stream), av.open(str(out.absolute()), "w", format=kind, options=options) as made:
+    with (
+        opened(film.path, "video") as (source, stream),
+        av.open(str(out.absolute()), "w", format=kind, options=options) as made,
+    ):
         made.metadata.update({key: text for key, text in source.metadata.items() if key in _KEPT_WORDS})
         with av.open(str(parts[0].absolute())) as first:
             video = made.add_stream_from_template(first.streams.video[0])
