@@ -230,6 +230,25 @@ def test_a_killed_one_goes_on_and_ends_equal_to_the_last_byte(clip: Clip, tmp_pa
     assert not (tmp_path / "y.mp4.parts").exists()
 
 
+def test_the_number_of_processors_does_not_change_a_byte(clip: Clip, tmp_path: Path) -> None:
+    if not hasattr(os, "sched_setaffinity") or len(os.sched_getaffinity(0)) < 2:
+        pytest.skip("only one processor to choose from")
+    y, x = np.mgrid[:360, :640]
+    moving = [
+        np.stack([(3 * x + 7 * n) % 256, (2 * y + x * y // 99) % 256, 0 * x], 2).astype(np.uint8) for n in range(8)
+    ]
+    source = clip(tmp_path / "x.mp4", pictures=moving, sound=None)
+    there, made = os.sched_getaffinity(0), list[bytes]()
+    try:
+        for usable in (there, {min(there)}):
+            os.sched_setaffinity(0, usable)
+            through(Pixelwise(), source, tmp_path / "y.mp4", overwrite=True)
+            made.append((tmp_path / "y.mp4").read_bytes())
+    finally:
+        os.sched_setaffinity(0, there)
+    assert made[0] == made[1]
+
+
 @pytest.mark.usefixtures("files_of_windows")
 def test_a_segment_can_be_finished_on_windows(tmp_path: Path) -> None:
     kept = Parts(tmp_path / "out.mp4", {}, overwrite=False)

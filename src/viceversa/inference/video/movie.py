@@ -23,7 +23,7 @@ from viceversa.inference.video.kinds import MOVING, WRITTEN
 from viceversa.inference.video.parts import Parts
 from viceversa.inference.video.reading import Frame, Reader, survey
 from viceversa.inference.video.smoothing import Smoother
-from viceversa.inference.video.writing import Part, even, find_encoder, join
+from viceversa.inference.video.writing import ENCODER_THREADS, Part, even, find_encoder, join
 from viceversa.outputs import refuse_existing
 from viceversa.replacing import beside
 
@@ -152,7 +152,7 @@ def _to_film(work: _Work, out: Path, overwrite: bool) -> Outcome:
         "batch": work.batch_size,
         "tile": work.applied.tile,
         "segment": work.segment,
-        "encoder": f"{find_encoder()}, PyAV {need('av', 'video').__version__}",
+        "encoder": f"{find_encoder()}, {ENCODER_THREADS} threads, PyAV {need('av', 'video').__version__}",
     }
     parts = Parts(out, settings, overwrite=overwrite)
     resumed = len(parts.finished) * work.segment

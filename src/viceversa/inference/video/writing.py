@@ -17,6 +17,8 @@ from viceversa.inference.video.reading import Film
 
 # Without frames that refer to later ones, parts follow each other as if they were one stream.
 _ENCODERS = {"libx264": {"crf": "18", "preset": "medium", "bf": "0"}, "libopenh264": {"rc_mode": "quality"}}
+ENCODER_THREADS = 8
+"""Of however many processors: their number decides on the bytes, and a video may go on on another machine."""
 _PLAYED_IN_MP4 = ("aac", "mp3", "ac3", "eac3", "opus", "flac", "alac")
 _AAC_BITS_A_SECOND = 192_000
 _AAC_RATES = (96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000)
@@ -49,6 +51,7 @@ class Part:
         self._stream: Any = self._container.add_stream(encoder, rate=film.rate, options=_ENCODERS[encoder])
         self._stream.time_base = film.time_base
         context = self._stream.codec_context
+        context.thread_count = ENCODER_THREADS
         context.time_base = film.time_base
         context.width, context.height = even(film.width), even(film.height)
         context.pix_fmt = "yuv420p"
