@@ -1,6 +1,8 @@
 """A generator and a discriminator of one's own, in a file outside of the package, do all that built-in ones do."""
 
+import numpy as np
 import pytest
+from PIL import Image
 
 import viceversa as vv
 from viceversa import plugins
@@ -63,6 +65,11 @@ def test_toys_do_what_is_built_in(tmp_path, pictures, own_code, stop_at_line, as
     for command in f"translate {whole} {image} --out={new}.png", f"train cyclegan {on} --generator=toy --out={new}2":
         assert main(command.split()) == 2
         assert "--import" in capsys.readouterr().err
-    plugins.import_code(code)
+    module = plugins.import_code(code)
     pytest.importorskip("onnxscript", reason="needs pip install 'viceversa[export]'")
-    assert main(["export", str(whole), f"--out={tmp_path / 'toy.onnx'}"]) == 0
+    exported, answer = tmp_path / "toy.onnx", tmp_path / "exported.png"
+    assert main(["export", str(whole), f"--out={exported}"]) == 0
+    plugins._forget(module)
+    assert main(["translate", str(exported), str(image), "--engine=onnxruntime", f"--out={answer}"]) == 0
+    difference = np.asarray(Image.open(answer)) - np.asarray(Image.open(tmp_path / "new.png"), np.int16)
+    assert abs(difference).max() <= 1, "an exported network needs no code"

@@ -21,6 +21,7 @@ from viceversa import bfloat16
 from viceversa.cli import main
 from viceversa.data import images
 from viceversa.errors import CheckpointError, ConfigError, DataError, MissingExtra
+from viceversa.inference.folder import Channels
 from viceversa.inference.onnx import engines
 from viceversa.inference.onnx import export as exporting
 from viceversa.inference.onnx.engines import CONFIG_KEY, EXPORT_KEY, OnnxNetwork
@@ -359,6 +360,10 @@ def with_domain(model: onnx.ModelProto) -> onnx.ModelProto:
     return model
 
 
+def with_channels(model: onnx.ModelProto, count: int) -> onnx.ModelProto:
+    return noted(model, CONFIG_KEY, directions={"a2b": {"in_channels": 3, "out_channels": count}})
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
@@ -372,6 +377,9 @@ def with_domain(model: onnx.ModelProto) -> onnx.ModelProto:
         (lambda model: noted(model, EXPORT_KEY, version=[]), "notes on its export are damaged"),
         (lambda model: noted(model, EXPORT_KEY, multiple=0), "multiples of 0"),
         (lambda model: noted(model, CONFIG_KEY, directions={}), "directions must be"),
+        (lambda model: noted(model, CONFIG_KEY, directions={"a2b": []}), "in_channels must be"),
+        (lambda model: with_channels(model, 0), "must be at least 1"),
+        (lambda model: with_channels(model, 2**70), "is damaged"),
         (lambda model: noted(model, CONFIG_KEY, format="?"), "no translator of viceversa"),
     ],
 )
@@ -455,4 +463,4 @@ def test_tiles_and_memory_end_in_words(exported):
         raise RuntimeError("Failed to allocate memory for requested buffer of size 1")
 
     with pytest.raises(MemoryError):
-        OnnxNetwork(ResNetConfig(), 4, full)(torch.zeros(1, 3, 8, 8))
+        OnnxNetwork(Channels(3, 3), 4, full)(torch.zeros(1, 3, 8, 8))

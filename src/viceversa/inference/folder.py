@@ -44,6 +44,14 @@ _ANEW = 4  # how often a network may register a parameter: one that is parametri
 GeneratorConfig: TypeAlias = Any  # the Config of a registered generator
 
 
+@dataclass(frozen=True)
+class Channels:
+    """What is to be known of a network that is computed elsewhere, as that of an .onnx file."""
+
+    in_channels: int
+    out_channels: int
+
+
 @dataclass(frozen=True, kw_only=True)
 class TranslatorConfig:
     """What config.json says."""
@@ -245,8 +253,11 @@ def _said(network: GeneratorConfig) -> dict[str, Any]:
     return {name: value for name, value in values.items() if name not in usual or usual[name] != value}
 
 
-def config_from_json(text: str, where: str) -> TranslatorConfig:
-    """Reads what `config_to_json` wrote; ``where`` begins the text of a CheckpointError."""
+def config_from_json(text: str, where: str, *, elsewhere: bool = False) -> TranslatorConfig:
+    """Reads what `config_to_json` wrote; ``where`` begins the text of a CheckpointError.
+
+    Where the networks are computed ``elsewhere``, only their `Channels` are read; no code that defines them is needed.
+    """
     try:
         tree: Any = json.loads(text)
     except (ValueError, RecursionError):
@@ -258,7 +269,7 @@ def config_from_json(text: str, where: str) -> TranslatorConfig:
         raise CheckpointError(
             f"{where} was written by a newer viceversa (format {version}; this one reads up to {VERSION}): upgrade it."
         )
-    if advice := plugins.missing(tree.get("imports")):
+    if not elsewhere and (advice := plugins.missing(tree.get("imports"))):
         raise CheckpointError(f"{where.removesuffix(f'/{WEIGHTS_FILE}')} {advice}")
     directions = _entry(tree, "directions", dict, where)
     if not directions or not (set(directions) <= set(DIRECTIONS) or set(directions) == {FROM_NOISE}):
@@ -270,7 +281,10 @@ def config_from_json(text: str, where: str) -> TranslatorConfig:
     letters = "a" if FROM_NOISE in directions else "ab"
     if set(domains) != set(letters) or not all(isinstance(name, str) for name in domains.values()):
         raise CheckpointError(f"{where}: domains must name {' and '.join(letters)}; got {domains}.")
-    networks = {name: _network(name, values, f"{where}: {name}") for name, values in directions.items()}
+    networks = {
+        name: _channels(values, f"{where}: {name}") if elsewhere else _network(name, values, f"{where}: {name}")
+        for name, values in directions.items()
+    }
     return TranslatorConfig(
         method=_entry(tree, "method", str, where),
         domains=domains,
@@ -342,6 +356,14 @@ def _size(tree: dict[str, Any], where: str) -> SizePx:
         return sizes.checked(tree["size_px"], "size_px")
     except ConfigError as error:
         raise CheckpointError(f"{where}: {error}") from None
+
+
+def _channels(values: Any, where: str) -> Channels:
+    given: dict[str, Any] = values if isinstance(values, dict) else {}
+    counts = Channels(*(_entry(given, name, int, where) for name in ("in_channels", "out_channels")))
+    if min(dataclasses.astuple(counts)) < 1:
+        raise CheckpointError(f"{where}: in_channels and out_channels must be at least 1; got {counts}.")
+    return counts
 
 
 def _network(direction: str, values: Any, where: str) -> GeneratorConfig:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from viceversa import bfloat16
 from viceversa.errors import CheckpointError, ConfigError, MissingExtra
 from viceversa.extras import need
-from viceversa.inference.folder import DIRECTIONS, TranslatorConfig, config_from_json
+from viceversa.inference.folder import DIRECTIONS, Channels, TranslatorConfig, config_from_json
 from viceversa.inference.onnx.graph import cut
 from viceversa.inference.translator import Translator, made_of
 
@@ -33,7 +33,7 @@ class OnnxNetwork(nn.Module):
     It is a module without parameters, so that the Translator treats it as any other network.
     """
 
-    def __init__(self, config: Any, multiple: int, run: Run):
+    def __init__(self, config: Channels, multiple: int, run: Run):
         super().__init__()
         self.config = config
         self.multiple = multiple
@@ -73,8 +73,7 @@ def load_onnx(path: Path, device: str | torch.device = "auto", engine: str = "au
         )
     model = _read(path)
     config, multiple = _described(model, path)
-    ((direction, network),) = config.networks.items()
-    channels: Any = network
+    ((direction, channels),) = config.networks.items()
     try:
         alone: bytes = cut(model, (channels.in_channels, channels.out_channels)).SerializeToString()
     except (KeyError, ValueError) as error:
@@ -91,7 +90,7 @@ def load_onnx(path: Path, device: str | torch.device = "auto", engine: str = "au
             f"{path} cannot be computed by {taken} ({reason}): the file is damaged, or that engine cannot do it; try "
             f"--engine {other}, or export it again."
         ) from error
-    networks = {direction: OnnxNetwork(network, multiple, run)}
+    networks = {direction: OnnxNetwork(channels, multiple, run)}
     return made_of(config, networks, "cpu")
 
 
@@ -128,7 +127,7 @@ def _described(model: Any, path: Path) -> tuple[TranslatorConfig, int]:
     texts = {entry.key: entry.value for entry in model.metadata_props}
     if CONFIG_KEY not in texts or EXPORT_KEY not in texts:
         raise CheckpointError(f"{path} is no translator of viceversa; one is made with: viceversa export.")
-    config = config_from_json(texts[CONFIG_KEY], str(path))
+    config = config_from_json(texts[CONFIG_KEY], str(path), elsewhere=True)
     try:
         notes: Any = json.loads(texts[EXPORT_KEY])
         version, multiple = int(notes["version"]), int(notes["multiple"])
