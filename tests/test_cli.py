@@ -13,6 +13,7 @@ from PIL import Image
 from viceversa import methods
 from viceversa.cli import COMMANDS, main
 from viceversa.data.sources import PictureData
+from viceversa.networks import DISCRIMINATORS, GENERATORS
 
 HELP = {
     "demo": ["--minutes", "--out", "built-in portraits", "how long to train"],
@@ -139,6 +140,15 @@ def test_methods_are_listed_with_the_defaults_that_matter(say):
     assert set(rows) - {"objective"} == set(methods.METHODS)
     assert rows["cyclegan"] == ["lsgan", "resnet", "64", "256", "1", "0.0002", "200"]
     assert rows["wgan"][-2:] == ["5e-05", "25"]
+
+
+def test_networks_are_listed_with_what_they_are(say):
+    _, out, _ = say("methods")
+    for registry in GENERATORS, DISCRIMINATORS:
+        table = out.split(f"{registry.kind.capitalize()}s (--{registry.kind}):\n\n")[1].split("\n\n")[0]
+        assert {name: bool(about) for name, about in re.findall(r"^  (\S+) +(\w*)", table, re.MULTILINE)} == (
+            dict.fromkeys(registry, True)
+        )
 
 
 @pytest.mark.parametrize(

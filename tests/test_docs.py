@@ -17,7 +17,7 @@ from PIL import Image
 from viceversa import methods, recipes
 from viceversa.cli import COMMANDS, main
 from viceversa.config import TrainConfig
-from viceversa.testing import check_method
+from viceversa.testing import check_generator, check_method
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -83,8 +83,9 @@ def test_there_are_commands_of_every_kind():
 def test_every_command_is_taken_by_the_command_line(page, words, capsys, own_code, tmp_path, monkeypatch):
     command, *arguments = words
     assert command in COMMANDS
+    code = blocks(ROOT / "CONTRIBUTING.md", "python")
     if any(word.endswith(".py") for word in arguments):
-        (tmp_path / "l1.py").write_text(blocks(ROOT / "CONTRIBUTING.md", "python")[0])
+        (tmp_path / "l1.py").write_text(code[0])
         (tmp_path / "my_method.py").write_text(blocks(ROOT / "docs/guides/own-methods.md", "python")[0])
         monkeypatch.chdir(tmp_path)
     if command == "train":
@@ -96,6 +97,9 @@ def test_every_command_is_taken_by_the_command_line(page, words, capsys, own_cod
 
 
 def parsed(arguments: list[str]) -> Any:
+    if "--import" in arguments:  # done before the options are read
+        place = arguments.index("--import")
+        arguments = arguments[:place] + arguments[place + 2 :]
     method = methods.find(recipes.find(arguments[0]).method)
     flat = (tyro.conf.OmitArgPrefixes, tyro.conf.OmitSubcommandPrefixes)
     return tyro.cli(TrainConfig[method.Config], args=arguments[1:], config=flat, console_outputs=False)
@@ -208,9 +212,9 @@ def test_the_make_targets_of_the_readme_exist():
 
 
 def test_the_method_of_contributing_is_used_as_the_page_says(own_code, women_and_men, capsys):
-    (code,) = blocks(ROOT / "CONTRIBUTING.md", "python")
+    code, _ = blocks(ROOT / "CONTRIBUTING.md", "python")
     Path("l1.py").write_text(code)
-    words, translate = commands(ROOT / "CONTRIBUTING.md")
+    words, translate, *_ = commands(ROOT / "CONTRIBUTING.md")
     assert words[:2] == ["train", "l1.py"]
     small = [
         "--size=16", "--load-size=16", "--width=8", "--blocks=1", "--learning-rate=0.002", "--device=cpu",
@@ -229,13 +233,24 @@ def test_the_method_of_contributing_is_used_as_the_page_says(own_code, women_and
     check_method("l1.py", skip=["updates_train_their_group", "resumes_in_bfloat16"])  # shown of a subclass elsewhere
 
 
-def test_the_toy_method_follows_the_house_style(tmp_path):
-    (code,) = blocks(ROOT / "CONTRIBUTING.md", "python")
-    file = tmp_path / "toy_method.py"
-    file.write_text(code)
+def test_the_generator_of_contributing_is_used_as_the_page_says(own_code, women_and_men):
+    _, code = blocks(ROOT / "CONTRIBUTING.md", "python")
+    Path("plain.py").write_text(code)
+    *_, words, translate = commands(ROOT / "CONTRIBUTING.md")
+    small = "--size=16 --load-size=16 --width=4 --discriminator-layers=1 --device=cpu --samples=1 --images=2"
+    assert main([*words, *small.split()]) == 0
+    assert main(translate) == 0
+    with Image.open("new.jpg") as image:
+        assert image.size == (33, 21)
+    check_generator("plain", skip=["is_kept_and_applied"])  # it was just now
+
+
+def test_the_code_of_contributing_follows_the_house_style(tmp_path):
+    for number, code in enumerate(blocks(ROOT / "CONTRIBUTING.md", "python")):
+        (tmp_path / f"code_{number}.py").write_text(code)
     ruff = [sys.executable, "-m", "ruff"]
     for words in (["check"], ["format", "--check"]):
         done = subprocess.run(
-            [*ruff, *words, "--config", ROOT / "pyproject.toml", file], capture_output=True, text=True
+            [*ruff, *words, "--config", ROOT / "pyproject.toml", tmp_path], capture_output=True, text=True
         )
         assert done.returncode == 0, done.stdout

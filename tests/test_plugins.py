@@ -102,6 +102,12 @@ def test_mistakes_in_a_file_are_one_sentence(text, said, write, train, capsys):
     assert before == METHODS or "defines 2 methods" in output, "nothing half loaded stays"
 
 
+def test_a_file_without_a_docstring_is_listed_by_that_of_the_class(write, capsys):
+    code = write(METHOD.replace('"""mine: CycleGAN under another name."""', "") + '    paper = ""\n')
+    assert main(["methods", "--import", str(code)]) == 0
+    assert "\n  mine        unpaired  A subclass\n" in capsys.readouterr().out
+
+
 def test_one_of_several_methods_is_named(write):
     code = write(METHOD + METHOD.replace("Mine", "Other").replace("mine", "other"))
     for name in "Other", "other":
@@ -144,14 +150,14 @@ def test_a_file_finds_what_lies_beside_it_and_is_imported_again_only_if_it_chang
 
 
 @pytest.fixture
-def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, own_code: None) -> Callable[[str, str, str], None]:
-    """``install(name, module, code)``: a package that announces a method of that name."""
+def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, own_code: None) -> Callable[..., None]:
+    """``install(name, module, code, group="methods")``: a package that announces a method of that name."""
 
-    def install(name: str, module: str, code: str) -> None:
+    def install(name: str, module: str, code: str, group: str = "methods") -> None:
         about = tmp_path / f"site/package_{module}-0.3.dist-info"
         about.mkdir(parents=True)
         (about / "METADATA").write_text(f"Metadata-Version: 2.1\nName: package-{module}\nVersion: 0.3\n")
-        (about / "entry_points.txt").write_text(f"[viceversa.methods]\n{name} = {module}\n")
+        (about / "entry_points.txt").write_text(f"[viceversa.{group}]\n{name} = {module}\n")
         (about.parent / f"{module}.py").write_text(code)
 
     monkeypatch.syspath_prepend(tmp_path / "site")
@@ -161,6 +167,7 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, own_code: None) -> 
 def test_installed_packages_are_found_by_the_names_they_announce(install, tmp_path, capsys):
     install("mine", "installed_mine", METHOD)
     install("broken", "installed_broken", "x = 1\nimport nonsense\n")
+    install("tiny", "installed_tiny", "import nonsense\n", "networks")
     config = vv.configure("mine", out=tmp_path / "run")
     assert "installed_broken" not in sys.modules
     (entry,) = json.loads(vv.config.to_json(config))["imports"]
@@ -173,8 +180,9 @@ def test_installed_packages_are_found_by_the_names_they_announce(install, tmp_pa
     assert main(["methods"]) == 0
     shown = capsys.readouterr()
     assert "\n  mine " in shown.out
-    assert shown.err.count("\n") == 1
+    assert shown.err.count("\n") == 2
     assert broken in shown.err
+    assert "The network tiny comes with package-installed_tiny 0.3, which cannot be imported: " in shown.err
 
 
 def test_what_a_package_brought_is_said_where_it_is_missing(install, tmp_path):

@@ -26,7 +26,7 @@ COMMANDS = {
     "import": "Make a translator folder from weights of the published PyTorch CycleGAN and pix2pix code.",
     "push": "Publish a model on the Hugging Face hub, with licence and model card.",
     "cache": "Show what the cache of decoded images takes, or clear it.",
-    "methods": "List the methods, with paper, kind of data and defaults, and the recipes.",
+    "methods": "List the methods, with paper, kind of data and defaults, the recipes and the networks.",
 }
 """What each does; it lies in a file of its own, whose `run` takes its options."""
 

@@ -183,9 +183,14 @@ def _group(kind: str) -> str:
 
 
 def find_all(kind: str) -> Iterator[str]:
-    """Import all installed packages that announce a ``kind``; yield a sentence for each that cannot be imported."""
-    for entry in importlib.metadata.entry_points(group=_group(kind)):
-        if entry.name not in _registries()[kind] and (message := _load(kind, entry)):
+    """Import all installed packages that announce a ``kind``; yield a sentence for each that cannot be imported.
+
+    The kind is "method", or "network" for generators, samplers and discriminators.
+    """
+    group = _group(kind)
+    there = {name for other, registry in _registries().items() if _group(other) == group for name in registry}
+    for entry in importlib.metadata.entry_points(group=group):
+        if entry.name not in there and (message := _load(kind, entry)):
             yield message
 
 

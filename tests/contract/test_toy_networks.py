@@ -7,9 +7,9 @@ from PIL import Image
 import viceversa as vv
 from viceversa import plugins
 from viceversa.cli import main
-from viceversa.testing import check_generator
+from viceversa.testing import check_discriminator, check_generator
 
-TOYS = """
+TOYS = '''
 from dataclasses import dataclass
 import torch
 from torch import nn
@@ -24,6 +24,10 @@ class ToyConfig:
 
 @generator("toy")
 class Toy(nn.Module):
+    """Three convolutions.
+
+    And no more.
+    """
     Config, multiple = ToyConfig, 1
     def __init__(self, config):
         super().__init__()
@@ -41,7 +45,7 @@ class TwoScales(nn.Module):
         self.fine, self.coarse = (nn.Conv2d(config.in_channels, 1, 4, stride) for stride in (2, 4))
     def forward(self, x):
         return [self.fine(x), self.coarse(x).square()]
-"""
+'''
 
 
 def test_toys_do_what_is_built_in(tmp_path, pictures, own_code, stop_at_line, assert_same_run, capsys):
@@ -61,10 +65,17 @@ def test_toys_do_what_is_built_in(tmp_path, pictures, own_code, stop_at_line, as
     assert main(["train", "cyclegan", *on.split(), f"--out={new}"]) == 0
     assert '"depths=[1, 2]"' in (new / "config.json").read_text(), "a model to begin with says what it is made of"
     check_generator("toy", skip=["is_kept_and_applied"])
+    check_discriminator("two-scales")
     plugins._forget(plugins.import_code(code))
     for command in f"translate {whole} {image} --out={new}.png", f"train cyclegan {on} --generator=toy --out={new}2":
         assert main(command.split()) == 2
         assert "--import" in capsys.readouterr().err
+    capsys.readouterr()
+    assert main(["methods", "--import", str(code)]) == 0
+    listed = capsys.readouterr().out.split("Generators (--generator):")[1]
+    generators, discriminators = listed.split("Discriminators (--discriminator):")
+    assert "\n  toy         Three convolutions (networks.py)\n" in generators
+    assert "\n  two-scales  (networks.py)\n" in discriminators
     module = plugins.import_code(code)
     pytest.importorskip("onnxscript", reason="needs pip install 'viceversa[export]'")
     exported, answer = tmp_path / "toy.onnx", tmp_path / "exported.png"

@@ -8,12 +8,15 @@ import pytest
 
 from viceversa.methods import METHODS
 from viceversa.methods.augmented import CHANGES
+from viceversa.networks import DISCRIMINATORS, GENERATORS
 
 from .pages import NOT_RUN, PAGES, ROOT, RUN, SHOWN, blocks, reason_not_to_run, steps
 from .typist import Typist
 
 # The hub's client's own, of the library below it.
 pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")
+
+REGISTERS = METHODS, CHANGES, GENERATORS, DISCRIMINATORS
 
 
 def name(page: Path) -> str:
@@ -23,7 +26,7 @@ def name(page: Path) -> str:
 @pytest.mark.parametrize("page", [page for page in PAGES if steps(page)], ids=name)
 def test_a_page_runs(page, lay_out):
     lay_out(page.read_text())
-    typist, registers = Typist(), [(register, dict(register)) for register in (METHODS, CHANGES)]
+    typist, registers = Typist(), [(register, dict(register)) for register in REGISTERS]
     try:
         for step in steps(page):
             if reason_not_to_run(step) is None:
@@ -31,7 +34,7 @@ def test_a_page_runs(page, lay_out):
                 typist.type(step)
     finally:
         typist.stop()
-        for register, before in registers:  # a page may define a method or a change of its own
+        for register, before in registers:  # a page may define what it names
             register.clear()
             register.update(before)
 

@@ -11,8 +11,9 @@ _NARROWEST = 24
 
 
 def run() -> int:
-    """Lists the methods, with paper, kind of data and defaults, and the recipes."""
-    print(f"{table_of_methods()}\n\nDefaults:\n\n{table_of_defaults()}\n\nRecipes:\n\n{table_of_recipes()}")
+    """Lists the methods, with paper, kind of data and defaults, the recipes and the networks."""
+    print(f"{table_of_methods()}\n\nDefaults:\n\n{table_of_defaults()}\n\nRecipes:\n\n{table_of_recipes()}\n")
+    print(tables_of_networks())
     return 0
 
 
@@ -25,8 +26,9 @@ def table_of_methods() -> str:
     lines: list[str] = []
     for method in methods.METHODS.values():
         data = type(method.Config().data).__name__.removesuffix("Data").lower()
-        about = (sys.modules[method.__module__].__doc__ or "").splitlines()[0].split(": ", 1)[-1].rstrip(".")
-        lines.append(_entry(f"  {method.name:<12}{data:<10}", about, f"({method.paper})"))
+        about = _first_line(sys.modules[method.__module__].__doc__).split(": ", 1)[-1]
+        paper = f"({method.paper})" if method.paper else ""
+        lines.append(_entry(f"  {method.name:<12}{data:<10}", about or _first_line(method.__doc__), paper))
     return "\n".join(lines)
 
 
@@ -54,11 +56,32 @@ def table_of_recipes() -> str:
     return "\n".join(_entry(f"  {name:<24}{recipe.method:<12}", recipe.about) for name, recipe in RECIPES.items())
 
 
+def tables_of_networks() -> str:
+    """Each generator's and discriminator's name, what it is, and the file or package that it is from, if not ours."""
+    from viceversa import plugins
+    from viceversa.networks import DISCRIMINATORS, GENERATORS
+
+    for failed in plugins.find_all("network"):
+        print(f"viceversa: {failed}", file=sys.stderr)
+    tables: list[str] = []
+    for registry in GENERATORS, DISCRIMINATORS:
+        lines = [f"{registry.kind.capitalize()}s (--{registry.kind}):", ""]
+        for name, network in registry.items():
+            origin = plugins.origin(network)
+            lines.append(_entry(f"  {name:<11} ", _first_line(network.__doc__), f"({origin.name})" if origin else ""))
+        tables.append("\n".join(lines))
+    return "\n\n".join(tables)
+
+
+def _first_line(text: str | None) -> str:
+    return (text or "").strip().split("\n")[0].rstrip(".")
+
+
 def _entry(start: str, *parts: str) -> str:
     """``start`` and beside it the parts, none of which begins at the end of a line and goes on in the next."""
     room = max(_NARROWEST, shutil.get_terminal_size().columns - len(start))  # 80 columns where there is no terminal
     lines: list[str] = []
-    for part in parts:
+    for part in filter(None, parts):
         if lines and len(lines[-1]) + 1 + len(part) <= room:
             lines[-1] += f" {part}"
         else:

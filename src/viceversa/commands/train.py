@@ -27,7 +27,7 @@ Recipes, which are methods with settings for a task; each has a page in docs/rec
 {recipes}
 
 viceversa train METHOD|RECIPE --help lists the options."""
-_METHOD_USAGE = """Trains by {method.name} ({method.paper}){recipe}, or goes on where RUN stopped.
+_METHOD_USAGE = """Trains by {method.name}{paper}{recipe}, or goes on where RUN stopped.
 
 It needs --out and the images ({pictures}).
 
@@ -51,7 +51,8 @@ def run(arguments: list[str]) -> int:
     method = methods.find(recipe.method)
     pictures = "--a and --b, or --data" if hasattr(method.Config().data, "a") else "--data, or --builtin"
     with_recipe = f" by the recipe {name}" if name in recipes.RECIPES else ""
-    about = _METHOD_USAGE.format(method=method, pictures=pictures, recipe=with_recipe)
+    paper = f" ({method.paper})" if method.paper else ""
+    about = _METHOD_USAGE.format(method=method, paper=paper, pictures=pictures, recipe=with_recipe)
     length = {option: None for option in recipes.LENGTH if _given(options, f"--{option}")}
     own = {key: value for key, value in recipe.combined(length).items() if key not in length}
     defaults = configure(method.name, out="RUN", **own)

@@ -163,11 +163,11 @@ class NetworksConfig:
     """Generators and discriminators of a translation method."""
 
     generator: str = "resnet"
-    """The generator: resnet, unet, cartoon, compact, or one of your own (--import)."""
+    """The generator: a name that viceversa methods lists, or that of one of your own (--import)."""
     generator_options: Annotated[tuple[str, ...], _NO_OPTIONS] = ()
     """More settings of the generator, as NAME=VALUE, that have no option here: those of one of your own."""
     discriminator: str = "patchgan"
-    """The discriminator: patchgan, cartoon, dcgan, or one of your own (--import)."""
+    """The discriminator: a name that viceversa methods lists, or that of one of your own (--import)."""
     discriminator_options: Annotated[tuple[str, ...], _NO_OPTIONS] = ()
     """More settings of the discriminator, as NAME=VALUE."""
     width: int = 64

@@ -45,7 +45,10 @@ class CartoonConfig:
 
 @generator("cartoon")
 class CartoonGenerator(EncoderDecoder):
-    """Images ``(N, in_channels, H, W)`` in [-1, 1] to ``(N, out_channels, H, W)`` in [-1, 1]; H, W multiples of 4."""
+    """Residual blocks at a quarter of the size, as in CartoonGAN (Chen et al. 2018, CVPR, Sec. 3.1).
+
+    Images ``(N, in_channels, H, W)`` in [-1, 1] to ``(N, out_channels, H, W)`` in [-1, 1]; H, W multiples of 4.
+    """
 
     Config = CartoonConfig
     downsampled: ClassVar[int] = 4
@@ -108,7 +111,10 @@ class CartoonDiscriminatorConfig:
 
 @discriminator("cartoon")
 class CartoonDiscriminator(nn.Module):
-    """``(N, in_channels, H, W)`` to one logit a patch, ``(N, 1, H / 4, W / 4)``: shallow, since edges are local."""
+    """Judges small patches, since edges are local, as in CartoonGAN (Chen et al. 2018, CVPR, Sec. 3.1).
+
+    ``(N, in_channels, H, W)`` to one logit a patch, ``(N, 1, H / 4, W / 4)``.
+    """
 
     Config = CartoonDiscriminatorConfig
 

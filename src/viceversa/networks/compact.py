@@ -45,7 +45,10 @@ class CompactConfig:
 
 @generator("compact")
 class CompactGenerator(nn.Module):
-    """Images ``(N, in_channels, H, W)`` in [-1, 1] to ``(N, out_channels, H, W)``; H and W are multiples of 16."""
+    """For few core-seconds: residual blocks at an eighth and a sixteenth of the size, skips on the way up.
+
+    Images ``(N, in_channels, H, W)`` in [-1, 1] to ``(N, out_channels, H, W)``; H and W are multiples of 16.
+    """
 
     Config = CompactConfig
     multiple: ClassVar[int] = 16

@@ -123,7 +123,10 @@ class DCGANDiscriminatorConfig:
 
 @discriminator("dcgan")
 class DCGANDiscriminator(nn.Module):
-    """Images ``(N, in_channels, S, S)`` in [-1, 1] to logits ``(N, 1)``."""
+    """Judges whole images of 16 to 128 px a side (Radford et al. 2016, arXiv 1511.06434).
+
+    Images ``(N, in_channels, S, S)`` in [-1, 1] to logits ``(N, 1)``.
+    """
 
     Config = DCGANDiscriminatorConfig
 

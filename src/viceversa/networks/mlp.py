@@ -76,7 +76,10 @@ class MaxoutConfig:
 
 @discriminator("maxout")
 class MaxoutDiscriminator(nn.Module):
-    """Images ``(N, in_channels, S, S)`` in [-1, 1] to logits ``(N, 1)`` (Goodfellow et al. 2013, arXiv 1302.4389)."""
+    """Judges whole images by layers that are fully connected (Goodfellow et al. 2013, arXiv 1302.4389).
+
+    Images ``(N, in_channels, S, S)`` in [-1, 1] to logits ``(N, 1)``.
+    """
 
     Config = MaxoutConfig
 

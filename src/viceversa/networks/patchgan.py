@@ -33,7 +33,10 @@ class PatchGANConfig:
 
 @discriminator("patchgan")
 class PatchGAN(nn.Module):
-    """``(N, in_channels, H, W)`` to one logit a patch, ``(N, 1, h, w)``: high where the patch looks real."""
+    """Judges overlapping patches, as in pix2pix and CycleGAN (Isola et al. 2017, arXiv 1611.07004).
+
+    ``(N, in_channels, H, W)`` to one logit a patch, ``(N, 1, h, w)``: high where the patch looks real.
+    """
 
     Config = PatchGANConfig
 

@@ -55,7 +55,10 @@ class ResNetConfig:
 
 @generator("resnet")
 class ResNetGenerator(EncoderDecoder):
-    """Images ``(N, in_channels, H, W)`` in [-1, 1] to ``(N, out_channels, H, W)`` in [-1, 1]; H, W multiples of 4."""
+    """Residual blocks at a quarter of the size, as in CycleGAN (Johnson et al. 2016, arXiv 1603.08155).
+
+    Images ``(N, in_channels, H, W)`` in [-1, 1] to ``(N, out_channels, H, W)`` in [-1, 1]; H, W multiples of 4.
+    """
 
     Config = ResNetConfig
     downsampled: ClassVar[int] = 4

@@ -45,7 +45,10 @@ class UNetConfig:
 
 @generator("unet")
 class UNetGenerator(nn.Module):
-    """Images ``(N, in_channels, H, W)`` in [-1, 1] to ``(N, out_channels, H, W)``; H, W multiples of 2^levels."""
+    """Encoder and decoder with skips between them, as in pix2pix (Ronneberger et al. 2015, arXiv 1505.04597).
+
+    Images ``(N, in_channels, H, W)`` in [-1, 1] to ``(N, out_channels, H, W)``; H, W multiples of 2^levels.
+    """
 
     Config = UNetConfig
 

@@ -63,6 +63,11 @@ def small(network: Any, **settings: Any) -> nn.Module:
     return made
 
 
+def _whole(answer: Any) -> Tensor:
+    """An answer, or the list of them that a discriminator of several scales gives, as one tensor ``(N, ...)``."""
+    return answer if isinstance(answer, Tensor) else torch.cat([scale.flatten(1) for scale in answer], 1)
+
+
 def keeps_the_size(make: Make) -> None:
     """An image keeps its height and width, and values stay in [-1, 1]."""
     for c_in, c_out in (3, 3), (1, 3), (4, 2):
@@ -113,7 +118,7 @@ def takes_each_image_by_itself(make: Make) -> None:
     side = 4 * getattr(network, "multiple", 8)
     x = torch.rand(2, 3, side, side) * 2 - 1
     with torch.inference_mode():
-        apart = (network(x)[:1] - network(x[:1])).abs().max()
+        apart = (_whole(network(x))[:1] - _whole(network(x[:1]))).abs().max()
     assert apart < 1e-4, f"the other image of a batch changes the answer to this one by {apart:.2g}"
 
 
@@ -122,9 +127,9 @@ def computes_in_bfloat16(make: Make) -> None:
     network = make().train()
     side = 4 * getattr(network, "multiple", 8)
     x = torch.rand(2, 3, side, side) * 2 - 1
-    exact = network(x)
+    exact = _whole(network(x))
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        rough = network(x)
+        rough = _whole(network(x))
     assert torch.isfinite(rough).all(), "bfloat16 gives values that are not finite"
     apart = (rough.float() - exact).abs().mean() / exact.abs().mean().clamp_min(1)
     assert apart < 0.05, f"bfloat16 is {apart:.2g} from float32"
@@ -153,11 +158,13 @@ def is_kept_and_applied(make: Make) -> None:
 
 
 def judges_every_image(make: Make) -> None:
-    """It gives a logit, or a map of them, for each image, with first and second derivatives (R1, WGAN-GP)."""
+    """It gives a logit, a map of them, or a list of such, for each image, with two derivatives (R1, WGAN-GP)."""
     network = make().train()
     x = (torch.rand(2, 3, 64, 64) * 2 - 1).requires_grad_()
-    logits = network(x)
-    assert logits.shape[:2] == (2, 1), f"logits are (N, 1) or (N, 1, H, W); got {tuple(logits.shape)}"
+    answer: Any = network(x)
+    for scale in [answer] if isinstance(answer, Tensor) else answer:
+        assert scale.shape[:2] == (2, 1), f"logits are (N, 1) or (N, 1, H, W); got {tuple(scale.shape)}"
+    logits = _whole(answer)
     (slope,) = torch.autograd.grad(logits.mean(), x, create_graph=True)
     assert slope.abs().max() > 0, "the logits do not depend on the image"
     again = torch.autograd.grad(slope.square().sum(), list(network.parameters()), allow_unused=True)
