@@ -10,9 +10,8 @@ from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from viceversa.serving.gate import file_too_large
 from viceversa.serving.pictures import MEDIA_TYPES, SUFFIXES
-from viceversa.serving.problems import Problem
+from viceversa.serving.problems import Problem, file_too_large
 from viceversa.serving.reference import address_of, prefix_of, reference_page
 from viceversa.serving.service import Service
 from viceversa.sizes import SizePx
@@ -240,32 +239,27 @@ async def _read_form(request: Request, options: Options) -> tuple[bytes, Options
 def _answer_in_json(api: FastAPI) -> None:
     """All that goes wrong is answered in one form."""
 
-    def answer(problem: Problem) -> Response:
-        return Response(problem.body(), problem.status, problem.headers, media_type="application/json")
+    async def refused(request: Request, error: Exception) -> Response:
+        return _problem(request, error).answer()
 
-    @api.exception_handler(Problem)
-    async def refused(request: Request, problem: Problem) -> Response:
-        return answer(problem)
+    for kind in (Problem, ClientDisconnect, RequestValidationError, HTTPException, Exception):
+        api.add_exception_handler(kind, refused)
 
-    @api.exception_handler(ClientDisconnect)
-    async def left(request: Request, error: ClientDisconnect) -> Response:
-        return answer(Problem(400, "cut_short", "The request ended before its body did."))
 
-    @api.exception_handler(RequestValidationError)
-    async def mistaken(request: Request, error: RequestValidationError) -> Response:
-        return answer(_mistaken(error.errors()))
-
-    @api.exception_handler(HTTPException)
-    async def failed(request: Request, error: HTTPException) -> Response:
-        code = _CODES.get(error.status_code, "refused")
-        text = f"{request.method} {request.url.path[:200]}: {error.detail}. See /docs."
-        return answer(Problem(error.status_code, code, text, dict(error.headers or {})))
-
-    @api.exception_handler(Exception)
-    async def broken(request: Request, error: Exception) -> Response:
-        return answer(Problem(500, "internal", "Something is wrong in the server; its log says what."))
-
-    del refused, left, mistaken, failed, broken
+def _problem(request: Request, error: Exception) -> Problem:
+    match error:
+        case Problem():
+            return error
+        case ClientDisconnect():
+            return Problem(400, "cut_short", "The request ended before its body did.")
+        case RequestValidationError():
+            return _mistaken(error.errors())
+        case HTTPException():
+            code = _CODES.get(error.status_code, "refused")
+            text = f"{request.method} {request.url.path[:200]}: {error.detail}. See /docs."
+            return Problem(error.status_code, code, text, dict(error.headers or {}))
+        case _:
+            return Problem(500, "internal", "Something is wrong in the server; its log says what.")
 
 
 def _mistaken(errors: Any) -> Problem:

@@ -8,7 +8,6 @@ from typing import Any
 
 from starlette.middleware.cors import CORSMiddleware
 
-from viceversa.errors import MissingExtra
 from viceversa.serving.api import make_api
 from viceversa.serving.gate import ROUTES, App, Gate, Message, Receive, Send
 from viceversa.serving.service import Service
@@ -55,26 +54,15 @@ class LatePage:
         await send({"type": "http.response.body", "body": body})
 
 
-class _Either:
-    """The API for its own paths, the page for all others."""
-
-    def __init__(self, api: App, page: App):
-        self.api = api
-        self.page = page
-
-    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
-        """One request."""
-        own = scope["type"] != "http" or scope["path"] in ROUTES or scope["path"].startswith("/v1/")
-        await (self.api if own else self.page)(scope, receive, send)
-
-
 def make_app(service: Service, key: bytes | None, page: LatePage | None) -> Gate:
-    """Everything, behind the gate."""
-    app: Any = make_api(service)
-    if page is not None:
-        app = _Either(app, page)
-    gate: Any = Gate(app, service, key)
-    return gate
+    """Everything, behind the gate: the API for its own paths, the page for all others."""
+    api: Any = make_api(service)
+
+    async def either(scope: Message, receive: Receive, send: Send) -> None:
+        own = scope["type"] != "http" or scope["path"] in ROUTES or scope["path"].startswith("/v1/")
+        await (api if own or page is None else page)(scope, receive, send)
+
+    return Gate(either, service, key)
 
 
 def with_cors(gate: Gate, origins: tuple[str, ...]) -> App:
@@ -86,25 +74,3 @@ def with_cors(gate: Gate, origins: tuple[str, ...]) -> App:
         app, allow_origins=origins, allow_methods=["GET", "POST"], allow_headers=["*"],
         expose_headers=["Content-Disposition", "Retry-After"],
     )  # fmt: skip
-
-
-def page_builder(service: Service) -> Callable[[], Any]:
-    """A function that makes the page's application.
-
-    Raises:
-        MissingExtra: gradio is not installed.
-    """
-    import importlib.util
-
-    if importlib.util.find_spec("gradio") is None:
-        raise MissingExtra(
-            "The page needs gradio, which is not installed. Install it: pip install 'viceversa[serve]'; "
-            "or leave the page out: --no-page"
-        )
-
-    def build() -> Any:
-        from viceversa.serving.page import make_page
-
-        return make_page(service)
-
-    return build

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 import tyro
 
-from viceversa.errors import ConfigError
+from viceversa.errors import ConfigError, check, check_at_least
 
 KEY_VARIABLE = "VICEVERSA_API_KEY"
 ROOT_PATH = re.compile(r"(/[A-Za-z0-9._~-]+)+")
@@ -68,34 +68,31 @@ class ServeConfig:
     """What computes an .onnx file; auto is OpenVINO where it is installed."""
 
     def __post_init__(self) -> None:
-        for name in ("batch", "queue", "max_bytes", "max_pixels"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"--{name.replace('_', '-')} must be at least 1; got {getattr(self, name)}.")
-        if self.max_disk_bytes < _UPLOADS * self.max_bytes:
-            raise ConfigError(
-                f"--max-disk-bytes must be at least {_UPLOADS} times --max-bytes, which is "
-                f"{_UPLOADS * self.max_bytes}; got {self.max_disk_bytes}."
-            )
-        if not self.timeout_seconds > 0:
-            raise ConfigError(f"--timeout must be more than 0 seconds; got {self.timeout_seconds:g}.")
+        check_at_least(self, batch=1, queue=1, max_bytes=1, max_pixels=1)
+        least = _UPLOADS * self.max_bytes
+        check(
+            self.max_disk_bytes >= least,
+            f"--max-disk-bytes must be at least {_UPLOADS} times --max-bytes, which is {least}; got "
+            f"{self.max_disk_bytes}.",
+        )
+        check(self.timeout_seconds > 0, f"--timeout must be more than 0 seconds; got {self.timeout_seconds:g}.")
         for origin in self.cors:
-            if origin != "*" and not _ORIGIN.fullmatch(origin):
-                raise ConfigError(
-                    f"--cors must be * or an origin as browsers send it, such as https://example.org or "
-                    f"http://localhost:3000, in small letters and without a path; got {origin!r}."
-                )
-        for name in self.allow_host:
-            if name != "*" and not _NAME.fullmatch(name):
-                raise ConfigError(
-                    f"--allow-host must be * or a name without a port, in small letters, such as swap.example.org; "
-                    f"got {name!r}."
-                )
-        if self.root_path and not ROOT_PATH.fullmatch(self.root_path):
-            raise ConfigError(
-                f"--root-path must be a path such as /swap, without a / at its end; got {self.root_path!r}."
+            check(
+                origin == "*" or _ORIGIN.fullmatch(origin),
+                "--cors must be * or an origin as browsers send it, such as https://example.org or "
+                f"http://localhost:3000, in small letters and without a path; got {origin!r}.",
             )
-        if not 0 <= self.port <= 65535:
-            raise ConfigError(f"--port must be 0 to 65535; got {self.port}.")
+        for name in self.allow_host:
+            check(
+                name == "*" or _NAME.fullmatch(name),
+                "--allow-host must be * or a name without a port, in small letters, such as swap.example.org; got "
+                f"{name!r}.",
+            )
+        check(
+            not self.root_path or ROOT_PATH.fullmatch(self.root_path),
+            f"--root-path must be a path such as /swap, without a / at its end; got {self.root_path!r}.",
+        )
+        check(0 <= self.port <= 65535, f"--port must be 0 to 65535; got {self.port}.")
 
     def api_key(self) -> bytes | None:
         """The key that requests must show; None is no key.

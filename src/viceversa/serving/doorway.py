@@ -58,7 +58,8 @@ class Doorway:
             pass  # nobody is there to be answered
         except Problem as problem:
             if not begun:
-                await _say(problem, send)
+                # As plain text: the page shows to people what it is answered.
+                await problem.answer(plain=True)(scope, receive, send)
 
     async def _let_in(self, scope: Message, receive: Receive, send: Send) -> None:
         method, path = scope["method"], scope["path"]
@@ -162,11 +163,3 @@ def _again(body: bytes, then: Receive) -> Receive:
         return await then()
 
     return receive
-
-
-async def _say(problem: Problem, send: Send) -> None:
-    """As plain text: the page shows to people what it is answered."""
-    headers = {"Content-Type": "text/plain; charset=utf-8", **problem.headers}
-    raw = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
-    await send({"type": "http.response.start", "status": problem.status, "headers": raw})
-    await send({"type": "http.response.body", "body": problem.message.encode()})

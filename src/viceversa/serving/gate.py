@@ -10,7 +10,7 @@ import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
-from viceversa.serving.problems import Problem, too_large
+from viceversa.serving.problems import Problem, file_too_large
 from viceversa.serving.service import FORM_BYTES, Service
 
 Message = MutableMapping[str, Any]
@@ -62,7 +62,7 @@ class Gate:
         except Problem as problem:
             if answer.status:
                 raise
-            await _refuse(problem, answer.send)
+            await problem.answer()(scope, receive, answer.send)
         finally:
             self.running -= route == "/v1/translate"
             body.let_go()
@@ -183,11 +183,6 @@ class _Answer:
         await self._send(message)
 
 
-def file_too_large(most: int) -> Problem:
-    """413, of bytes."""
-    return too_large(f"The file is larger than {most / 1e6:.3g} MB, the most that is taken here; make it smaller.")
-
-
 def _shows(headers: dict[bytes, bytes], key: bytes) -> bool:
     scheme, _, given = headers.get(b"authorization", b"").partition(b" ")
     if scheme.lower() == b"basic":
@@ -198,11 +193,3 @@ def _shows(headers: dict[bytes, bytes], key: bytes) -> bool:
     elif scheme.lower() != b"bearer":
         given = headers.get(b"x-api-key", b"")
     return hmac.compare_digest(given.strip(), key)
-
-
-async def _refuse(problem: Problem, send: Send) -> None:
-    body = problem.body()
-    headers = {"Content-Type": "application/json", "Content-Length": str(len(body)), **problem.headers}
-    raw = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
-    await send({"type": "http.response.start", "status": problem.status, "headers": raw})
-    await send({"type": "http.response.body", "body": body})

@@ -1,7 +1,6 @@
 """What goes wrong with a request: a status, a short code for programs, a sentence for people."""
 
-import json
-from typing import Any
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 
 class Problem(Exception):
@@ -14,15 +13,22 @@ class Problem(Exception):
         self.message = message
         self.headers = headers or {}
 
-    def body(self) -> bytes:
-        """The JSON of the answer."""
-        error: dict[str, Any] = {"error": {"code": self.code, "message": self.message}}
-        return json.dumps(error).encode()
+    def answer(self, *, plain: bool = False) -> Response:
+        """What is sent: JSON, or ``plain`` the sentence alone."""
+        if plain:
+            return PlainTextResponse(self.message, self.status, self.headers)
+        error = {"code": self.code, "message": self.message}
+        return JSONResponse({"error": error}, self.status, self.headers)
 
 
 def too_large(message: str) -> Problem:
     """413."""
     return Problem(413, "too_large", message)
+
+
+def file_too_large(most: int) -> Problem:
+    """413, of bytes."""
+    return too_large(f"The file is larger than {most / 1e6:.3g} MB, the most that is taken here; make it smaller.")
 
 
 def busy(status: int, code: str, message: str, retry_seconds: int) -> Problem:

@@ -3,10 +3,9 @@
 import json
 import re
 from collections.abc import Mapping
-from html import escape
-from importlib.resources import files
 from typing import Any
 
+from viceversa import pages
 from viceversa.serving.config import ROOT_PATH
 
 _CURL = {
@@ -37,40 +36,13 @@ def _first(headers: Mapping[str, str], name: str) -> str:
     return headers.get(name, "").partition(",")[0].strip()
 
 
-def reference_page(schema: dict[str, Any], root: str) -> str:
+def reference_page(schema: dict[str, Any], root: str) -> bytes:
     """HTML that describes the routes of an OpenAPI ``schema``; ``root`` is the server's address in the examples."""
-    routes = [
-        _route(path, method, route, schema, root)
-        for path, methods in schema["paths"].items()
-        for method, route in methods.items()
-    ]
-    page = files("viceversa.serving").joinpath("reference.html").read_text("utf-8")
-    page = page.replace("<!--about-->", escape(schema["info"].get("description", "")))
-    return page.replace("<!--routes-->", "\n".join(routes))
-
-
-def _route(path: str, method: str, route: dict[str, Any], schema: dict[str, Any], root: str) -> str:
-    parts = [
-        f'<h2><span class="method {escape(method)}">{escape(method.upper())}</span><code>{escape(path)}</code></h2>',
-        f"<p>{escape(route.get('summary', ''))}. {escape(route.get('requestBody', {}).get('description', ''))}</p>",
-        f"<pre>{escape(_CURL.get(path, 'curl {root}' + path).format(root=root))}</pre>",
-    ]
-    rows = [
-        (f"<code>{escape(one['name'])}</code>", escape(_kind(one["schema"])), escape(one.get("description", "")))
-        for one in route.get("parameters", [])
-    ]
-    if rows:
-        parts += ["<h3>Parameters</h3>", _table(rows)]
-    rows = [
-        (escape(status), escape(answer.get("description", "")), escape(_content(answer, schema)))
-        for status, answer in route["responses"].items()
-    ]
-    return "<section>" + "\n".join([*parts, "<h3>Answers</h3>", _table(rows)]) + "</section>"
-
-
-def _table(rows: list[tuple[str, ...]]) -> str:
-    cells = ("".join(f"<td>{cell}</td>" for cell in row) for row in rows)
-    return '<div class="wide"><table>' + "".join(f"<tr>{row}</tr>" for row in cells) + "</table></div>"
+    curl = {path: (_CURL.get(path) or "curl {root}" + path).replace("{root}", root) for path in schema["paths"]}
+    return pages.render(
+        "viceversa.serving", "reference", None, schema=schema, curl=curl, kind_of=_kind,
+        content_of=lambda answer: _content(answer, schema),  # pyright: ignore[reportUnknownLambdaType]
+    )  # fmt: skip
 
 
 def _kind(schema: dict[str, Any]) -> str:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import importlib.util
 import logging
 import signal
 import socket
@@ -12,11 +13,13 @@ from collections.abc import Callable, Generator
 import uvicorn
 
 from viceversa import stopping
-from viceversa.serving.app import LatePage, make_app, page_builder, with_cors
+from viceversa.errors import MissingExtra
+from viceversa.serving.app import LatePage, make_app, with_cors
 from viceversa.serving.config import ServeConfig
 from viceversa.serving.connection import Connection
 from viceversa.serving.gate import Gate
 from viceversa.serving.models import Models
+from viceversa.serving.page import make_page
 from viceversa.serving.service import Service
 
 _LAST_WORDS_SECONDS = 2
@@ -52,7 +55,11 @@ async def run(models: Models, config: ServeConfig, key: bytes | None, listener: 
     service = Service(models, config)
     try:
         page = LatePage() if config.page else None
-        build = page_builder(service) if page else None
+        if page and importlib.util.find_spec("gradio") is None:
+            raise MissingExtra(
+                "The page needs gradio, which is not installed. Install it: pip install 'viceversa[serve]'; or leave "
+                "the page out: --no-page"
+            )
         gate = make_app(service, key, page)
         settings = uvicorn.Config(
             with_cors(gate, config.cors),  # pyright: ignore[reportArgumentType]
@@ -64,8 +71,8 @@ async def run(models: Models, config: ServeConfig, key: bytes | None, listener: 
 
         def ready() -> None:
             _say(models, listener, key)
-            if page and build:
-                tasks.append(asyncio.create_task(page.make(build)))
+            if page:
+                tasks.append(asyncio.create_task(page.make(lambda: make_page(service))))
 
         server = _Server(settings, ready)
         tasks = [asyncio.create_task(_stop(_signalled(), service, gate, server))]
