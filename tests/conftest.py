@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from viceversa.config import TrainConfig
+from viceversa.seeding import seed_torch
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -42,7 +43,9 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     So a run can be repeated, and each run has others: a test must pass with any.
     """
     seed = item.config.getoption("randomly_seed", 0)
-    torch.manual_seed(zlib.crc32(f"{seed} {item.nodeid}".encode()))
+    seed_torch(
+        zlib.crc32(f"{seed} {item.nodeid}".encode()), torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    )
 
 
 @pytest.fixture(autouse=True)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from viceversa import load
+from viceversa import demo, load
 from viceversa.cli import main
 from viceversa.data import avatars
 from viceversa.evaluation.truth import measure
@@ -13,6 +13,8 @@ from viceversa.evaluation.truth import measure
 
 def test_the_demo_trains_measures_and_says_what_next(tmp_path, capsys, monkeypatch, stop_at_line):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(demo, "PEOPLE", 12)  # to draw all of them takes most of the test's time
+    monkeypatch.setattr(demo, "TEST_PEOPLE", 6)
     out, data = tmp_path / "demo", tmp_path / "demo-avatars"
     command = ["demo", "--out", str(out), "--minutes"]
     stop_at_line(out, number=signal.SIGINT)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import difflib
+import functools
 import json
 import math
 import re
@@ -221,6 +222,7 @@ def _settings(config: Any) -> Iterator[tuple[dataclasses.Field[Any], Any]]:
             yield part, value
 
 
+@functools.cache
 def _converter() -> cattrs.Converter:
     converter = cattrs.preconf.json.make_converter(forbid_extra_keys=True)
     # JSON types stay what they are: "12" is no number, and 1 is no truth value.

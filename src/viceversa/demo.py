@@ -22,6 +22,8 @@ from viceversa.training.report import write_report
 from viceversa.training.session import train
 
 SIZE_PX = 64
+PEOPLE, TEST_PEOPLE = 300, 16
+"""Portraits of each domain to train on, and to measure with."""
 _SIDES: tuple[tuple[Literal["A", "B"], Literal["a", "b"]], ...] = (("A", "b"), ("B", "a"))
 
 
@@ -68,7 +70,7 @@ def run_demo(out: Path, *, minutes: float, seed: int) -> int:
     data = out.with_name(f"{out.name}-avatars")
     print(f"Drawing portraits of women and men into {data} ...", flush=True)
     try:
-        avatars.write_dataset(data, count=300, test=16, size_px=SIZE_PX, seed=seed)
+        avatars.write_dataset(data, count=PEOPLE, test=TEST_PEOPLE, size_px=SIZE_PX, seed=seed)
     except DataError:
         raise DataError(
             f"{data} holds something else than the portraits of --seed {seed}: an earlier demo's of another seed, "

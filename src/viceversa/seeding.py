@@ -23,6 +23,16 @@ def derive(seed: int, *names: int | str) -> int:
     return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "big") >> 1
 
 
+def seed_torch(seed: int, device: torch.device) -> None:
+    """Seed torch's own generators of the CPU and of ``device``.
+
+    ``torch.manual_seed`` does so for every kind of GPU that torch knows, and takes longer than a small network's step.
+    """
+    torch.default_generator.manual_seed(seed)
+    if device.type != "cpu":
+        getattr(torch, device.type).manual_seed(seed)
+
+
 def bits(seed: int, stream: str, positions: Tensor, count: int) -> Tensor:
     """``(N, count)`` int64 numbers of 63 random bits for ``positions`` ``(N,)`` int64, on the positions' device."""
     counters = torch.arange(1, count + 1, device=positions.device, dtype=torch.int64)

@@ -80,7 +80,7 @@ def draw_views(root: Path) -> None:
         (root / folder).mkdir(parents=True)
     for seed in range(24):
         photo = Image.fromarray(view(seed, 272, 272))
-        labels = photo.quantize(4).convert("RGB")
+        labels = photo.quantize(4, Image.Quantize.FASTOCTREE).convert("RGB")
         photo.save(root / f"photos/{seed:02}.jpg", quality=95)
         labels.save(root / f"labels/{seed:02}.png")
         pair = np.concatenate([np.asarray(one.resize((64, 64))) for one in (photo, labels)], axis=1)
