@@ -22,15 +22,22 @@ from viceversa.methods.pix2pix import Pix2Pix, Pix2PixConfig
 from viceversa.networks import ResNetConfig, ResNetGenerator, initialise
 
 
+@pytest.fixture(scope="module")
+def animation(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A long one: drawing it takes a second."""
+    path = tmp_path_factory.mktemp("animation") / "long.gif"
+    frames = [Image.new("RGB", (64, 64), (index % 256, index // 256, 9)) for index in range(3000)]
+    frames[0].save(path, save_all=True, append_images=frames[1:])
+    return path
+
+
 @pytest.fixture
-def started(tmp_path: Path):
+def started(animation: Path, tmp_path: Path):
     """A real `viceversa translate` that is half through an animation: its file lies beside the name it will get."""
     network = ResNetGenerator(ResNetConfig(width=4, blocks=1))
     initialise(network, "kaiming", 1.0, torch.Generator().manual_seed(0))
     save_translator(tmp_path / "m", {"a2b": network}, method="m", domains={"a": "a", "b": "b"}, size_px=64, images=1)
-    frames = [Image.new("RGB", (64, 64), (index % 256, index // 256, 9)) for index in range(3000)]
-    frames[0].save(tmp_path / "long.gif", save_all=True, append_images=frames[1:])
-    command = [sys.executable, "-m", "viceversa", "translate", "m", "long.gif", "--out", "out", "--device", "cpu"]
+    command = [sys.executable, "-m", "viceversa", "translate", "m", str(animation), "--out", "out", "--device", "cpu"]
     process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
     until = time.monotonic() + 600
     while time.monotonic() < until and process.poll() is None and not list(tmp_path.glob("out/.long.gif.*")):

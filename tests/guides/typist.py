@@ -35,6 +35,8 @@ class Typist:
         self.made: set[str] = set()
         self.ports = {port: free_port() for port in ("8000", "8080")}
         self.servers: dict[int, Process] = {}
+        self.page_seen = False
+        """Whether a server with its page was started: it takes seconds to load, so the next ones have none."""
 
     def type(self, step: Step) -> None:
         """Runs a step to its end, or until it serves; Python that begins with the name of a file is put there.
@@ -72,6 +74,9 @@ class Typist:
         port = int(named[1] if named else self.ports["8000"])
         if port in self.servers:  # as somebody does who tries the guide's next command
             stop([self.servers.pop(port)])
+        if "viceversa" in command and self.page_seen:
+            command = f"{command} --no-page"
+        self.page_seen |= "viceversa" in command
         flag = "" if named else "--port " if "viceversa" in command else " "
         self.servers[port] = started = shell(command if named else f"{command} {flag}{port}")
         until = time.monotonic() + PATIENCE_SECONDS

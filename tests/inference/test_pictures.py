@@ -222,21 +222,22 @@ def test_every_odd_file_in_one_call(
 
 def test_the_largest_odd_files_take_less_than_a_gibibyte(tmp_path: Path, shared_data: Path) -> None:
     """In a process of its own, with all that torch takes, and a network of which the whole photograph takes more."""
-    network = initialised(ResNetGenerator(ResNetConfig(width=8, blocks=1)))
+    network = ResNetGenerator(ResNetConfig(width=8, blocks=1))
+    initialise(network, "normal", 1e-3, torch.Generator().manual_seed(0))  # noise takes twice as long to be encoded
     domains = {"a": "day", "b": "night"}
     save_translator(tmp_path / "t", {"a2b": network}, method="cyclegan", domains=domains, size_px=64, images=1)
-    large = ["iphone.HEIC", "animated_42fr.gif"]
+    large = "iphone.HEIC"
     refused = ["bomb_30000x30000.png", "huge_17000x17000.avif"]
     program = (
         "import json, sys; from viceversa.cli import main; from viceversa.training.units import peak_memory_bytes; "
         "code = main(['translate', *sys.argv[1:]]); print(json.dumps([code, peak_memory_bytes()]))"
     )
-    inputs = [str(shared_data / "odd" / name) for name in (*large, *refused)]
+    inputs = [str(shared_data / "odd" / name) for name in (large, *refused)]
     command = [sys.executable, "-c", program, str(tmp_path / "t"), *inputs, "--out", str(tmp_path / "out"), "--to", "b"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     code, peak = json.loads(done.stdout.splitlines()[-1])
     assert code == 1, done.stderr
-    assert sorted(path.stem for path in (tmp_path / "out").iterdir()) == sorted(Path(name).stem for name in large)
+    assert [path.stem for path in (tmp_path / "out").iterdir()] == ["iphone"]
     assert peak < 2**30
 
 

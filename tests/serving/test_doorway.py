@@ -93,15 +93,14 @@ def test_no_other_file_of_the_machine_is_read(visitor, tmp_path):
     assert visitor.get("/gradio_api/file=/etc/passwd").status_code == 403
 
 
-def test_a_folder_that_is_called_a_file_does_no_harm(folder, file):
-    """The library would remove it as one, now or when the server ends, and fail."""
-    with serving(folder) as server, httpx.Client(base_url=server.url, timeout=300, trust_env=False) as visitor:
-        (path,) = upload(visitor, file()).json()
-        for place in (Path(path).parent, Path(path).parents[1]):
-            assert translate(visitor, str(place)).status_code == 200
-            assert "not kept here any more" in result(visitor)["error"]
-        assert translate(visitor, path).status_code == 200
-        assert "px" in result(visitor)["data"][2]
+def test_a_folder_that_is_called_a_file_does_no_harm(visitor, file):
+    """The library would remove it as one, now or when the server ends, and fail: `serving` looks how it ends."""
+    (path,) = upload(visitor, file()).json()
+    for place in (Path(path).parent, Path(path).parents[1]):
+        assert translate(visitor, str(place)).status_code == 200
+        assert "not kept here any more" in result(visitor)["error"]
+    assert translate(visitor, path).status_code == 200
+    assert "px" in result(visitor)["data"][2]
 
 
 def test_visitors_under_ever_new_names_do_not_fill_the_memory(server, visitor):
@@ -151,12 +150,22 @@ def test_an_upload_that_promises_less_than_it_sends_is_refused_in_a_sentence(vis
     assert "larger than 0.2 MB" in answer.text
 
 
-def test_a_visitor_cannot_fill_the_disk(folder):
-    options = ("--max-disk-bytes", "2000000")
+def test_a_small_disk_under_a_path_of_a_proxy(folder, file):
+    """Two things of one server, since its page takes seconds to import."""
+    options = ("--root-path", "/swap", "--max-disk-bytes", "2000000")
     with (
         serving(folder, *options) as server,
-        httpx.Client(base_url=server.url, timeout=300, trust_env=False) as visitor,
+        httpx.Client(base_url=f"{server.url}/swap", timeout=300, trust_env=False) as visitor,
     ):
+        assert visitor.get("/config").json()["root"] == f"{server.url}/swap"
+        (path,) = upload(visitor, file()).json()
+        assert translate(visitor, path).status_code == 200
+        ((before, _), _, _) = result(visitor)["data"]
+        assert before["url"].startswith(f"{server.url}/swap/gradio_api/file=")
+        assert httpx.get(before["url"], trust_env=False).status_code == 200
+        assert httpx.get(f"{server.url}/swap/gradio_api/file=/etc/passwd", trust_env=False).status_code == 403
+
+        # A visitor cannot fill the disk.
         paths = []
         while (answer := upload(visitor, os.urandom(180_000))).status_code == 200:
             paths += answer.json()
@@ -183,20 +192,6 @@ def test_a_visitor_cannot_fill_the_disk(folder):
             assert translate(visitor, new).status_code == 200
             answer = result(visitor)
         assert "All room that the page has on disk is in use" in answer["error"]
-
-
-def test_under_a_path_of_a_proxy(folder, file):
-    with (
-        serving(folder, "--root-path", "/swap") as server,
-        httpx.Client(base_url=f"{server.url}/swap", timeout=300, trust_env=False) as visitor,
-    ):
-        assert visitor.get("/config").json()["root"] == f"{server.url}/swap"
-        (path,) = upload(visitor, file()).json()
-        assert translate(visitor, path).status_code == 200
-        ((before, _), _, _) = result(visitor)["data"]
-        assert before["url"].startswith(f"{server.url}/swap/gradio_api/file=")
-        assert httpx.get(before["url"], trust_env=False).status_code == 200
-        assert httpx.get(f"{server.url}/swap/gradio_api/file=/etc/passwd", trust_env=False).status_code == 403
 
 
 def test_an_upload_that_breaks_off_leaves_nothing(server, visitor):

@@ -23,6 +23,8 @@ from viceversa.methods import METHODS, Method, Update
 from viceversa.methods.pix2pix import Pix2Pix, Pix2PixConfig
 from viceversa.training import checkpoint, session
 
+STOPPING = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
+
 
 def lines(run: Path, name: str = "metrics.jsonl") -> list[dict]:
     """The lines of a log, but for what was measured of the samples."""
@@ -52,9 +54,9 @@ def flags(pictures: Path, out: Path, **more: object) -> list[str]:
     return [text for name, value in {**given, **more}.items() for text in (f"--{name}", str(value))]
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", STOPPING)
 def test_a_signal_saves_and_ends_in_good_order(number, pictures, tmp_path, stop_at_line, capsys):
-    before = [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)]
+    before = [signal.getsignal(each) for each in STOPPING]
     command = ["train", "cyclegan", *flags(pictures, tmp_path / "run", images=40)]
     stop_at_line(tmp_path / "run", number=number)
     assert main(command) == 0
@@ -63,7 +65,7 @@ def test_a_signal_saves_and_ends_in_good_order(number, pictures, tmp_path, stop_
     assert f"stopped; the same command goes on at {seen} images" in capsys.readouterr().err
     assert checkpoint.complete(tmp_path / "run" / "checkpoints") == [f"{seen:08d}"]
     assert (tmp_path / "run" / "translator" / "model.safetensors").exists()
-    assert before == [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)], "handlers are put back"
+    assert before == [signal.getsignal(each) for each in STOPPING], "handlers are put back"
     assert main(command) == 0
     assert [line["images"] for line in lines(tmp_path / "run")] == list(range(1, 41))
     said = capsys.readouterr().err
