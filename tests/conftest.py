@@ -1,4 +1,5 @@
 import errno
+import gc
 import os
 import signal
 import subprocess
@@ -34,6 +35,12 @@ def pytest_configure(config: pytest.Config) -> None:
         "XDG_CACHE_HOME": f"{home.name}/.cache",
         "XDG_CONFIG_HOME": f"{home.name}/.config",
     }
+
+
+def pytest_collection_finish() -> None:
+    """What was imported stays: Python need not search it for garbage again and again, a tenth of the tests' time."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(tryfirst=True)

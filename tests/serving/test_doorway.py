@@ -114,8 +114,8 @@ def test_visitors_under_ever_new_names_do_not_fill_the_memory(server, visitor):
 
     if not Path("/proc/self/status").exists():
         pytest.skip("needs /proc")
-    before = visit(700, "early")
-    assert visit(900, "late") - before < 15, "some 45 without a bound"
+    before = visit(550, "early")
+    assert visit(600, "late") - before < 15, "some 30 without a bound"
 
 
 def test_no_address_is_fetched_for_a_visitor(visitor):
