@@ -5,6 +5,7 @@ from typing import Annotated
 
 import tyro
 
+from viceversa.counts import count
 from viceversa.errors import ConfigError
 
 
@@ -37,7 +38,6 @@ def run(
     for entry in found:
         day = time.strftime("%Y-%m-%d", time.localtime(entry.used))
         print(f"{size(entry.size_bytes):>9}  {entry.images:>9,} images  last used {day}  {entry.folder}")
-    sets = "1 data set" if len(found) == 1 else f"{len(found)} data sets"
     how = " Remove all with --clear, or what was not used for 30 days with --unused-days 30." if found else ""
-    print(f"{size(sum(entry.size_bytes for entry in found))} in {sets}.{how}")
+    print(f"{size(sum(entry.size_bytes for entry in found))} in {count(len(found), 'data set')}.{how}")
     return 0

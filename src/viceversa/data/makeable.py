@@ -2,6 +2,8 @@
 
 from collections import Counter
 
+from viceversa.counts import count
+
 VIDEO_SUFFIXES = (
     ".mp4", ".mkv", ".webm", ".mov", ".avi", ".m4v", ".mpg", ".mpeg", ".ts", ".m2ts", ".mts", ".vob", ".wmv", ".flv",
     ".ogv", ".3gp",
@@ -12,7 +14,7 @@ ARCHIVE_SUFFIXES = (".zip", ".tar", ".tgz", ".tbz2", ".txz", ".tar.gz", ".tar.bz
 def counted(suffixes: Counter[str]) -> str:
     """Return how many files are videos and archives: "2 videos and 1 archive"; empty for none."""
     return " and ".join(
-        f"{count} {word}{'' if count == 1 else 's'}"
+        count(files, word)
         for word, known in (("video", VIDEO_SUFFIXES), ("archive", ARCHIVE_SUFFIXES))
-        if (count := sum(suffixes[suffix] for suffix in known))
+        if (files := sum(suffixes[suffix] for suffix in known))
     )

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from viceversa.counts import count
 from viceversa.data import formats
 from viceversa.data.folders import Item
 from viceversa.data.picture import Animation, Picture
@@ -25,9 +26,9 @@ def expanded(items: Sequence[Item]) -> tuple[Item, ...]:
         pages = [pages_of(file) for file in item.files]
         if len(pages) == 2 and len(pages[0]) != len(pages[1]):
             raise DataError(
-                f"{item.files[0]} has {counted(len(pages[0]))} and {item.files[1]} has {counted(len(pages[1]))}: page "
-                "n of the one belongs to page n of the other. Make them equally many, or take only the first of each: "
-                "--pages first."
+                f"{item.files[0]} has {count(len(pages[0]), 'page')} and {item.files[1]} has "
+                f"{count(len(pages[1]), 'page')}: page n of the one belongs to page n of the other. Make them equally "
+                "many, or take only the first of each: --pages first."
             )
         if len(pages[0]) == 1:
             found.append(item)
@@ -59,17 +60,12 @@ def in_words(items: Sequence[Item], *, others: str = "channels or first") -> str
         return ""
     files = len({item.files for item in pages})
     what, one = ("pair", "a pair") if len(pages[0].files) == 2 else ("file", "an image")
-    many = f"1 {what}" if files == 1 else f"{files:,} {what}s"
     other = f"; --pages {others} takes them in another way" if others else ""
     return (
-        f"{many} of several pages, {counted(len(pages))} in all: each page is {one} of its own{other} "
+        f"{count(files, what)} of several pages, {count(len(pages), 'page')} in all: each page is {one} of "
+        f"its own{other} "
         f"({pages[0].files[0]}{'' if files == 1 else ' ...'})"
     )
-
-
-def counted(number: int) -> str:
-    """How many: "1 page", "6 pages"."""
-    return f"{number:,} page{'' if number == 1 else 's'}"
 
 
 def stacked(file: Path, channels: int, *, raw: bool = False, max_pixels: int | None = None) -> Picture:

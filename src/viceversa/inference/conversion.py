@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
+from viceversa.counts import count
 from viceversa.data import colour, formats
 from viceversa.data.formats import npy, pillow
 from viceversa.data.picture import About, Picture
@@ -86,7 +87,8 @@ class Conversion:
         channels = shape[2]
         if channels != takes and (takes not in (1, 3) or channels > 4):
             raise PictureError(
-                f"This image has {channels} channels and the network takes {takes}; give it {takes}.{npy.hint(shape)}"
+                f"This image has {count(channels, 'channel')} and the network takes {takes}; give it {takes}."
+                f"{npy.hint(shape)}"
             )
         self.takes = takes
         self.alpha = channels != takes and channels in (2, 4)

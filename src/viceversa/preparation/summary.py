@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from viceversa.counts import count
 from viceversa.preparation.choose import REASONS
 from viceversa.preparation.config import PrepareConfig
 from viceversa.preparation.records import Record
@@ -51,15 +52,15 @@ class Summary:
 
     def __str__(self) -> str:
         """For a person."""
-        scenes = f" in {_count(self.scenes, 'scene')}" if self.scenes else ""
+        scenes = f" in {count(self.scenes, 'scene')}" if self.scenes else ""
         what = "pair" if self.label == "pairs" else "image"
         lines = [
-            f"{_count(self.frames, 'frame' if self.scenes else 'image')} of {_count(self.sources, 'source')} "
+            f"{count(self.frames, 'frame' if self.scenes else 'image')} of {count(self.sources, 'source')} "
             f"seen{scenes}: {self.kept:,} kept, {sum(self.dropped.values()):,} dropped."
         ]
         if self.dropped:
             lines.append(f"dropped: {reasons(self.dropped)}")
-        lines.append(f"{_count(self.pictures, what)} made: {self.train:,} for training, {self.test:,} for testing.")
+        lines.append(f"{count(self.pictures, what)} made: {self.train:,} for training, {self.test:,} for testing.")
         if self.left_out:
             lines.append(f"cut out, then left out: {reasons(self.left_out)}")
         if self.test_wanted and not self.test and self.train:
@@ -110,7 +111,3 @@ def reasons(counts: Mapping[str, int]) -> str:
     """``"700 near-duplicates, 120 dark"``, the most frequent first."""
     order = sorted(counts.items(), key=lambda entry: (-entry[1], entry[0]))
     return ", ".join(f"{count:,} {REASONS[reason]}" for reason, count in order if count)
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number:,} {what}{'' if number == 1 else 's'}"

@@ -11,6 +11,7 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from viceversa.counts import are, count
 from viceversa.preparation.doctor.findings import Finding
 from viceversa.preparation.doctor.measure import DARK, Measurement
 from viceversa.preparation.doctor.scan import Inspected, Picture
@@ -87,7 +88,7 @@ def between(inspected: Inspected) -> Iterator[Finding]:
         yield Finding(
             "counts",
             "note",
-            f"There are {many:,} images of {more.title} to train on and {few:,} of {less.title}",
+            f"There {are(many)} {count(many, 'image')} of {more.title} to train on and {few:,} of {less.title}",
             f"each of {less.title} is seen {many / few:.0f} times as often, and learnt by heart sooner",
             f"More images of {less.title} help most",
         )

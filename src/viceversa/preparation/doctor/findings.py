@@ -8,13 +8,14 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from viceversa.counts import are, count
 from viceversa.data import outside
 from viceversa.data.reading import gathered, in_words
 from viceversa.data.values import Spread
 from viceversa.preparation.doctor.duplicates import Group
 from viceversa.preparation.doctor.measure import DARK, WORK_PX, Measurement
 from viceversa.preparation.doctor.scan import Inspected, Picture
-from viceversa.preparation.doctor.words import are, chosen, count, percent, some
+from viceversa.preparation.doctor.words import chosen, percent, some
 
 Severity: TypeAlias = Literal["problem", "warning", "note"]
 

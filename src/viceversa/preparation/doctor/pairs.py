@@ -5,11 +5,12 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from viceversa.counts import count
 from viceversa.data.halves import fitting
 from viceversa.preparation.doctor.findings import Finding
 from viceversa.preparation.doctor.measure import THUMB_PX
 from viceversa.preparation.doctor.scan import Inspected, Pair, Picture
-from viceversa.preparation.doctor.words import count, percent, some
+from viceversa.preparation.doctor.words import percent, some
 
 _MOVED = 0.02  # of a side; less is a pixel or so of what was measured
 _CLEAR, _LIKELY = 0.1, 0.05  # gains: of 260 good pairs none had 0.1, and one in forty 0.05

@@ -3,9 +3,9 @@
 import textwrap
 from collections import Counter
 
+from viceversa.counts import count
 from viceversa.preparation.doctor.diagnosis import Diagnosis
 from viceversa.preparation.doctor.summary import table
-from viceversa.preparation.doctor.words import count
 
 KINDS = {"unpaired": "two heaps without pairs", "paired": "pairs", "single": "one heap"}
 _MARKS = {"problem": "PROBLEM", "warning": "WARNING", "note": "note"}

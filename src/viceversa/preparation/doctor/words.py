@@ -16,16 +16,6 @@ def percent(share: float) -> str:
     return f"{value:.0f} %" if value >= 1 or not value else f"{value:.1f} %"
 
 
-def count(number: int, noun: str) -> str:
-    """``"1 picture"``, ``"1,200 pictures"``."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
-
-
-def are(number: int) -> str:
-    """The verb that goes with it."""
-    return "is" if number == 1 else "are"
-
-
 def some(names: Iterable[str]) -> tuple[str, ...]:
     """The first few."""
     return tuple(name for name, _ in zip(names, range(_EXAMPLES), strict=False))
