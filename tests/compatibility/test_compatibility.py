@@ -17,27 +17,27 @@ TRANSLATORS = ["cyclegan", "pix2pix", "cartoongan/translator"]
 
 
 @pytest.fixture
-def former(tmp_path, monkeypatch):
-    shutil.copytree(HERE, tmp_path / "former")
-    monkeypatch.chdir(tmp_path / "former")
+def copied(tmp_path, monkeypatch):
+    shutil.copytree(HERE, tmp_path / "copy")
+    monkeypatch.chdir(tmp_path / "copy")
 
 
 @pytest.mark.parametrize("model", TRANSLATORS)
-def test_translators_translate_as_then(former, model):
+def test_translators_translate_as_then(copied, model):
     image = np.asarray(Image.open("images/a/0.png")).astype(np.uint8)
     wanted = np.asarray(Image.open(f"{model.split('/')[0]}.png")).astype(int)
     assert np.abs(load(model, device="cpu")(image).astype(int) - wanted).max() <= 1
 
 
 @pytest.mark.parametrize("model", ["dcgan", "gan"])
-def test_generators_from_noise_load(former, model):
+def test_generators_from_noise_load(copied, model):
     images = load(model, device="cpu")(torch.zeros(2, 3))
     assert images.shape == (2, 3, 16, 16)
     assert images.std() > 0
 
 
 @pytest.mark.parametrize("method", ["cyclegan", "pix2pix", "dcgan"])
-def test_runs_go_on(former, method):
+def test_runs_go_on(copied, method):
     settings = make_settings(method)
     log = Path(method, "metrics.jsonl")
     before = log.read_text()

@@ -1,4 +1,4 @@
-"""Make the files beside it with the code of the commit whose formats they keep: python make.py."""
+"""Make the files beside it with the code of commit b569b84, whose formats they keep: python make.py."""
 
 import shutil
 from pathlib import Path
