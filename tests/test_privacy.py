@@ -21,7 +21,7 @@ import fcntl, os, re, signal, socket, struct, sys, threading, time, urllib.reque
 from pathlib import Path
 import numpy as np
 from PIL import Image
-from viceversa import cli, demo
+from viceversa import cli
 
 with socket.socket() as any_socket:  # the loopback is brought up: SIOCSIFFLAGS, IFF_UP
     fcntl.ioctl(any_socket, 0x8914, struct.pack("16sh14x", b"lo", 1))
@@ -48,6 +48,7 @@ for engine in "openvino", "onnxruntime":
 run("evaluate", "run", "--device", "cpu")
 run("compare", "run", "net.onnx", "--a", "a", "--b", "b", "--out", "compared", "--device", "cpu")
 run("prepare", "a", "--out", "set", "--size", "32", "--least-sharpness", "0")
+from viceversa import demo  # here, not above: a command comes first, as a user types it
 demo.PEOPLE, demo.TEST_PEOPLE = 12, 6
 run("demo", "--out", "demo", "--minutes", "0.001")
 

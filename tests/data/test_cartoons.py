@@ -63,7 +63,8 @@ def opened(folders, **settings):
 
 def test_a_smoothed_cartoon_lies_under_its_sharp_twin(folders):
     pictures = opened(folders)
-    photo, cartoon, smoothed = pictures.batch(torch.arange(12))
+    batch = pictures.batch(torch.arange(12))
+    photo, cartoon, smoothed = *batch, batch.planes["smoothed_b"]
     assert photo.shape == cartoon.shape == smoothed.shape == (12, 3, 32, 32)
     for sharp, smooth in zip(cartoon, smoothed, strict=True):
         differs = (sharp != smooth).any(0)
@@ -73,7 +74,8 @@ def test_a_smoothed_cartoon_lies_under_its_sharp_twin(folders):
         edge = sharp[0].mean(0).diff().abs().argmax()
         assert (columns - edge).abs().max() <= 4, "what is smoothed lies at the sharp one's edge"
     one = pictures.batch(torch.tensor([7]))
-    assert all(torch.equal(whole[7:8], alone) for whole, alone in zip((photo, cartoon, smoothed), one, strict=True))
+    alone = *one, one.planes["smoothed_b"]
+    assert all(torch.equal(whole[7:8], x) for whole, x in zip((photo, cartoon, smoothed), alone, strict=True))
     assert all(side.shape[1:] == (3, 32, 32) for side in pictures.held_out(2))
 
 
@@ -98,7 +100,8 @@ def test_test_folders_balance_and_grey(folders):
         root=folders, size_px=32, cache=folders / "cache", channels_b=1, balance="brightness", mirror=False
     )
     pictures = data.open(0, "cpu")
-    assert [side.shape[1] for side in pictures.batch(torch.arange(2))] == [3, 1, 1]
+    batch = pictures.batch(torch.arange(2))
+    assert [side.shape[1] for side in (*batch, batch.planes["smoothed_b"])] == [3, 1, 1]
     photos, drawn = pictures.held_out()
     assert pictures.held_out_kind == "test"
     assert (photos.shape, drawn.shape) == ((1, 3, 32, 32), (1, 1, 32, 32))

@@ -309,3 +309,73 @@ def test_a_full_disk_ends_in_one_sentence(tmp_path: Path, folder: Path) -> None:
     done_before = int(sentence.partition("could not be written (")[2][0])
     assert 0 < done_before < 4
     assert names == [".", "..", *(f"{index}.png" for index in range(done_before))], "no half-written file is left"
+
+
+@pytest.fixture
+def masked(tmp_path: Path) -> Path:
+    """A folder of images and one of their masks: the left half is black, the right half white."""
+    for index, name in enumerate(("1.png", "sub/2.jpg")):
+        image = draw(tmp_path / "in" / name, index)
+        mask = np.zeros((12, 18, 3), np.uint8)
+        mask[:, 9:] = 255
+        place = (tmp_path / "masks" / name).with_suffix(".png")
+        place.parent.mkdir(parents=True, exist_ok=True)
+        images.save(mask, place)
+        assert image.is_file()
+    return tmp_path / "masks"
+
+
+def test_only_what_the_mask_shows_is_translated(tmp_path: Path, both_ways: Translator, masked: Path) -> None:
+    summary = translate_files(both_ways, tmp_path / "in", tmp_path / "out", mask=masked, suffix=".png", progress=False)
+    assert (summary.exit_code, tree(tmp_path / "out")) == (0, ["1.png", "sub/2.png"])
+    for name in ("1.png", "sub/2.jpg"):
+        source = images.read(tmp_path / "in" / name)
+        made = images.read((tmp_path / "out" / name).with_suffix(".png"))
+        assert np.array_equal(made[:, :9], source[:, :9])
+        assert np.array_equal(made[:, 9:], both_ways(source, to="b")[:, 9:])
+
+
+def test_one_mask_of_another_size_is_for_all(tmp_path: Path, both_ways: Translator, masked: Path) -> None:
+    small = np.zeros((6, 9, 3), np.uint8)
+    small[:3] = 255
+    images.save(small, tmp_path / "mask.png")
+    translate_files(both_ways, tmp_path / "in", tmp_path / "out", mask=tmp_path / "mask.png", progress=False)
+    source, made = images.read(tmp_path / "in" / "1.png"), images.read(tmp_path / "out" / "1.png")
+    assert np.array_equal(made[6:], source[6:])
+    assert np.array_equal(made[:6], both_ways(source, to="b")[:6])
+
+
+def test_the_alpha_channel_as_mask(tmp_path: Path, both_ways: Translator) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (12, 18, 4), dtype=np.uint8)
+    pixels[..., 3] = 255
+    pixels[:, :9, 3] = 0
+    (tmp_path / "in").mkdir()
+    Image.fromarray(pixels).save(tmp_path / "in" / "1.png")
+    summary = translate_files(both_ways, tmp_path / "in", tmp_path / "out", mask="alpha", progress=False)
+    assert summary.exit_code == 0
+    with Image.open(tmp_path / "out" / "1.png") as opened:
+        made = np.asarray(opened)
+    assert np.array_equal(made[:, :9], pixels[:, :9])
+    assert not np.array_equal(made[:, 9:, :3], pixels[:, 9:, :3])
+
+
+def test_what_has_no_mask_is_told_and_the_rest_translated(tmp_path: Path, both_ways: Translator, masked: Path) -> None:
+    (masked / "sub" / "2.png").unlink()
+    summary = translate_files(both_ways, tmp_path / "in", tmp_path / "out", mask=masked, progress=False)
+    assert (summary.exit_code, tree(tmp_path / "out")) == (1, ["1.png"])
+    ((_, said),) = summary.failed
+    assert said == f"it has no mask in {masked}/; name the mask 2.png."
+    with pytest.raises(ConfigError, match=r"--mask .*nowhere: there is no such file or folder; name masks, or alpha"):
+        translate_files(both_ways, tmp_path / "in", tmp_path / "out", mask=tmp_path / "nowhere", progress=False)
+
+
+def test_masks_are_for_images(tmp_path: Path, both_ways: Translator, masked: Path) -> None:
+    frames = [Image.fromarray(np.full((12, 18, 3), shade, np.uint8)) for shade in (0, 200)]
+    frames[0].save(tmp_path / "moving.gif", save_all=True, append_images=frames[1:])
+    (tmp_path / "film.mp4").write_bytes(b"")
+    inputs = [tmp_path / "moving.gif", tmp_path / "film.mp4"]
+    summary = translate_files(both_ways, inputs, tmp_path / "out", mask=masked, progress=False)
+    assert summary.exit_code == 2
+    assert sorted(said for _, said in summary.failed) == [
+        "it has several frames, and --mask is for images of one.", "it is a video, and --mask is for images.",
+    ]  # fmt: skip

@@ -49,12 +49,13 @@ def test_the_first_phase_is_counted_in_epochs_of_the_data(tiny, tmp_path, make_t
 def test_the_losses_are_those_of_the_paper(tiny, tmp_path, make_trainer):
     method = (trainer := make_trainer(tiny("cartoongan", tmp_path, init_images=0))).method
     positions = torch.tensor([3])
-    photo, cartoon, smoothed = trainer.pictures.batch(positions)
+    batch = trainer.pictures.batch(positions)
+    photo, cartoon, smoothed = *batch, batch.planes["smoothed_b"]
     with torch.no_grad():
         fake = method.a2b(photo)
         sure = {name: torch.sigmoid(method.d_b(x)) for name, x in (("r", cartoon), ("s", smoothed), ("f", fake))}
         content = (method.vgg(fake) - method.vgg(photo)).abs().mean()
-    steps = method.step((photo, cartoon, smoothed), Iteration(0, positions, 3, 3, 3))
+    steps = method.step(batch, Iteration(0, positions, 3, 3, 3))
     terms = {name: value.item() for update in steps for name, value in update.losses.items()}
     expected = {
         "d_real": -sure["r"].log().mean(), "d_smoothed": -(1 - sure["s"]).log().mean(),

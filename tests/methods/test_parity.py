@@ -11,6 +11,7 @@ from lightning_fabric import Fabric
 
 from viceversa import methods
 from viceversa.config import configure
+from viceversa.data.batch import Batch
 from viceversa.inference.published import read_state, recognise
 from viceversa.training.trainer import Trainer
 
@@ -25,7 +26,7 @@ class Fixture:
         self.a, self.b = (torch.from_numpy(arrays[key]).double() / 127.5 - 1 for key in ("A", "B"))
 
     def batch(self, positions):
-        return tuple(side[positions % len(side)].permute(0, 3, 1, 2) for side in (self.a, self.b))
+        return Batch(side[positions % len(side)].permute(0, 3, 1, 2) for side in (self.a, self.b))
 
 
 def trajectory(folder: Path, config, networks: dict[str, str]):

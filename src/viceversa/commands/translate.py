@@ -29,6 +29,7 @@ def run(
     smooth: float = 0.0,
     batch: int = 8,
     engine: Literal["auto", "onnxruntime", "openvino"] = "auto",
+    mask: Path | None = None,
 ) -> int:
     """Translates images and videos of any size; names, sub-folders and sizes are kept.
 
@@ -56,6 +57,8 @@ def run(
         smooth: Make videos flicker less where nothing moves: from 0, as the frames come, to below 1; try 0.8.
         batch: The most frames of a video that go through the network at once.
         engine: What computes an .onnx file; auto is OpenVINO where it is installed.
+        mask: Translate images only where a mask is white: a folder of masks with the images' names, one image, or
+            alpha for the images' own alpha channel.
     """
     from viceversa.inference.files import translate_files
     from viceversa.inference.translator import load
@@ -65,7 +68,7 @@ def run(
     translator = load(model, device, engine)
     summary = translate_files(
         translator, inputs, out, to=to, overwrite=overwrite, suffix=format, noise=noise,
-        tile=tile, max_pixels=max_pixels, smooth=smooth, batch_size=batch, half=half,
+        tile=tile, max_pixels=max_pixels, smooth=smooth, batch_size=batch, half=half, mask=mask,
     )  # fmt: skip
     way = translator.direction(to)
     print(f"{translator.domains[way[0]]} to {translator.domains[way[-1]]}: {summary}", file=sys.stderr)

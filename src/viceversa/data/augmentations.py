@@ -121,6 +121,8 @@ class Plane:
     """Whether colors may change; not so of label maps and masks."""
     nearest: bool = False
     """Whether pixels may only be moved, never mixed."""
+    name: str = ""
+    """Of what lies over an image: "mask", "smoothed"; empty for an image."""
 
 
 def augmented(

@@ -6,15 +6,12 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from viceversa import extras, sizes
 from viceversa.data import cache
 from viceversa.data.cache import PictureSet, Progress
 from viceversa.data.folders import Domain
 from viceversa.data.images import Array
-from viceversa.data.pictures import UnpairedPictures
 from viceversa.data.ragged import Ragged
 from viceversa.data.recipe import Recipe
 from viceversa.data.sources import Decoded, UnpairedData
@@ -43,15 +40,6 @@ class CartoonData(UnpairedData):
         """Always 8, for the same reason."""
         return 8
 
-    def open(self, seed: int, device: torch.device | str, progress: Progress | None = None) -> "CartoonPictures":
-        """Decodes the images and smooths the cartoons' edges, or finds both in the cache; see `UnpairedData.open`.
-
-        Raises:
-            MissingExtra: The edges are not smoothed yet, and that needs OpenCV.
-        """
-        opened = super().open(seed, device, progress)
-        return CartoonPictures(**{part.name: getattr(opened, part.name) for part in dataclasses.fields(opened)})
-
     def parts(self, progress: Progress | None) -> list[Decoded]:
         """Those of A, and those of B with their smoothed twins behind them in the channels."""
         photos, cartoons = super().parts(progress)
@@ -60,6 +48,7 @@ class CartoonData(UnpairedData):
             dataclasses.replace(
                 cartoons,
                 channels=(self.channels_b, self.channels_b),
+                over=("smoothed",),
                 train=self._with_twins(cartoons.train, progress),
                 test=self._with_twins(cartoons.test, progress) if cartoons.test else None,
             ),
@@ -81,28 +70,6 @@ class CartoonData(UnpairedData):
         made = cache.keep(about, sharp.names, recipe, twins, self.cache, progress=progress)
         nearest = sharp.nearest * 2  # a twin is resized as its image
         return dataclasses.replace(made, skipped=sharp.skipped, remarks=sharp.remarks, nearest=nearest)
-
-
-class CartoonPictures(UnpairedPictures):
-    """Photographs and cartoons, and with each cartoon the same one with its edges smoothed."""
-
-    def batch(self, positions: Tensor) -> tuple[Tensor, ...]:
-        """Photographs, cartoons and smoothed cartoons at ``positions``, each ``(N, C, H, W)`` float32 in [-1, 1].
-
-        A smoothed cartoon is cut out and mirrored as its sharp twin.
-        """
-        cartoon, smoothed = self.b.draw(positions).split(self.b.channels, dim=1)
-        layout = torch.channels_last
-        return (
-            self.a.draw(positions),
-            cartoon.contiguous(memory_format=layout),
-            smoothed.contiguous(memory_format=layout),
-        )
-
-    def held_out(self, limit: int | None = None, start: int = 0) -> tuple[Tensor, Tensor]:
-        """Photographs and cartoons that are not trained on; see `viceversa.data.pictures.Pictures.held_out`."""
-        photos, cartoons = super().held_out(limit, start)
-        return photos, cartoons[:, : self.b.channels[0]].contiguous(memory_format=torch.channels_last)
 
 
 def smooth_edges(picture: Array) -> Array:

@@ -237,6 +237,34 @@ def _domain(train: Path, test: Path | None, flag: str = "--data") -> Domain:
     )
 
 
+def masked(domain: Domain, place: Path, flag: str) -> Domain:
+    """Return the images with the files of their masks behind them.
+
+    Args:
+        domain: The images.
+        place: A folder with a mask for each of them, of the same name but for the kind of file; or one with folders
+            train and test of such. A list of files is taken too.
+        flag: The option that named it, for messages.
+
+    Raises:
+        DataError: An image has no mask.
+    """
+    parted = domain.test and (place / "train").is_dir()
+    parts: list[tuple[Item, ...]] = []
+    for items, part in (domain.train, "train"), (domain.test, "test"):
+        base, files = pictures_in(place / part if parted else place, flag)
+        masks = {partners.stem(file.relative_to(base).as_posix()): file for file in files}
+        alone = [item.name for item in items if partners.stem(item.name) not in masks]
+        if alone:
+            raise DataError(
+                f"{len(alone)} of the {len(items)} images of {partners.shown(domain.folder)} have no mask in "
+                f"{partners.shown(base)} ({partners.some(alone)}). Name each mask as its image; one that is white all "
+                "over lets all of an image change."
+            )
+        parts.append(tuple(replace(item, files=(*item.files, masks[partners.stem(item.name)])) for item in items))
+    return replace(domain, train=parts[0], test=parts[1], places=(*domain.places, place))
+
+
 def _said_twice(place: Path, flag: str) -> str:
     if not lists.is_list(place):
         return ""

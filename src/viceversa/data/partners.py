@@ -101,8 +101,8 @@ def by_line(a: Named, b: Named) -> Partners:
     """Return the pairs of two equally long lists, the first with the first."""
     pairs: dict[str, tuple[Path, Path]] = {}
     for number, ((name, file_a), (_, file_b)) in enumerate(zip(a, b, strict=True), 1):
-        stem = _stem(name)
-        pairs[stem if stem not in pairs else f"{stem} (line {number})"] = file_a, file_b
+        short = stem(name)
+        pairs[short if short not in pairs else f"{short} (line {number})"] = file_a, file_b
     return Partners(
         pairs=tuple((name, *files) for name, files in pairs.items()), rule="the order of the lines of both lists"
     )
@@ -169,7 +169,7 @@ _Rule: TypeAlias = tuple[str, _Keyed, _Keyed, int]
 
 def _rules(a: Named, b: Named) -> Iterator[_Rule]:
     """The rules by which names are compared, the plainest first."""
-    sides = [[(_stem(name), file) for name, file in side] for side in (a, b)]
+    sides = [[(stem(name), file) for name, file in side] for side in (a, b)]
     for fold, how in (_same, "equal names"), (_folded, "names without regard to upper and lower case"):
         plain = [[(fold(stem), stem, file) for stem, file in side] for side in sides]
         yield how, plain[0], plain[1], 0
@@ -198,7 +198,7 @@ def _by_suffix(a: Named, b: Named, suffixes: tuple[str, str]) -> Iterator[_Rule]
             if key is None or (own == "" and _without(name, other) is not None):
                 others += file not in shared
             else:
-                found.append((key, _stem(name), file))
+                found.append((key, stem(name), file))
         keyed.append(found)
     if shared:
         used = {file for side in keyed for _, _, file in side}
@@ -211,8 +211,8 @@ def _by_suffix(a: Named, b: Named, suffixes: tuple[str, str]) -> Iterator[_Rule]
 
 def _without(name: str, suffix: str) -> str | None:
     """The name without its ending, which may be the kind of file; None if it ends in another way, or is no longer."""
-    for text in name, _stem(name):
-        if text.endswith(suffix) and len(text) > len(suffix) and (suffix or text == _stem(name)):
+    for text in name, stem(name):
+        if text.endswith(suffix) and len(text) > len(suffix) and (suffix or text == stem(name)):
             return text.removesuffix(suffix)
     return None
 
@@ -302,5 +302,6 @@ def _folded(text: str) -> str:
     return unicodedata.normalize("NFC", text).casefold()
 
 
-def _stem(name: str) -> str:
+def stem(name: str) -> str:
+    """Return a name without the kind of file."""
     return PurePosixPath(name).with_suffix("").as_posix()

@@ -15,6 +15,7 @@ from viceversa import seeding, sizes
 from viceversa.data import balance
 from viceversa.data.augment import crop_and_mirror
 from viceversa.data.augmentations import Plane, augmented
+from viceversa.data.batch import Batch
 from viceversa.data.cache import Skipped
 from viceversa.data.images import Pixels, fitted, portable, to_tensor
 from viceversa.data.ragged import Ragged
@@ -80,15 +81,15 @@ class Pictures(Protocol):
         """Where they are from; ``"training"`` warns that they have been trained on."""
         ...
 
-    def batch(self, positions: Tensor) -> tuple[Tensor, ...]:
+    def batch(self, positions: Tensor) -> Batch:
         """The samples at ``positions`` ``(N,)`` int64, best on the CPU: a and b, ``(N, C, H, W)`` float32 in [-1, 1].
 
-        On the device, channels-last in memory. Each sample depends on the seed and on its own position, on nothing
-        else.
+        With the planes that lie over them. On the device, channels-last in memory. Each sample depends on the seed and
+        on its own position, on nothing else.
         """
         ...
 
-    def held_out(self, limit: int | None = None, start: int = 0) -> tuple[Tensor, Tensor]:
+    def held_out(self, limit: int | None = None, start: int = 0) -> Batch:
         """Up to ``limit`` images from the ``start``-th on, as in `batch` but whole and always the same.
 
         Where domains are not paired one of the two may come out longer, if more than `held_out_count` are asked for.
@@ -248,13 +249,23 @@ class UnpairedPictures:
         """Images that `held_out` can give of both domains."""
         return min(len(self.a.kept_rows), len(self.b.kept_rows))
 
-    def batch(self, positions: Tensor) -> tuple[Tensor, ...]:
+    def batch(self, positions: Tensor) -> Batch:
         """A and B at ``positions``, each ``(N, C, H, W)`` float32 in [-1, 1]; see `Pictures.batch`."""
-        return self.a.draw(positions), self.b.draw(positions)
+        return self._named(self.a.draw(positions), self.b.draw(positions))
 
-    def held_out(self, limit: int | None = None, start: int = 0) -> tuple[Tensor, Tensor]:
+    def held_out(self, limit: int | None = None, start: int = 0) -> Batch:
         """Images that are not trained on, of A and of B; see `Pictures.held_out`."""
-        return self.a.held_out(limit, start), self.b.held_out(limit, start)
+        return self._named(self.a.held_out(limit, start), self.b.held_out(limit, start))
+
+    def _named(self, *drawn: Tensor) -> Batch:
+        images: list[Tensor] = []
+        planes: dict[str, Tensor] = {}
+        for side, deck, x in zip("ab", (self.a, self.b), drawn, strict=True):
+            image, *above = [x] if len(deck.planes) == 1 else map(_channels_last, x.split(deck.channels, dim=1))
+            images.append(image)
+            for plane, values in zip(deck.planes[1:], above, strict=True):
+                planes[f"{plane.name}_{side}"] = values if plane.is_image else (values + 1) / 2
+        return Batch(images, planes)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -305,17 +316,21 @@ class PairedPictures:
         """Pairs that `held_out` can give."""
         return len(self.pairs.kept_rows)
 
-    def batch(self, positions: Tensor) -> tuple[Tensor, Tensor]:
+    def batch(self, positions: Tensor) -> Batch:
         """Source and target at ``positions``, each ``(N, C, H, W)`` float32 in [-1, 1]; see `Pictures.batch`."""
         return self._parted(self.pairs.draw(positions))
 
-    def held_out(self, limit: int | None = None, start: int = 0) -> tuple[Tensor, Tensor]:
+    def held_out(self, limit: int | None = None, start: int = 0) -> Batch:
         """Pairs that are not trained on; see `Pictures.held_out`."""
         return self._parted(self.pairs.held_out(limit, start))
 
-    def _parted(self, pairs: Tensor) -> tuple[Tensor, Tensor]:
-        a, b = (part.contiguous(memory_format=torch.channels_last) for part in pairs.split(self.pairs.channels, dim=1))
-        return (b, a) if self.backwards else (a, b)
+    def _parted(self, pairs: Tensor) -> Batch:
+        a, b = map(_channels_last, pairs.split(self.pairs.channels, dim=1))
+        return Batch((b, a) if self.backwards else (a, b))
+
+
+def _channels_last(x: Tensor) -> Tensor:
+    return x.contiguous(memory_format=torch.channels_last)
 
 
 def _moved(pictures: Tensor, device: torch.device) -> Tensor:

@@ -43,6 +43,9 @@ class Recipe:
     readings: tuple[Reading, ...] = ()
     """How the files of the image, or of both halves of a pair, are read; none: all by the defaults."""
 
+    alpha: bool = False
+    """The second of the channels is the alpha channel of the image."""
+
     @property
     def shape(self) -> tuple[int, int, int]:
         """Of one array; with the fit "window" of the smallest that there can be."""
@@ -50,7 +53,8 @@ class Recipe:
 
     def about(self) -> dict[str, Any]:
         """What it says, for a hash: the same as ever for what was there before, so that what was cached is found."""
-        found = {name: value for name, value in asdict(self).items() if (name, value) != ("bits", 8)}
+        new = {"bits": 8, "alpha": False}
+        found = {name: value for name, value in asdict(self).items() if name not in new or value != new[name]}
         del found["readings"]
         readings = [reading.about() for reading in self.readings]
         return found | ({"readings": readings} if any(readings) else {})
@@ -95,6 +99,8 @@ def decode(item: Item, recipe: Recipe) -> Made:
     if len(recipe.channels) == 1:
         # Twice the size that is needed leaves something to filter.
         parts = [_read(item, recipe, 0, at_least_px=2 * max(recipe.shape[:2]))]
+    elif recipe.alpha:
+        parts = _with_alpha(item, recipe)
     elif len(item.files) == 1:
         parts = _halves(item, recipe)
     else:
@@ -212,6 +218,18 @@ def _prepared(item: Item, recipe: Recipe, half: int, picture: Picture) -> _Part:
         few = not nearest and picture.about.kind != "JPEG" and looks_like_labels(pixels)
         remarks |= {"labels": int(nearest), "few": int(few)}
     return _Part(pixels=pixels, remarks={kind: count for kind, count in remarks.items() if count}, nearest=nearest)
+
+
+def _with_alpha(item: Item, recipe: Recipe) -> list[_Part]:
+    """An image without its alpha channel, as it is under it, and the alpha channel."""
+    picture = _picture(item, recipe, 0)
+    if picture.pixels.shape[2] not in (2, 4):
+        raise PictureError(f"{item.files[0]}: it has no alpha channel, which is to be its mask.")
+    image = replace(picture, pixels=picture.pixels[:, :, :-1])
+    return [
+        _prepared(item, recipe, 0, image),
+        _prepared(item, recipe, 1, replace(picture, pixels=picture.pixels[:, :, -1:])),
+    ]
 
 
 def _halves(item: Item, recipe: Recipe) -> list[_Part]:

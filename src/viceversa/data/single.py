@@ -14,6 +14,7 @@ from tyro.constructors import PrimitiveConstructorSpec
 from viceversa import sizes
 from viceversa.data.augmentations import AugmentConfig, Plane
 from viceversa.data.avatars.classes import portraits
+from viceversa.data.batch import Batch
 from viceversa.data.cache import PictureSet, Progress, Skipped
 from viceversa.data.digits import digits
 from viceversa.data.idx import in_idx
@@ -260,17 +261,18 @@ class SinglePictures:
         """Pixels of a side."""
         return sizes.sides(self.deck.size_px)[0]
 
-    def batch(self, positions: Tensor) -> tuple[Tensor, Tensor]:
+    def batch(self, positions: Tensor) -> Batch:
         """The samples at ``positions``: images ``(N, C, S, S)`` float32 in [-1, 1], and labels ``(N,)`` int64.
 
         Both on the device; labels are 0 where there are no classes. See `viceversa.data.pictures.Pictures.batch`.
         """
-        return self.deck.draw(positions), self._on_device(self.labels[self.deck.rows_at(positions)])
+        labels = self.labels[self.deck.rows_at(positions)]
+        return Batch((self.deck.draw(positions), self._on_device(labels)))
 
-    def held_out(self, limit: int | None = None, start: int = 0) -> tuple[Tensor, Tensor]:
+    def held_out(self, limit: int | None = None, start: int = 0) -> Batch:
         """Images that are not trained on, the classes in turn, and their labels; see `batch`."""
         rows = self.deck.kept_rows[start:][:limit]
-        return self.deck.held_out(limit, start), self._on_device(self.kept_labels[rows])
+        return Batch((self.deck.held_out(limit, start), self._on_device(self.kept_labels[rows])))
 
     def _on_device(self, labels: NDArray[np.int64]) -> Tensor:
         return torch.from_numpy(labels).to(self.deck.device)

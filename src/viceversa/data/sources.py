@@ -217,7 +217,7 @@ class UnpairedData(PictureData):
             for part, mask, side in zip(parts, apart, ("a", "b"), strict=True)
         )
         if self.balance == "brightness":
-            a_light = balance.brightness(parts[0].train.pictures, a_deck.rows)
+            a_light = balance.brightness(parts[0].train.pictures, a_deck.rows, self.channels_a)
             b_light = balance.brightness(parts[1].train.pictures, b_deck.rows, self.channels_b)
             a_weights, b_weights = balance.weights(a_light, b_light)
             a_deck, b_deck = replace(a_deck, weights=a_weights), replace(b_deck, weights=b_weights)
@@ -244,6 +244,26 @@ class UnpairedData(PictureData):
         return [
             _decode(self, a, "a", bits, progress),
             _decode(self, b, "b", bits, progress),
+        ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class MaskedData(UnpairedData):
+    """Two domains without pairs, whose images may have masks; see `UnpairedData`."""
+
+    mask_a: Path | None = field(default=None, metadata=_MAY_DIFFER)
+    """Masks of A, white where A may change: a folder of images with A's names; or alpha, for A's alpha channel."""
+
+    mask_b: Path | None = field(default=None, metadata=_MAY_DIFFER)
+    """Masks of B; see --mask-a."""
+
+    def parts(self, progress: Progress | None) -> list["Decoded"]:
+        """The decoded images of A and of B, each with its mask behind it in the channels."""
+        domains = folders.unpaired(self.root, self.a, self.b)
+        bits = self.depth(*domains)
+        return [
+            _decode(self, domain, side, bits, progress, getattr(self, f"mask_{side}"))
+            for side, domain in zip("ab", domains, strict=True)
         ]
 
 
@@ -297,7 +317,7 @@ class Decoded:
     """The images of a domain, or of pairs, decoded."""
 
     channels: tuple[int, ...]
-    """How their channels are made up: of one image or of two."""
+    """How their channels are made up: of one image or of two, or of an image and of what lies over it."""
     train: PictureSet
     """To train on."""
     test: PictureSet | None
@@ -314,6 +334,8 @@ class Decoded:
     """By name, what is held out together: pages of one file; others are alone."""
     pages: str = ""
     """What is said of files of several pages."""
+    over: tuple[str, ...] = ()
+    """The names of what lies over the image, behind it in the channels: "mask", "smoothed"."""
 
     @property
     def skipped(self) -> tuple[Skipped, ...]:
@@ -326,15 +348,32 @@ class Decoded:
         return tuple(filter(None, (self.pages, self.outside, *remarks)))
 
 
-def _decode(data: PictureData, domain: Domain, sides: str, bits: Literal[8, 16], progress: Progress | None) -> Decoded:
-    """The images of "a" or "b", or of both in pairs, "ab"."""
+def _decode(
+    data: PictureData,
+    domain: Domain,
+    sides: str,
+    bits: Literal[8, 16],
+    progress: Progress | None,
+    masks: Path | None = None,
+) -> Decoded:
+    """The images of "a" or "b", with their ``masks``, or of both in pairs, "ab"."""
     channels = tuple(getattr(data, f"channels_{side}") for side in sides)
     readings = tuple(data.reading(side) for side in sides)
+    in_alpha = masks is not None and masks == Path("alpha") and not masks.is_dir()
+    if masks is not None:
+        channels, readings = (*channels, 1), (*readings, Reading(pages=readings[0].pages, resample="nearest"))
+        domain = domain if in_alpha else folders.masked(domain, masks, f"--mask-{sides}")
 
     def build(items: tuple[Item, ...], side_px: SizePx, fit: Fit = data.fit) -> PictureSet:
         smallest_px = 1 if data.enlarge else data.size_px
         recipe = Recipe(
-            side_px=side_px, smallest_px=smallest_px, fit=fit, channels=channels, bits=bits, readings=readings
+            side_px=side_px,
+            smallest_px=smallest_px,
+            fit=fit,
+            channels=channels,
+            bits=bits,
+            readings=readings,
+            alpha=in_alpha,
         )
         return cache.build(items, recipe, data.cache, strict=data.strict, progress=progress)
 
@@ -362,6 +401,7 @@ def _decode(data: PictureData, domain: Domain, sides: str, bits: Literal[8, 16],
         outside=outside.remark(train.sides, data.load_size_px or data.size_px) if data.fit == "crop" else "",
         groups=groups,
         pages=in_pages(domain.train + domain.test),
+        over=("mask",) if masks is not None else (),
     )
 
 
@@ -455,9 +495,10 @@ def _deck(
 
 
 def _planes(part: Decoded) -> tuple[Plane, ...]:
-    """What augmentations may do to each image: label maps are moved, and stay what they are."""
+    """What augmentations may do to each image: label maps and masks are moved, and stay what they are."""
+    names = ("",) * (len(part.channels) - len(part.over)) + part.over
     nearest = [2 * len(half) > len(part.train.names) for half in part.train.nearest] or [False] * len(part.channels)
     return tuple(
-        Plane(channels=channels, is_image=not labels, nearest=labels)
-        for channels, labels in zip(part.channels, nearest, strict=True)
+        Plane(channels=channels, is_image=not (labels or name == "mask"), nearest=labels or name == "mask", name=name)
+        for channels, labels, name in zip(part.channels, nearest, names, strict=True)
     )

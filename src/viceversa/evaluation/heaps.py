@@ -68,11 +68,13 @@ def heaps_of(pictures: UnpairedPictures | PairedPictures, most: int | None = Non
         decks = [_halved(deck) for deck in decks]
     train = [_whole(deck, min(most or MOST, MOST)) for deck in decks]
     test = [_held_out(deck, most) for deck in decks]
-    edges = np.cumsum(decks[0].channels)[:-1] if paired else decks[-1].channels[:1]  # CartoonGAN's twins lie behind
     if paired:
-        train, test = ([np.ascontiguousarray(part) for part in np.split(heap[0], edges, 3)] for heap in (train, test))
-    else:
-        train[1], test[1] = train[1][..., : edges[0]], test[1][..., : edges[0]]
+        edge = decks[0].channels[0]
+        train, test = ([np.ascontiguousarray(part) for part in np.split(heap[0], [edge], 3)] for heap in (train, test))
+    else:  # masks and CartoonGAN's twins lie behind the images
+        train, test = (
+            [heap[..., : deck.channels[0]] for deck, heap in zip(decks, heaps, strict=True)] for heaps in (train, test)
+        )
     if min(map(len, test)) < 2:
         raise DataError(_too_few(pictures, [len(heap) for heap in test]))
     return Heaps(

@@ -31,6 +31,7 @@ from viceversa.inference.conversion import levels_of
 from viceversa.inference.half import Choice, Half
 from viceversa.inference.half import choose as half_of
 from viceversa.inference.jobs import Job, plan, shown
+from viceversa.inference.masks import MaskOf, blended, masks_in
 from viceversa.inference.memory import is_out_of_memory
 from viceversa.inference.streaming import translate_large
 from viceversa.inference.translator import Translator
@@ -96,6 +97,7 @@ def translate_files(
     smooth: float = 0.0,
     batch_size: int = 8,
     half: Choice = "auto",
+    mask: Path | str | None = None,
     progress: bool = True,
 ) -> Summary:
     """Translates images and videos into ``out``; one that fails is put in the summary and does not stop the others.
@@ -119,6 +121,8 @@ def translate_files(
         batch_size: The most frames of a video that go through the network at once.
         half: "left" or "right" translates that half of each image, "none" the whole; "auto" the half that is the input,
             of images that have the shape of the pairs side by side that it was trained on, and of others the whole.
+        mask: Translate images only where masks are white: see `viceversa.inference.masks.masks_in`. Animations and
+            videos are refused with it.
         progress: Show a progress bar on the standard error stream.
 
     Raises:
@@ -131,12 +135,15 @@ def translate_files(
         raise ConfigError(f"--max-pixels must be at least 1; got {max_pixels}.")
     Smoother(smooth)
     at_once(1, batch_size)
+    mask_of = None if mask is None else masks_in(Path(mask))
     planned = plan([inputs] if isinstance(inputs, str | Path) else inputs, Path(out), suffix)
     summary = Summary(failed=planned.missing, others=planned.others)
 
     def work(job: Job) -> None:
+        if job.film and mask_of:
+            raise PictureError("it is a video, and --mask is for images.")
         if not job.film:
-            missing, halved = _translate(applied, job, smooth, max_pixels, bar, part)
+            missing, halved = _translate(applied, job, smooth, max_pixels, bar, part, mask_of)
             summary.halves.update([part.side] if halved and part.side else [])
             if missing:
                 said = f"{missing:,} missing values were taken for the low end of the range"
@@ -165,7 +172,13 @@ def translate_files(
 
 
 def _translate(
-    applied: Applied, job: Job, smooth: float, max_pixels: int | None, bar: Progress, part: Half
+    applied: Applied,
+    job: Job,
+    smooth: float,
+    max_pixels: int | None,
+    bar: Progress,
+    part: Half,
+    mask_of: MaskOf | None = None,
 ) -> tuple[int, bool]:
     """One file, frame by frame, in tiles or as a whole: how many values were missing data, and if it was halved."""
     job.target.parent.mkdir(parents=True, exist_ok=True)
@@ -174,9 +187,12 @@ def _translate(
         halved = part.side is not None and part.is_taken(*formats.size_of(job.source, max_pixels=max_pixels))
         channels = are_channels(job.source, applied.takes, trained_so=applied.pages_as_channels, max_pixels=max_pixels)
         if not channels and (animation := formats.read_frames(job.source, max_pixels=max_pixels, raw=raw)) is not None:
+            if mask_of:
+                raise PictureError("it has several frames, and --mask is for images of one.")
             return _translate_frames(applied, job, smooth, animation, part), halved
         if (
             applied.valued
+            or mask_of
             or halved
             or channels
             or not (tile_px := applied.tile_px(*formats.size_of(job.source, max_pixels=max_pixels)))
@@ -187,7 +203,10 @@ def _translate(
                 read = formats.read(job.source, max_pixels=max_pixels, raw=raw)
             with formats.named(job.source):
                 picture, missing = _levels(applied, part.of(read))
+                mask = part.of(mask_of(job.source, read)) if mask_of else None
             (answer,) = applied.to_list([picture], 1)
+            if mask:
+                answer = blended(answer, picture, mask)
             kind = job.kind or formats.kind_for(job.target, job.source, answer.about)
             with formats.replacing(job.target) as file:
                 if channels and kind == "TIFF" and answer.pixels.shape[2] not in (1, 3):

@@ -9,12 +9,12 @@ import torch
 from torch import Tensor, nn
 
 from viceversa import seeding
+from viceversa.data.batch import Batch
 from viceversa.errors import check
 from viceversa.losses import Kind, Term
 from viceversa.methods.settings import OptimizerConfig, ScheduleConfig
 from viceversa.networks import features, initialise
 
-Batch = tuple[Tensor, ...]
 METHODS: "dict[str, type[Method]]" = {}
 """Every method by the name that the command line gives it; a subclass of Method enters itself."""
 

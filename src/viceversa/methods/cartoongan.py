@@ -106,8 +106,7 @@ class CartoonGAN(Method):
 
     def discriminator_terms(self, batch: Batch, fake: Tensor, iteration: Iteration) -> dict[str, Term | Tensor]:
         """What the discriminator minimises, by name (Eq. 2)."""
-        _, cartoon, smoothed = batch
-        shown = {"real": cartoon, "smoothed": smoothed, "fake": fake.detach()}
+        shown = {"real": batch[1], "smoothed": batch.planes["smoothed_b"], "fake": fake.detach()}
         return {**self.against.discriminator(self.d_b, iteration, **shown)}
 
     def generator_terms(self, batch: Batch, fake: Tensor, iteration: Iteration) -> dict[str, Term | Tensor]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from torch import Tensor, nn
 
-from viceversa.data.sources import UnpairedData
+from viceversa.data.sources import MaskedData
 from viceversa.errors import check
 from viceversa.losses import Term, distance, l1
 from viceversa.methods.adversary import Adversary, logged
@@ -38,7 +38,7 @@ class Translated:
 class CycleGANConfig(MethodConfig):
     """CycleGAN's settings; the defaults are the paper's."""
 
-    data: UnpairedData = field(default_factory=UnpairedData)
+    data: MaskedData = field(default_factory=MaskedData)
     networks: NetworksConfig = field(default_factory=NetworksConfig)
     adversarial: AdversarialConfig = field(default_factory=AdversarialConfig)
     augmented: AugmentedConfig = field(default_factory=AugmentedConfig)
@@ -89,19 +89,21 @@ class CycleGAN(Method):
 
     def translate(self, batch: Batch) -> Translated:
         """What the generators make of a batch."""
-        a, b = batch
-        if not self.config.lambda_identity:
-            return Translated(fake_b := self.a2b(a), fake_a := self.b2a(b), self.b2a(fake_b), self.a2b(fake_a))
-        fake_b, same_b = apply_to_each(self.a2b, a, b)
-        fake_a, same_a = apply_to_each(self.b2a, b, a)
-        return Translated(fake_b, fake_a, self.b2a(fake_b), self.a2b(fake_a), same_a, same_b)
+        (a, b), mask_a, mask_b = batch, batch.planes.get("mask_a"), batch.planes.get("mask_b")
+        fake_b, same_b = apply_to_each(self.a2b, a, b) if self.config.lambda_identity else (self.a2b(a), None)
+        fake_a, same_a = apply_to_each(self.b2a, b, a) if self.config.lambda_identity else (self.b2a(b), None)
+        fake_b, fake_a = within(mask_a, fake_b, a), within(mask_b, fake_a, b)
+        again_a, again_b = within(mask_a, self.b2a(fake_b), a), within(mask_b, self.a2b(fake_a), b)
+        same_a = None if same_a is None else within(mask_a, same_a, a)
+        same_b = None if same_b is None else within(mask_b, same_b, b)
+        return Translated(fake_b, fake_a, again_a, again_b, same_a, same_b)
 
     def generator_terms(self, batch: Batch, out: Translated, iteration: Iteration) -> dict[str, Term | Tensor]:
         """What both generators minimise, by name."""
         (a, b), c = batch, self.config
         terms: dict[str, Term | Tensor] = {
-            "gan_a2b": self.against_b.generator(self.d_b, out.fake_b, iteration),
-            "gan_b2a": self.against_a.generator(self.d_a, out.fake_a, iteration),
+            "gan_a2b": self.against_b.generator(self.d_b, seen(batch, "mask_a", out.fake_b), iteration),
+            "gan_b2a": self.against_a.generator(self.d_a, seen(batch, "mask_b", out.fake_a), iteration),
             "cycle_a": distance(c.lambda_cycle * l1(out.again_a, a)),  # Eq. 2
             "cycle_b": distance(c.lambda_cycle * l1(out.again_b, b)),
         }
@@ -112,9 +114,9 @@ class CycleGAN(Method):
 
     def discriminator_terms(self, batch: Batch, out: Translated, iteration: Iteration) -> dict[str, Term | Tensor]:
         """What both discriminators minimise, by name."""
-        a, b = batch
-        fake_a = self.pool_a.exchange(out.fake_a, iteration.uniform("pool_a", (2,)))
-        fake_b = self.pool_b.exchange(out.fake_b, iteration.uniform("pool_b", (2,)))
+        a, b = seen(batch, "mask_a", batch[0]), seen(batch, "mask_b", batch[1])
+        fake_a = self.pool_a.exchange(seen(batch, "mask_b", out.fake_a), iteration.uniform("pool_a", (2,)))
+        fake_b = self.pool_b.exchange(seen(batch, "mask_a", out.fake_b), iteration.uniform("pool_b", (2,)))
         return {
             **self.against_a.discriminator(self.d_a, iteration, real=a, fake=fake_a),
             **self.against_b.discriminator(self.d_b, iteration, real=b, fake=fake_b),
@@ -132,6 +134,21 @@ class CycleGAN(Method):
         """Each side, translated, and back again."""
         a, b = batch
         a2b, b2a = generators["a2b"], generators["b2a"]
-        fake_b, fake_a = a2b(a), b2a(b)
-        sheet = Preview(("input", "output", "back again"), [(a, fake_b, b2a(fake_b)), (b, fake_a, a2b(fake_a))])
+        mask_a, mask_b = batch.planes.get("mask_a"), batch.planes.get("mask_b")
+        fake_b, fake_a = within(mask_a, a2b(a), a), within(mask_b, b2a(b), b)
+        back_a, back_b = within(mask_a, b2a(fake_b), a), within(mask_b, a2b(fake_a), b)
+        sheet = Preview(("input", "output", "back again"), [(a, fake_b, back_a), (b, fake_a, back_b)])
         return with_masks(sheet, a2b, b2a)
+
+
+def within(mask: Tensor | None, made: Tensor, x: Tensor) -> Tensor:
+    """``made`` where the mask ``(N, 1, H, W)`` is 1, and ``x`` where it is 0, both ``(N, C, H, W)``.
+
+    Without a mask it is ``made``.
+    """
+    return made if mask is None else x + mask * (made - x)
+
+
+def seen(batch: Batch, mask: str, x: Tensor) -> Tensor:
+    """What a discriminator sees of ``x``, ``(N, C, H, W)``: gray where the batch's plane ``mask`` is 0."""
+    return x * batch.planes[mask] if mask in batch.planes else x

@@ -315,7 +315,7 @@ class Session:
     def _write_samples(self) -> None:
         trainer = self.trainer
         with torch.inference_mode(), trainer.fabric.autocast():
-            batch = tuple(trainer.cast(side) for side in self.pictures.held_out(self.config.sample_pictures))
+            batch = self.pictures.held_out(self.config.sample_pictures).map(trainer.cast)
             preview = trainer.method.preview(trainer.averaged.generators(), batch)
         varied = diversity(preview, batch)
         self.log.metrics(trainer.images_seen, {"diversity": round(varied, 6)})

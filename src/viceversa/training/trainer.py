@@ -239,7 +239,7 @@ class Trainer:
         part = self.fabric.global_rank * self.config.accumulate + index
         first = self.images_seen + part * self.batch_images
         positions = torch.arange(first, first + self.batch_images)
-        batch = tuple(self.cast(side) for side in self.pictures.batch(positions))
+        batch = self.pictures.batch(positions).map(self.cast)
         number = self.images_seen // self.images_per_step
         # Made on the device: a copy from here would wait until the device has done all that was asked for.
         where = torch.arange(first, first + self.batch_images, device=self.fabric.device)
