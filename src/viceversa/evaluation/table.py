@@ -8,7 +8,7 @@ from rich.text import Text
 
 from viceversa import sizes
 from viceversa.evaluation.bootstrap import Figure
-from viceversa.evaluation.translation import Direction, Evaluation
+from viceversa.evaluation.translation import ABOUT_DISTANCES, Direction, Evaluation
 
 MEASURES = {
     "frechet": ("Frechet distance ↓", "{:.2f}"),
@@ -32,15 +32,15 @@ def as_tables(evaluation: Evaluation) -> RenderableType:
     for direction in evaluation.directions:
         parts += [_table(direction, evaluation), Text()]
     names = {domain: name for d in evaluation.directions for domain, name in zip(d.name[::2], d.names, strict=True)}
-    listed = enumerate(evaluation.notes)
     rightly = " and ".join(f"{share:.0%} of {names[side]}" for side, share in evaluation.judge_accuracy.items())
+    published = evaluation.published_fid
     notes = [
         "Untranslated: the inputs as they are. Real: held-out images of the target domain. "
         + ("Average: of its training images. " if evaluation.directions[0].mean else "")
         + "Below each figure: its 95 % interval. Arrows: which way is better. L1 and there and back: grey levels, 0 to "
         "255; PSNR: dB.",
         f"The judge names {rightly} rightly, of real images that are held out.",
-        *(f"{'* ' if index == 0 and not evaluation.published_fid else ''}{note}" for index, note in listed),
+        *(f"{'* ' if note.startswith(ABOUT_DISTANCES) and not published else ''}{note}" for note in evaluation.notes),
     ]
     return Group(*parts, *(Padding(Text(note), (0, 0, 0, 1)) for note in notes))
 

@@ -22,6 +22,8 @@ FORMAT, VERSION = "viceversa-evaluation", 1
 _POOR_JUDGE = 0.75  # of the held-out images
 _EASY = 0.99
 _AT_ONCE = 16
+ABOUT_DISTANCES = "Distances are by "
+"""Begins the note on the features."""
 
 Translate = Callable[[Tensor], Tensor]
 """``(N, C, H, W)`` in [-1, 1] to images of the other domain, of the same shape but for C."""
@@ -32,7 +34,7 @@ class Scores:
     """What one heap of images gets; None is what was not measured or says nothing."""
 
     frechet: Figure | None = None
-    """Frechet distance to training images of the target domain; 0 is best."""
+    """Frechet distance to training images of the target domain; 0 is best. Not by EfficientNet-Lite2."""
     kernel: Figure | None = None
     """Kernel distance (KID) to them; about 0 is best."""
     rate: Figure | None = None
@@ -109,8 +111,11 @@ class Evaluation:
 
     @property
     def score(self) -> float:
-        """The lower, the better: with pairs the mean L1 of the directions, else their mean Frechet distance."""
-        found = [d.translated.truth_l1 or d.translated.frechet for d in self.directions]
+        """The lower, the better: with pairs the mean L1 of the directions, else their mean distance.
+
+        That is the kernel distance by EfficientNet-Lite2, and Frechet's by other features.
+        """
+        found = [d.translated.truth_l1 or d.translated.frechet or d.translated.kernel for d in self.directions]
         return sum(figure.value for figure in found if figure) / len(found)
 
     def to_dict(self) -> dict[str, Any]:
@@ -137,7 +142,9 @@ def standard(heaps: Heaps, judge: Judge, extractor: Extractor) -> Standard:
         heaps=heaps,
         judge=judge,
         extractor=extractor,
-        reference={domain: extractor.features(heap) for domain, heap in heaps.train.items()},
+        reference={
+            domain: extractor.features(heap[spread(len(heap), extractor.most)]) for domain, heap in heaps.train.items()
+        },
         test={domain: extractor.features(heap) for domain, heap in heaps.test.items()},
     )
 
@@ -174,7 +181,11 @@ def measure(
         size_px=sizes.of(*heaps.test["a"].shape[1:3]),
         held_out=heaps.kind,
         directions=directions,
-        notes=(*_notes(standard), *([] if heaps.paired else _lost(directions, model))),
+        notes=(
+            *([] if heaps.paired else _worse_than_nothing(directions, model)),
+            *_notes(standard),
+            *([] if heaps.paired else _lost(directions, model)),
+        ),
         model=model,
         data=data,
     )
@@ -199,7 +210,7 @@ class _Meter:
             target=heaps.domains[target],
             pictures=len(inputs),
             measured=_fewest(heaps),
-            reference=len(heaps.train[target]),
+            reference=len(self.standard.reference[target]),
             translated=replace(
                 self._scores(outputs, target),
                 **self._kept(inputs, outputs),
@@ -223,7 +234,7 @@ class _Meter:
         reference, how = self.standard.reference[target], (self.resamples, self.seed)
         alike = found[spread(len(found), _fewest(self.standard.heaps))]
         return Scores(
-            frechet=distances.frechet(reference, alike, *how),
+            frechet=distances.frechet(reference, alike, *how) if extractor.frechet else None,
             kernel=distances.kernel(reference, alike, *how),
             rate=bootstrap.share(judge.named(judged, target), self.resamples),
         )
@@ -273,6 +284,18 @@ def _mean_picture(train: Array, truths: Array) -> Array:
     return np.broadcast_to(middle, truths.shape)
 
 
+def _worse_than_nothing(directions: Sequence[Direction], model: str) -> Iterator[str]:
+    for one in directions:
+        found, nothing = one.translated.kernel, one.untranslated.kernel
+        if found and nothing and found.value > nothing.value:
+            name = f"{model}, " if model else ""
+            yield (
+                f"{name}{one.source} to {one.target}: worse than doing nothing. Translations are further from images "
+                f"of {one.target} (kernel distance {found.value:.2f}) than the untranslated images are "
+                f"({nothing.value:.2f})."
+            )
+
+
 def _lost(directions: Sequence[Direction], model: str) -> Iterator[str]:
     """Noise can have a small distance and be taken for either domain; but it keeps nothing of its image."""
     for one in directions:
@@ -289,29 +312,34 @@ def _lost(directions: Sequence[Direction], model: str) -> Iterator[str]:
 def _notes(standard: Standard) -> list[str]:
     heaps, judge, extractor = standard.heaps, standard.judge, standard.extractor
     fewest = min(len(heap) for heap in (*heaps.test.values(), *heaps.train.values()))
-    counts = " or ".join(str(count) for count in dict.fromkeys(map(len, heaps.train.values())))
+    counts = " or ".join(str(count) for count in dict.fromkeys(map(len, standard.reference.values())))
     notes = [
-        f"Distances are by {extractor.about}. Compare them only with those by the same features "
+        f"{ABOUT_DISTANCES}{extractor.about}. Compare them only with those by the same features "
         f"({extractor.digest}), of as many images; they are to {counts} training images of the target."
     ]
+    if extractor.features == judge.features:
+        notes.append(
+            "A classifier's features see what tells these domains apart and little else: grain or a grid may not "
+            "count. EfficientNet-Lite2 is harder to fool: pip install 'viceversa[features]'"
+        )
     if len({len(heap) for heap in heaps.test.values()}) > 1:
         few, many = sorted(heaps.test, key=lambda domain: len(heaps.test[domain]))
         notes.append(
             f"Distances are of {len(heaps.test[few])} images of each column, as many as {heaps.domains[few]} has "
             f"held out ({heaps.domains[many]} has {len(heaps.test[many])}): unequal ones cannot be compared."
         )
-    if fewest <= extractor.dimensions:
+    if extractor.frechet and fewest <= extractor.dimensions:
         notes.append(
             f"The Frechet distance is unstable here: {fewest} images are too few for {extractor.dimensions} "
             "features. The kernel distance suffers less; more images help both."
         )
     if judge.mean_accuracy < _POOR_JUDGE:
-        by = "" if extractor.published else " and the distances by its features"
+        by = " and the distances by its features" if extractor.features == judge.features else ""
         notes.append(
             f"The judge is poor: it names only {judge.mean_accuracy:.0%} of the real held-out images rightly, so its "
             f"rates{by} say little."
         )
-    if judge.mean_accuracy > _EASY and not extractor.published:
+    if judge.mean_accuracy > _EASY and extractor.features == judge.features:
         notes.append(
             "These domains are so easy to tell apart that the judge's features need to see little of an image: a "
             "small distance and a high rate do not show that translations look real."

@@ -10,7 +10,8 @@ from viceversa.training.record import KEPT_BY, Curves, Losses, RunRecord, mappin
 _NO_CHART = ("judge_accuracy",)  # always the same
 _METRIC_TITLES = {
     "diversity": "How much outputs differ from one another (1: as much as real images)",
-    KEPT_BY: "What best/ is chosen by: the mean Frechet distance, or with pairs the mean L1 (lower is better)",
+    KEPT_BY: "What best/ is chosen by: the mean distance to the target, or with pairs the mean L1 (lower is better)",
+    "kernel_distance": "Kernel distance by EfficientNet-Lite2 (lower is better; dashed: doing nothing)",
     "classifier_fd": "Frechet distance by a domain classifier trained here, not the published FID (lower is better)",
     "classifier_kid": "Kernel distance by a domain classifier trained here, not the published KID (lower is better)",
     "judged_share": "Share of translations that this classifier takes for the target domain",
@@ -23,6 +24,8 @@ _METRIC_TITLES = {
     "augment_probability": "How likely each change of what discriminators see is (--augment-d-adaptive)",
     "sign_on_real": "How sure discriminators are of real images: mean sign of their answers (-1 to 1)",
 }
+_SHOWN_WITH = {"untranslated_distance": "kernel_distance"}
+"""Metrics that are dashed curves on the chart of others."""
 _SIDE = re.compile(r"^d(_[ab])?_|_(a2b|b2a)$")
 _OWN_RATE = re.compile(r"^(\w+)_learning_rate$")
 _MOST_POINTS = 1000
@@ -103,13 +106,15 @@ def _charts_of_each(what: str, images: list[float], curves: Curves) -> list[dict
     grouped: dict[str, Curves] = {}
     for name, values in curves.items():
         if name not in _NO_CHART:
-            grouped.setdefault(_SIDE.sub("", name), {})[name] = values
+            stem = _SIDE.sub("", name)
+            grouped.setdefault(_SHOWN_WITH.get(stem, stem), {})[name] = values
     made: list[dict[str, Any]] = []
     for stem, group in grouped.items():
         rows = [row for row in range(len(images)) if any(values[row] is not None for values in group.values())]
         there = {name: [values[row] for row in rows] for name, values in group.items()}
         title = _METRIC_TITLES.get(stem, f"{what}: {stem}")
-        made.append(_chart(title, [images[row] for row in rows], there, smooth=what == "Logged"))
+        dashed = [name for name in group if _SIDE.sub("", name) in _SHOWN_WITH]
+        made.append(_chart(title, [images[row] for row in rows], there, smooth=what == "Logged", dashed=dashed))
     return made
 
 

@@ -18,7 +18,7 @@ from viceversa.evaluation.heaps import heaps_of
 from viceversa.evaluation.translation import Direction, Standard, Translate, measure, standard
 from viceversa.extras import need
 from viceversa.inference.folder import DIRECTIONS
-from viceversa.training.record import KEPT_BY, read, series
+from viceversa.training.record import KEPT_BY, mapping, number, read
 from viceversa.training.trainer import Trainer
 
 _MOST = 200  # images of a domain: an evaluation must not take longer than what it measures
@@ -58,15 +58,14 @@ class Evaluator:
 
     def is_best(self, run: Path, figures: Mapping[str, float]) -> bool:
         """Whether these are better than all in the log of ``run``, which does not hold them yet."""
-        _, metrics = series(read(run).lines, "metrics")
-        return figures[KEPT_BY] < min((value for value in metrics.get(KEPT_BY, []) if value is not None), default=1e300)
+        return figures[KEPT_BY] < min((value for _, value in _errors(run, figures)), default=1e300)
 
     def _made_standard(self) -> Standard:
         """The judge and its view of the real images: made at the first evaluation, the judge once for all runs."""
         if self._standard is None:
             heaps = heaps_of(self.pictures, _MOST)
             judge = features.judge_of(heaps, device=self.trainer.fabric.device)
-            self._standard = standard(heaps, judge, features.by_classifier(judge))
+            self._standard = standard(heaps, judge, features.best_of(judge, self.trainer.fabric.device))
         return self._standard
 
     def _translate(self) -> dict[str, Translate]:
@@ -87,27 +86,36 @@ def without_improvement(run: Path, patience: int | None) -> str:
 
     Empty where it is not. As it follows from the log, a run that was resumed ends where an undisturbed one does.
     """
-    images, metrics = series(read(run).lines, "metrics")
-    found = [
-        (value, int(seen)) for value, seen in zip(metrics.get(KEPT_BY, []), images, strict=False) if value is not None
-    ]
+    found = _errors(run)
     if patience is None or not found:
         return ""
-    best = min(range(len(found)), key=lambda index: found[index][0])
+    best = min(range(len(found)), key=lambda index: found[index][1])
     if len(found) - 1 - best < patience:
         return ""
     return (
-        f"{KEPT_BY} has not improved in {len(found) - 1 - best} evaluations; it was lowest at {found[best][1]:,} "
+        f"{KEPT_BY} has not improved in {len(found) - 1 - best} evaluations; it was lowest at {found[best][0]:,} "
         f"images, whose translator is in {run / 'best'}"
     )
 
 
+def _errors(run: Path, like: Mapping[str, float] | None = None) -> list[tuple[int, float]]:
+    """Images seen and errors, of the evaluations that measured the same figures as ``like``, or as the newest.
+
+    Another version, or another extra, may have measured by other features before the run was resumed.
+    """
+    lines = [line for line in read(run).lines if number(mapping(line.get("metrics")).get(KEPT_BY)) is not None]
+    names = set(like if like is not None else lines[-1]["metrics"] if lines else ())
+    return [(int(line["images"]), line["metrics"][KEPT_BY]) for line in lines if set(line["metrics"]) == names]
+
+
 def _named(direction: Direction) -> dict[str, float]:
-    """Figures of one direction; "classifier" says by whose features the distances are."""
+    """Figures of one direction; "classifier" says by whose features the distances are, if not by EfficientNet-Lite2."""
     scores = direction.translated
     found = {
         "classifier_fd": scores.frechet,
-        "classifier_kid": scores.kernel,
+        "classifier_kid": scores.kernel if scores.frechet else None,
+        "kernel_distance": None if scores.frechet else scores.kernel,
+        "untranslated_distance": None if scores.frechet else direction.untranslated.kernel,
         "judged_share": scores.rate,
         "kept_structure": scores.ssim,
         "kept_edges": scores.edges,
