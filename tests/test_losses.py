@@ -25,6 +25,9 @@ def sigmoid(s: float) -> float:
 
 CLOSED_FORMS = {
     "bce": (lambda s: -math.log(sigmoid(s)), lambda s: -math.log(1 - sigmoid(s)), lambda s: -math.log(sigmoid(s))),
+    "relativistic": (
+        lambda s: -math.log(sigmoid(s)), lambda s: -math.log(1 - sigmoid(s)), lambda s: -math.log(sigmoid(s)),
+    ),
     "minimax": (lambda s: -math.log(sigmoid(s)), lambda s: -math.log(sigmoid(-s)), lambda s: math.log(sigmoid(-s))),
     "lsgan": (lambda s: (s - 1) ** 2, lambda s: s**2, lambda s: (s - 1) ** 2),
     "wgan": (lambda s: -s, lambda s: s, lambda s: -s),

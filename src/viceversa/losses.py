@@ -10,6 +10,9 @@ A loss becomes a term of an update with its kind, which the report goes by: ``di
 | `wgan`     | mean D(G) - mean D(x)                 | -mean D(G)              | Arjovsky et al. 2017, 1701.07875  |
 | `wgan-gp`  | the same; its penalty is a term apart | the same                | Gulrajani et al. 2017, 1704.00028 |
 | `hinge`    | relu(1 - D(x)) + relu(1 + D(G))       | -mean D(G)              | Lim and Ye 2017, 1705.02894       |
+
+`relativistic` compares each fake with a real image: the discriminator minimises softplus(D(G) - D(x)), the generator
+softplus(D(x) - D(G)) (Jolicoeur-Martineau 2019, arXiv 1807.00734; R3GAN, Huang et al. 2024, arXiv 2501.05441).
 """
 
 from collections.abc import Callable, Sequence
@@ -57,9 +60,21 @@ Logits = Tensor | Sequence[Tensor]
 """What a discriminator answers: logits ``(N, ...)``, or a list of them, of several scales."""
 
 
-def over_scales(loss: Callable[[Tensor], Tensor], logits: Logits) -> Tensor:
-    """Return the mean of ``loss`` over the scales of a discriminator's answer."""
-    return loss(logits) if isinstance(logits, Tensor) else torch.stack([loss(scale) for scale in logits]).mean(0)
+def over_scales(loss: Callable[[Tensor], Tensor], logits: Logits, weights: Sequence[float] | None = None) -> Tensor:
+    """Return the mean of ``loss`` over the scales of a discriminator's answer, or with ``weights`` their sum."""
+    if isinstance(logits, Tensor):
+        return loss(logits)
+    found = [loss(scale) for scale in logits]
+    if weights is None:
+        return torch.stack(found).mean(0)
+    return torch.stack([weight * value for weight, value in zip(weights, found, strict=True)]).sum(0)
+
+
+def less(logits: Logits, others: Logits) -> Logits:
+    """Return ``logits`` less ``others``, scale by scale."""
+    if isinstance(logits, Tensor) and isinstance(others, Tensor):
+        return precise(logits) - precise(others)
+    return [precise(one) - precise(other) for one, other in zip(logits, others, strict=True)]
 
 
 def distance(value: Tensor) -> Term:
@@ -79,6 +94,8 @@ class Objective:
     """The generator's loss on its fakes' logits."""
     undecided: float | None = 0.0
     """The logit of a discriminator that cannot tell; None for critics, of which only differences mean something."""
+    relative: bool = False
+    """Whether logits are those of fakes less those of real images, one for one; ``real`` is not asked then."""
 
 
 def _bce(logits: Tensor, target: float) -> Tensor:
@@ -116,6 +133,12 @@ OBJECTIVES: dict[str, Objective] = {
         fake=lambda s: F.relu(1 + precise(s)).mean(),
         generator=lambda s: -precise(s).mean(),
     ),
+    "relativistic": Objective(
+        real=lambda s: _bce(precise(s), 1.0),
+        fake=lambda s: _bce(precise(s), 0.0),
+        generator=lambda s: _bce(precise(s), 1.0),
+        relative=True,
+    ),
 }
 
 
@@ -145,19 +168,27 @@ def gradient_penalty(critic: Callable[[Tensor], Logits], real: Tensor, fake: Ten
     return (gradient_norm(critic, between) - 1).square().mean()
 
 
-def r1_penalty(critic: Callable[[Tensor], Logits], real: Tensor) -> Tensor:
+def r1_penalty(critic: Callable[[Tensor], Logits], images: Tensor, of: Literal["mean", "sum"] = "mean") -> Tensor:
     """R1's ``1/2 mean ||grad_x D(x)||^2`` on real images (Mescheder et al. 2018, arXiv 1801.04406, Eq. 9).
 
-    D(x) is the mean of an image's logits, as in what it is added to. With P patches an image, code that takes the
-    gradient of their sum has a penalty P^2 times as large: its gamma is gamma * P^2 here.
+    On fakes it is R2. D(x) is the mean of an image's logits, as in what it is added to, or their sum: with P patches an
+    image the penalty is P^2 times as large then.
     """
-    return gradient_norm(critic, real.detach()).square().mean() / 2
+    return gradient_norm(critic, images.detach(), of).square().mean() / 2
 
 
-def gradient_norm(critic: Callable[[Tensor], Logits], x: Tensor) -> Tensor:
-    """``(N,)``: the length of the gradient of each sample's mean logit by the sample; differentiable itself."""
+def gradient_norm(critic: Callable[[Tensor], Logits], x: Tensor, of: Literal["mean", "sum"] = "mean") -> Tensor:
+    """``(N,)``: the length of the gradient of each sample's mean logit by the sample; differentiable itself.
+
+    Of several scales it is the mean of their means, or with ``of`` "sum" the sum of all their logits.
+    """
     with torch.autocast(x.device.type, enabled=False):
         x = x.requires_grad_()
-        score = over_scales(lambda logits: precise(logits).flatten(1).mean(1), critic(x)).sum()
+        answer = critic(x)
+        if of == "sum":
+            scales = [answer] if isinstance(answer, Tensor) else answer
+            score = torch.stack([precise(logits).sum() for logits in scales]).sum()
+        else:
+            score = over_scales(lambda logits: precise(logits).flatten(1).mean(1), answer).sum()
         (gradient,) = torch.autograd.grad(score, x, create_graph=True)
         return gradient.flatten(1).norm(dim=1)

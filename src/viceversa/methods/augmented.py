@@ -123,9 +123,10 @@ class AugmentedConfig(FixedAugmentedConfig):
     def check(self, objective: str) -> None:
         """Refuse the adaptive rule where the sign of an answer means nothing."""
         check(
-            not self.augment_d_adaptive or OBJECTIVES[objective].undecided is not None,
-            "--augment-d-adaptive goes by the sign of a discriminator's answers, which means nothing of a critic's; "
-            "leave it out, or give --augment-d-probability.",
+            not self.augment_d_adaptive
+            or (OBJECTIVES[objective].undecided is not None and not OBJECTIVES[objective].relative),
+            "--augment-d-adaptive goes by the sign of a discriminator's answers, which means nothing of a critic's or "
+            "with --objective relativistic; leave it out, or give --augment-d-probability.",
         )
 
 

@@ -102,8 +102,12 @@ class CycleGAN(Method):
         """What both generators minimise, by name."""
         (a, b), c = batch, self.config
         terms: dict[str, Term | Tensor] = {
-            "gan_a2b": self.against_b.generator(self.d_b, seen(batch, "mask_a", out.fake_b), iteration),
-            "gan_b2a": self.against_a.generator(self.d_a, seen(batch, "mask_b", out.fake_a), iteration),
+            "gan_a2b": self.against_b.generator(
+                self.d_b, seen(batch, "mask_a", out.fake_b), iteration, seen(batch, "mask_b", b)
+            ),
+            "gan_b2a": self.against_a.generator(
+                self.d_a, seen(batch, "mask_b", out.fake_a), iteration, seen(batch, "mask_a", a)
+            ),
             "cycle_a": distance(c.lambda_cycle * l1(out.again_a, a)),  # Eq. 2
             "cycle_b": distance(c.lambda_cycle * l1(out.again_b, b)),
         }

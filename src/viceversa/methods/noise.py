@@ -17,7 +17,7 @@ from viceversa.methods.base import Batch, Iteration, Method, MethodConfig, Previ
 from viceversa.methods.settings import AdversarialConfig, OptimizerConfig, ScheduleConfig, check_at_least
 from viceversa.networks import DCGANDiscriminator, DCGANDiscriminatorConfig, DCGANGenerator, DCGANGeneratorConfig
 from viceversa.networks.latent import LatentConfig, Prior
-from viceversa.networks.layers import Initialisation, Norm
+from viceversa.networks.layers import DiscriminatorNorm, Initialisation, Norm
 
 Objective = Literal["bce", "minimax", "lsgan", "hinge"]
 _COLUMNS = 8
@@ -47,8 +47,8 @@ class ConvolutionalConfig:
     """Normalisation in the generator."""
     discriminator_width: int = 64
     """Channels of the discriminator's first layer; those after it have up to 8 times as many."""
-    discriminator_norm: Norm = "batch"
-    """Normalisation in the discriminator."""
+    discriminator_norm: DiscriminatorNorm = "batch"
+    """Normalisation in the discriminator; spectral is of its weights."""
     hidden: int = 0
     """Units of a fully connected layer at the generator's start; 0 is none."""
     discriminator_hidden: int = 0

@@ -83,7 +83,7 @@ class Pix2Pix(Method):
         """What the generator minimises, by name."""
         x, y = batch
         return {
-            "gan": self.against.generator(self.d, torch.cat([x, fake], 1), iteration),
+            "gan": self.against.generator(self.d, torch.cat([x, fake], 1), iteration, torch.cat([x, y], 1)),
             "l1": distance(self.config.lambda_l1 * l1(fake, y)),  # Eq. 3
         }
 

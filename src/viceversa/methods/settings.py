@@ -11,10 +11,10 @@ from torch import nn
 
 from viceversa.errors import ConfigError, check, check_at_least
 from viceversa.networks import DISCRIMINATORS, GENERATORS, registry
-from viceversa.networks.layers import Initialisation, Norm, check_dropout_rate
+from viceversa.networks.layers import DiscriminatorNorm, Initialisation, Norm, check_dropout_rate
 from viceversa.sizes import SizePx
 
-AdversarialName = Literal["lsgan", "bce", "hinge", "minimax", "wgan-gp"]
+AdversarialName = Literal["lsgan", "bce", "hinge", "relativistic", "minimax", "wgan-gp"]
 
 _NO_OPTIONS = tyro.conf.arg(metavar="[NAME=VALUE [NAME=VALUE ...]]", help_behavior_hint="(default: none)")
 _MAY_DIFFER = {"may_differ": True}  # a run can go on for longer; see viceversa.config.difference
@@ -178,8 +178,9 @@ class NetworksConfig:
     """U-Net: how often both sides are halved; left out: as often as can be, at most 8 times."""
     norm: Norm = "instance"
     """Normalisation, in generators and discriminators."""
-    discriminator_norm: Norm | None = None
-    """Normalisation in discriminators, where it is to be another; with a gradient penalty it cannot be batch."""
+    discriminator_norm: DiscriminatorNorm | None = None
+    """Normalisation in discriminators, where it is to be another: spectral is of their weights; with a gradient penalty
+    it cannot be batch."""
     attention: bool = False
     """The generator also makes a mask of what it changes: the rest of the image stays as it is."""
     dropout: bool = False
@@ -237,11 +238,18 @@ class AdversarialConfig:
     lambda_gradient_penalty: float = 10.0
     """wgan-gp: weight of the gradient penalty."""
     r1_gamma: float = 0.0
-    """Weight of the R1 penalty on real images; 0 leaves it out. The slope is that of the mean over the P patches of a
-    picture: multiply the weight of code that sums them by P * P (30 x 30 patches at 256 px: by 810,000)."""
+    """Weight of the R1 penalty on real images; 0 leaves it out."""
+    r2_gamma: float = 0.0
+    """Weight of the same penalty on fakes; 0 leaves it out."""
+    r1_of: Literal["mean", "sum"] = "mean"
+    """Whether R1 and R2 take the slope of the mean over the P patches of an image or of their sum, as most published
+    code does: its penalty is P * P times as large (900 * 900 times at 256 px). Sum: try 0.0002 * side^2 / batch."""
+    r1_every: int = 1
+    """Take R1 and R2 every so many steps, and so many times as heavily: 16 costs little (lazy regularisation)."""
 
     def __post_init__(self) -> None:
-        for name in ("lambda_gradient_penalty", "r1_gamma"):
+        check_at_least(self, r1_every=1)
+        for name in ("lambda_gradient_penalty", "r1_gamma", "r2_gamma"):
             if getattr(self, name) < 0:
                 raise ConfigError(f"--{name.replace('_', '-')} must not be negative; got {getattr(self, name)}.")
         if self.discriminator_weight <= 0:
@@ -249,7 +257,7 @@ class AdversarialConfig:
 
     def check(self, networks: NetworksConfig) -> None:
         """Refuses a penalty on each image's slope where images of a batch are tied together (WGAN-GP, Sec. 4)."""
-        r1 = "--r1-gamma" if 0 < self.r1_gamma < math.inf else ""
+        r1 = next((f"--{name}-gamma" for name in ("r1", "r2") if 0 < getattr(self, f"{name}_gamma") < math.inf), "")
         asked = "--objective wgan-gp" if self.objective == "wgan-gp" else r1
         if asked and (networks.discriminator_norm or networks.norm) == "batch":
             raise ConfigError(

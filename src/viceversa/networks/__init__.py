@@ -18,6 +18,7 @@ from viceversa.networks.latent import LatentConfig
 from viceversa.networks.layers import apply_to_each, initialise
 from viceversa.networks.mlp import MaxoutConfig, MaxoutDiscriminator, MLPGenerator, MLPGeneratorConfig
 from viceversa.networks.patchgan import PatchGAN, PatchGANConfig
+from viceversa.networks.projected import ProjectedConfig, ProjectedDiscriminator
 from viceversa.networks.registry import (
     DISCRIMINATORS,
     GENERATORS,
@@ -50,6 +51,8 @@ __all__ = [
     "MaxoutDiscriminator",
     "PatchGAN",
     "PatchGANConfig",
+    "ProjectedConfig",
+    "ProjectedDiscriminator",
     "ResNetConfig",
     "ResNetGenerator",
     "UNetConfig",

@@ -9,7 +9,15 @@ from torch import Tensor, nn
 from viceversa import sizes
 from viceversa.errors import ConfigError
 from viceversa.networks.feature_layers import EncoderDecoder
-from viceversa.networks.layers import Norm, ReflectionPad, check_attention, norm_layer, upsampling
+from viceversa.networks.layers import (
+    DiscriminatorNorm,
+    Norm,
+    ReflectionPad,
+    check_attention,
+    norm_layer,
+    normalise_weights,
+    upsampling,
+)
 from viceversa.networks.registry import discriminator, generator
 from viceversa.networks.resnet import ResidualBlock
 from viceversa.sizes import SizePx
@@ -101,7 +109,7 @@ class CartoonDiscriminatorConfig:
     """Channels of what it judges."""
     width: int = 32
     """Channels of the first layer; the deepest have eight times as many."""
-    norm: Norm = "instance"
+    norm: DiscriminatorNorm = "instance"
     """Normalisation."""
 
     def __post_init__(self) -> None:
@@ -121,7 +129,7 @@ class CartoonDiscriminator(nn.Module):
     def __init__(self, config: CartoonDiscriminatorConfig):
         super().__init__()
         self.config = config
-        c, norm, bias = config.width, norm_layer(config.norm), config.norm == "none"
+        c, norm, bias = config.width, norm_layer(config.norm), config.norm in ("none", "spectral")
 
         def conv(c_in: int, c_out: int, stride: int = 1) -> list[nn.Module]:
             return [nn.Conv2d(c_in, c_out, 3, stride, padding=1), nn.LeakyReLU(0.2, inplace=True)]
@@ -138,6 +146,7 @@ class CartoonDiscriminator(nn.Module):
             *normed(8 * c, 8 * c),
             nn.Conv2d(8 * c, 1, 3, padding=1),
         )
+        normalise_weights(self, config.norm)
 
     def forward(self, x: Tensor) -> Tensor:
         """``(N, in_channels, H, W)`` to ``(N, 1, H / 4, W / 4)`` logits."""

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from viceversa.errors import ConfigError
 from viceversa.networks.latent import LatentConfig
-from viceversa.networks.layers import Norm, norm_layer
+from viceversa.networks.layers import DiscriminatorNorm, Norm, norm_layer, normalise_weights
 from viceversa.networks.registry import discriminator, sampler
 
 SMALLEST_PX, LARGEST_PX = 16, 128
@@ -111,7 +111,7 @@ class DCGANDiscriminatorConfig:
     """Pixels of a side of the image."""
     width: int = 64
     """Channels of the first layer; doubled by each layer after it, up to 8 times."""
-    norm: Norm = "batch"
+    norm: DiscriminatorNorm = "batch"
     """Normalisation after each layer but the first."""
     hidden: int = 0
     """Units of a fully connected layer after the convolutions; 0 is none."""
@@ -133,7 +133,7 @@ class DCGANDiscriminator(nn.Module):
     def __init__(self, config: DCGANDiscriminatorConfig):
         super().__init__()
         self.config = config
-        levels, norm, bias = doublings(config.size_px), norm_layer(config.norm), config.norm == "none"
+        levels, norm, bias = doublings(config.size_px), norm_layer(config.norm), config.norm in ("none", "spectral")
         widths = [config.width * min(2**level, _WIDEST) for level in range(levels)]
         stages: list[nn.Module] = [_halving(config.in_channels, widths[0], bias=True), nn.LeakyReLU(0.2, inplace=True)]
         for c_in, c_out in itertools.pairwise(widths):  # each halves height and width
@@ -148,6 +148,7 @@ class DCGANDiscriminator(nn.Module):
             self.features = config.hidden
         self.trunk = nn.Sequential(*stages)
         self.head = nn.Linear(self.features, 1)
+        normalise_weights(self, config.norm)
 
     def forward(self, x: Tensor) -> Tensor:
         """``(N, in_channels, S, S)`` to ``(N, 1)``."""

@@ -11,6 +11,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -88,7 +89,8 @@ class EfficientNetLite(nn.Module):
 
         ``(N, channels[block], H / r, W / r)`` with r from 2 to 32, rounded up.
         """
-        x = F.relu6(self.stem(x.expand(-1, 3, -1, -1)))
+        # Channels last, whatever the layout of what is trained: on CPUs depthwise convolutions are twice as fast so.
+        x = F.relu6(self.stem(x.expand(-1, 3, -1, -1).contiguous(memory_format=torch.channels_last)))
         found: list[Tensor] = []
         for index, block in enumerate(self.blocks[: max(blocks) + 1]):
             x = block(x)
@@ -141,7 +143,8 @@ class _Conv(nn.Module):
             missing = max((-(-side // self.stride) - 1) * self.stride + kernel - side, 0)
             padding += [missing // 2, missing - missing // 2]
         groups = x.shape[1] // self.weight.shape[1]
-        return F.conv2d(F.pad(x, padding), self.weight, self.bias, self.stride, groups=groups)
+        weight = self.weight.contiguous(memory_format=torch.channels_last)
+        return F.conv2d(F.pad(x, padding), weight, self.bias, self.stride, groups=groups)
 
 
 class _Block(nn.Module):

@@ -6,11 +6,14 @@ from typing import Any, Literal, get_args
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.utils.parametrizations import spectral_norm
 from torch.nn.utils.parametrize import is_parametrized
 
 from viceversa.errors import ConfigError, check
 
 Norm = Literal["instance", "batch", "group", "none"]
+DiscriminatorNorm = Literal["instance", "batch", "group", "none", "spectral"]
+"""The last is spectral normalisation of all weights (Miyato et al. 2018, arXiv 1802.05957), and none of values."""
 Initialisation = Literal["normal", "xavier", "kaiming", "orthogonal"]
 _POWER_ITERATIONS = 15  # as torch's own at the start
 
@@ -102,15 +105,24 @@ class ReflectionPad(nn.Module):
         return str(self.pad)
 
 
-def norm_layer(norm: Norm) -> Callable[[int], nn.Module]:
+def norm_layer(norm: DiscriminatorNorm) -> Callable[[int], nn.Module]:
     """The constructor of a normalisation layer: called with a number of channels."""
-    layers: dict[Norm, Callable[[int], nn.Module]] = {
+    layers: dict[DiscriminatorNorm, Callable[[int], nn.Module]] = {
         "instance": InstanceNorm,
         "batch": nn.BatchNorm2d,
         "group": lambda channels: nn.GroupNorm(_groups(channels), channels),
         "none": lambda _channels: nn.Identity(),
+        "spectral": lambda _channels: nn.Identity(),
     }
     return layers[norm]
+
+
+def normalise_weights(network: nn.Module, norm: DiscriminatorNorm) -> None:
+    """Give all convolutions and linear layers of a discriminator spectral normalisation, where ``norm`` is that."""
+    if norm == "spectral":
+        for module in network.modules():
+            if isinstance(module, nn.Conv2d | nn.Linear):
+                spectral_norm(module)
 
 
 def _groups(channels: int) -> int:
@@ -203,6 +215,9 @@ def initialise(network: nn.Module, kind: Initialisation, gain: float, generator:
                 fresh = torch.empty_like(weight, requires_grad=False)
                 draw(fresh)
                 setattr(module, name, fresh)
+                for buffer in _parametrizations(module, name).buffers():
+                    if buffer.dim() == 1:  # where spectral normalisation's power iterations begin
+                        nn.init.normal_(buffer, generator=generator)
                 for _ in range(_POWER_ITERATIONS):  # spectral normalisation takes one each time that it is asked
                     getattr(module, name)
             elif isinstance(weight, nn.Parameter):
@@ -212,6 +227,10 @@ def initialise(network: nn.Module, kind: Initialisation, gain: float, generator:
                 nn.init.zeros_(bias)
     if hasattr(network, "finish_initialisation"):
         network.finish_initialisation(generator)  # pyright: ignore[reportCallIssue]
+
+
+def _parametrizations(module: Any, name: str) -> nn.Module:
+    return module.parametrizations[name]
 
 
 def check_dropout_rate(rate: float) -> None:

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from viceversa import sizes
 from viceversa.errors import ConfigError
 from viceversa.networks.feature_layers import stages
-from viceversa.networks.layers import Norm, norm_layer
+from viceversa.networks.layers import DiscriminatorNorm, norm_layer, normalise_weights
 from viceversa.networks.registry import discriminator
 from viceversa.sizes import SizePx
 
@@ -23,7 +23,7 @@ class PatchGANConfig:
     """Channels of the first layer; doubled at each layer until eight times as many."""
     layers: int = 3
     """Stride-2 layers, 0 to 6: 3 sees patches of 70 px; 0 is the 1x1 form that judges each pixel by itself."""
-    norm: Norm = "instance"
+    norm: DiscriminatorNorm = "instance"
     """Normalisation of the layers between the first and the last."""
 
     def __post_init__(self) -> None:
@@ -43,7 +43,7 @@ class PatchGAN(nn.Module):
     def __init__(self, config: PatchGANConfig):
         super().__init__()
         self.config = config
-        norm, bias = norm_layer(config.norm), config.norm == "none"
+        norm, bias = norm_layer(config.norm), config.norm in ("none", "spectral")
 
         def stage(c_in: int, c_out: int, kernel: int, stride: int, padding: int) -> list[nn.Module]:
             conv = nn.Conv2d(c_in, c_out, kernel, stride, padding, bias=bias)
@@ -53,12 +53,14 @@ class PatchGAN(nn.Module):
         if config.layers == 0:
             body = [nn.Conv2d(config.in_channels, c, 1), nn.LeakyReLU(0.2, inplace=True), *stage(c, 2 * c, 1, 1, 0)]
             self.body = nn.Sequential(*body, nn.Conv2d(2 * c, 1, 1, bias=config.norm != "batch"))
+            normalise_weights(self, config.norm)
             return
         body = [nn.Conv2d(config.in_channels, c, 4, stride=2, padding=1), nn.LeakyReLU(0.2, inplace=True)]
         widths = [c * min(2**layer, 8) for layer in range(config.layers + 1)]
         for layer in range(1, config.layers + 1):
             body += stage(widths[layer - 1], widths[layer], 4, 2 if layer < config.layers else 1, 1)
         self.body = nn.Sequential(*body, nn.Conv2d(widths[-1], 1, 4, padding=1))
+        normalise_weights(self, config.norm)
 
     @staticmethod
     def for_size(values: dict[str, Any], size_px: SizePx) -> dict[str, Any]:
