@@ -34,7 +34,7 @@ from viceversa.config import TrainConfig, configure, to_json
 from viceversa.data.images import grid, save
 from viceversa.data.single import SingleData, SinglePictures
 from viceversa.evaluation import samples
-from viceversa.evaluation.samples import Judge
+from viceversa.evaluation.samples import SampleReference
 from viceversa.inference import latents as spaces
 from viceversa.inference.folder import save_translator
 from viceversa.inference.sampler import Sampler
@@ -67,25 +67,27 @@ def main(arguments: list[str] | None = None) -> None:
         options.out.mkdir(parents=True, exist_ok=True)
         data = SingleData(root=options.data, size_px=options.size, hold_out=options.hold_out)
         pictures = data.open(0, "cpu")
-        judge = samples.judge_of(pictures)
-        said = {"accuracy": judge.classifier.accuracy, "fd_of_training_pictures": judge.floor}
-        _write(options.out / "judge.json", said)
-        print(f"The judge names {judge.classifier.accuracy:.2%} of the test images rightly.", flush=True)
+        reference = samples.reference_of(pictures)
+        said = {"accuracy": reference.classifier.accuracy, "fd_of_training_pictures": reference.floor}
+        _write(options.out / "reference.json", said)
+        print(f"The classifier names {reference.classifier.accuracy:.2%} of the test images rightly.", flush=True)
         for method, seed in [(method, seed) for seed in options.seeds for method in options.methods]:
             path = options.out / f"{method}-{seed}.json"
             if not path.exists():
-                run = _run(method, seed, options, pictures, judge)
+                run = _run(method, seed, options, pictures, reference)
                 _write(path, run)
                 print({key: run[key] for key in ("method", "seed", "images", "fd", *_own_keys(method))}, flush=True)
     runs = [json.loads(path.read_text()) for path in sorted(options.out.glob("*-[0-9]*.json"))]
-    print(table(json.loads((options.out / "judge.json").read_text()), runs))
+    print(table(json.loads((options.out / "reference.json").read_text()), runs))
 
 
 def _write(path: Path, content: dict[str, Any]) -> None:
     replace_file(path, (json.dumps(content, indent=1) + "\n").encode())
 
 
-def _run(method: str, seed: int, options: argparse.Namespace, pictures: SinglePictures, judge: Judge) -> dict[str, Any]:
+def _run(
+    method: str, seed: int, options: argparse.Namespace, pictures: SinglePictures, reference: SampleReference
+) -> dict[str, Any]:
     """One method and seed: trained, scored, drawn."""
     config = configuration(method, seed, options)
     fabric = machine.make_fabric("cpu", config.precision)
@@ -100,7 +102,7 @@ def _run(method: str, seed: int, options: argparse.Namespace, pictures: SinglePi
 
     def at_moment(trainer: Trainer, seconds: float) -> None:
         sampler = _sampler(trainer, pictures)
-        fd = samples.score(sampler, judge, min(options.samples, SAMPLES_AT_MOMENTS)).fd
+        fd = samples.score(sampler, reference, min(options.samples, SAMPLES_AT_MOMENTS)).fd
         moments.append({
             "images": trainer.images_seen, "seconds": round(seconds, 1),
             "fd": fd, "estimate": statistics.fmean(estimates),
@@ -111,7 +113,7 @@ def _run(method: str, seed: int, options: argparse.Namespace, pictures: SinglePi
 
     _train(trainer, 60 * minutes, after_each, at_moment)
     sampler = _sampler(trainer, pictures)
-    found = dataclasses.asdict(samples.score(sampler, judge, options.samples))
+    found = dataclasses.asdict(samples.score(sampler, reference, options.samples))
     if sampler.space.codes:
         found["effects"] = [
             {name: dataclasses.asdict(effect) for name, effect in code.items()}
@@ -205,11 +207,11 @@ def _enlarged(picture: np.ndarray) -> np.ndarray:
     return picture.repeat(2, 0).repeat(2, 1)
 
 
-def table(judge: dict[str, Any], runs: list[dict[str, Any]]) -> str:
+def table(reference: dict[str, Any], runs: list[dict[str, Any]]) -> str:
     """The results in Markdown: mean over the seeds, and the worst."""
     lines = [
-        f"Judge: {judge['accuracy']:.2%} of the test images named rightly; "
-        f"Frechet distance of training images: {judge['fd_of_training_pictures']:.2f}. Mean over seeds (worst).",
+        f"Classifier: {reference['accuracy']:.2%} of the test images named rightly; "
+        f"Frechet distance of training images: {reference['fd_of_training_pictures']:.2f}. Mean over seeds (worst).",
         "",
         "| method | seeds | minutes | images | Frechet distance | share of the rarest digit | what else must show |",
         "|---|---|---|---|---|---|---|",

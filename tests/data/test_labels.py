@@ -11,7 +11,7 @@ from viceversa.data.cartoons import CartoonData
 from viceversa.data.images import to_uint8
 from viceversa.data.labels import is_label_map, looks_like_labels
 from viceversa.data.sources import PairedData, UnpairedData
-from viceversa.evaluation.heaps import heaps_of
+from viceversa.evaluation.image_sets import image_sets
 
 COLORS = [0, 0, 0, 128, 0, 0, 0, 128, 0, 128, 128, 0]
 
@@ -78,7 +78,7 @@ def test_no_new_colors_come_into_a_label_map(tmp_path: Path, suffix: str, fit: s
     assert all(colors(one) > 100 for one in to_uint8(b))
     assert opened.remarks[0].startswith("4 images are taken for label maps (a palette, few colors in plain areas)")
     assert "--resample-a bicubic" in opened.remarks[0]
-    assert all(colors(one) <= 4 for one in heaps_of(opened).test["a"])
+    assert all(colors(one) <= 4 for one in image_sets(opened).test["a"])
 
 
 def test_what_is_resized_how_can_be_said(tmp_path: Path) -> None:

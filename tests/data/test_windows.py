@@ -15,7 +15,7 @@ from viceversa.data.pictures import place
 from viceversa.data.ragged import Ragged
 from viceversa.data.sources import PairedData, UnpairedData
 from viceversa.errors import ConfigError
-from viceversa.evaluation.heaps import heaps_of
+from viceversa.evaluation.image_sets import image_sets
 
 HEIGHT, WIDTH, COUNT = 16, 200, 8
 """Of images that are neither enlarged nor made smaller, so that windows are cut out to the pixel."""
@@ -91,8 +91,8 @@ def test_held_out_images_are_the_middle(folders):
     opened = UnpairedData(**settings(folders, size_px=16)).open(0, "cpu")
     for image in numbers(opened.held_out()[0]):
         assert (image[8, 8, :2] == ((8, 100) if image[0, 0, 2] < COUNT - 1 else (100, 8))).all()
-    heaps = heaps_of(opened)
-    assert {image[8, 8, :2].max() for image in np.concatenate([heaps.train["a"], heaps.test["a"]])} == {100}
+    sets = image_sets(opened)
+    assert {image[8, 8, :2].max() for image in np.concatenate([sets.train["a"], sets.test["a"]])} == {100}
 
 
 def test_both_ways_of_cutting_are_equal():

@@ -21,11 +21,11 @@ from viceversa.data.pictures import hold_out
 from viceversa.data.sources import UnpairedData
 from viceversa.data.values import Values
 from viceversa.errors import ConfigError
-from viceversa.evaluation import unseen
 from viceversa.evaluation.bootstrap import Figure
 from viceversa.evaluation.compared import Compared, differences, open_all
 from viceversa.evaluation.comparison_page import clearly_best
-from viceversa.evaluation.heaps import heaps_of
+from viceversa.evaluation.held_out import Use, by_all
+from viceversa.evaluation.image_sets import image_sets
 from viceversa.inference.folder import save_translator
 from viceversa.networks import (
     DCGANGenerator,
@@ -316,9 +316,9 @@ def mixed(tmp_path_factory) -> Path:
     names = [f"{index:02}.png" for index in range(40)]
     small = [name for name, kept in zip(names, hold_out(names, 26), strict=True) if not kept]
     drawn = np.random.default_rng(5).integers(0, 256, (80, 4, 4, 3), dtype=np.uint8)
-    for domain, heap in ("A", drawn[:40]), ("B", drawn[40:]):
+    for domain, images in ("A", drawn[:40]), ("B", drawn[40:]):
         (folder / f"train{domain}").mkdir()
-        for name, picture in zip(names, heap, strict=True):
+        for name, picture in zip(names, images, strict=True):
             side = SIDE if name in small else 2 * SIDE
             Image.fromarray(picture).resize((side, side)).save(folder / f"train{domain}" / name)
     return folder
@@ -330,24 +330,24 @@ def test_none_of_the_runs_has_trained_on_what_all_are_measured_on(mixed):
     large = UnpairedData(root=mixed, size_px=2 * SIDE)
     settings = UnpairedData(root=mixed, size_px=2 * SIDE, enlarge=True)
     opened = settings.open(0, "cpu")
-    uses = [unseen.Use.of(each) for each in (small, large)]
+    uses = [Use.of(each) for each in (small, large)]
     trained_on = uses[0].trained_on | uses[1].trained_on
 
     def held_out(pictures) -> list[Path]:
         """Of both domains, found by what is in them."""
         files = [(path, np.asarray(Image.open(path).resize((2 * SIDE,) * 2))) for path in sorted(mixed.rglob("*.png"))]
-        kept = [picture for heap in heaps_of(pictures).test.values() for picture in heap]
+        kept = [picture for images in image_sets(pictures).test.values() for picture in images]
         return [min(files, key=lambda file: np.abs(file[1].astype(int) - one).sum())[0].resolve() for one in kept]
 
     assert trained_on.intersection(held_out(opened)), "else this shows nothing"
-    shown, seen = unseen.by_all(opened, settings, {"small": small, "large": large})
+    shown, seen = by_all(opened, settings, {"small": small, "large": large})
     kept = held_out(shown)
     assert min(len(deck.kept_rows) for deck in (shown.a, shown.b)) >= 2
     assert not trained_on.intersection(kept)
     assert set(kept) <= uses[0].held_out | uses[1].held_out
     assert seen == {"small": 0, "large": 0}
-    assert not {picture.tobytes() for picture in heaps_of(shown).train["a"]} & {
-        picture.tobytes() for picture in heaps_of(shown).test["a"]
+    assert not {picture.tobytes() for picture in image_sets(shown).train["a"]} & {
+        picture.tobytes() for picture in image_sets(shown).test["a"]
     }
 
 
@@ -358,7 +358,7 @@ def test_if_runs_held_out_nothing_in_common_the_page_says_who_was_trained_on_how
     for config in configs:
         assert viceversa.train(config, quiet=True).finished
     data = {method: config.method.data for method, config in zip(("cyclegan", "pix2pix"), configs, strict=True)}
-    uses = {method: unseen.Use.of(given) for method, given in data.items()}
+    uses = {method: Use.of(given) for method, given in data.items()}
     pairs = {tuple(sorted(each for each in uses["pix2pix"].held_out if each.stem == stem)) for stem in
              {each.stem for each in uses["pix2pix"].held_out}}  # fmt: skip
     known = sum(not uses["cyclegan"].trained_on.isdisjoint(pair) for pair in pairs)

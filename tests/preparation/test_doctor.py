@@ -77,7 +77,7 @@ def test_clean_avatars_give_no_findings(avatars, say, tmp_path):
     code, out, err = say(avatars, "--strict")
     assert (code, err) == (0, "")
     assert out.splitlines()[-1] == "Nothing stands out."
-    assert "two heaps without pairs" in out
+    assert "two domains without pairs" in out
     assert re.search(rf"images to train on +{COUNT} +{COUNT}", out)
     code, out, _ = say("--a", avatars / "trainA", "--b", avatars / "trainB")
     assert out.splitlines()[-1] == "Nothing stands out."
@@ -176,7 +176,7 @@ def test_progress_counts_every_picture(avatars):
 def test_one_heap(avatars):
     diagnosis = examine(avatars / "trainA")
     assert (diagnosis.inspected.kind, diagnosis.findings) == ("single", ())
-    assert to_text(diagnosis).splitlines()[0].endswith("one heap")
+    assert to_text(diagnosis).splitlines()[0].endswith("one domain")
     assert "<h2>Samples</h2>" in to_html(diagnosis)
 
 

@@ -12,7 +12,7 @@ from viceversa.errors import ConfigError
 from viceversa.networks import efficientnet
 from viceversa.training.charts import charts
 from viceversa.training.evaluating import Evaluator, without_improvement
-from viceversa.training.record import KEPT_BY, read
+from viceversa.training.record import BEST_METRIC, read
 from viceversa.training.report import write_report
 
 
@@ -28,14 +28,14 @@ def root(pictures, tmp_path_factory) -> Path:
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path_factory, monkeypatch) -> Path:
-    folder = tmp_path_factory.getbasetemp() / "judges"
+    folder = tmp_path_factory.getbasetemp() / "classifiers"
     monkeypatch.setenv("XDG_CACHE_HOME", str(folder))
     return folder
 
 
 def figures(run: Path) -> dict[int, dict[str, float]]:
     lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
-    return {line["images"]: line["metrics"] for line in lines if KEPT_BY in line.get("metrics", {})}
+    return {line["images"]: line["metrics"] for line in lines if BEST_METRIC in line.get("metrics", {})}
 
 
 def weights(translator) -> list[torch.Tensor]:
@@ -63,8 +63,8 @@ def test_a_resumed_run_repeats_every_figure_and_keeps_the_best(
         assert {f"{kind}_{name}" for kind in kinds for name in directions} < set(line)
         assert 0 <= line["judge_accuracy"] <= 1
         kind = kinds[0] if method == "cyclegan" else "truth_l1"
-        assert line[KEPT_BY] == pytest.approx(sum(line[f"{kind}_{name}"] for name in directions) / len(directions))
-    best = min(found, key=lambda images: found[images][KEPT_BY])
+        assert line[BEST_METRIC] == pytest.approx(sum(line[f"{kind}_{name}"] for name in directions) / len(directions))
+    best = min(found, key=lambda images: found[images][BEST_METRIC])
     assert json.loads((whole / "best" / "config.json").read_text())["images"] == best
     assert all(map(torch.equal, weights(load(whole, best=True)), weights(load(whole / "best"))))
 
@@ -74,7 +74,7 @@ def test_a_resumed_run_repeats_every_figure_and_keeps_the_best(
         if int(folder.name) > 5:
             shutil.rmtree(folder)
     shutil.rmtree(resumed / "best")
-    shutil.rmtree(cache / "viceversa" / "classifiers")  # the judge is trained again
+    shutil.rmtree(cache / "viceversa" / "classifiers")  # the domain classifier is trained again
     assert train(tiny(method, resumed, **settings), quiet=True).finished
     assert_same_run(whole, resumed)
     if best > 5:
@@ -103,7 +103,7 @@ def test_a_run_ends_when_its_patience_is_over(tiny, root, tmp_path, capsys, asse
     run = train(tiny("cyclegan", out, **settings))
     assert (run.images_seen, run.finished, run.ended_early) == (6, True, True), "at a rate of 0 nothing improves"
     best = f"it was lowest at 2 images, whose translator is in {out / 'best'}"
-    early = f"{KEPT_BY} has not improved in 2 evaluations; {best}"
+    early = f"{BEST_METRIC} has not improved in 2 evaluations; {best}"
     assert f"ended early: {early}. To go on, give a larger --patience, or leave it out." in capsys.readouterr().err
     summary = json.loads((out / "summary.json").read_text())
     assert (summary["state"], summary["ended_early"]) == ("finished", early)
@@ -136,7 +136,7 @@ def test_a_run_ends_when_its_patience_is_over(tiny, root, tmp_path, capsys, asse
 
 def test_the_report_shows_last_and_best(tmp_path):
     lines = [
-        {"images": 100 * k, "metrics": {"classifier_fd_a2b": value, "classifier_fd_b2a": 2 * value, KEPT_BY: value}}
+        {"images": 100 * k, "metrics": {"classifier_fd_a2b": value, "classifier_fd_b2a": 2 * value, BEST_METRIC: value}}
         for k, value in enumerate((9.0, 4.0, 6.0), 1)
     ]
     lines.insert(1, {"images": 100, "metrics": {"diversity": 0.5}})
@@ -152,7 +152,7 @@ def test_the_report_shows_last_and_best(tmp_path):
 
 
 def test_what_doing_nothing_gets_is_dashed(tmp_path):
-    metrics = {"kernel_distance_a2b": 2.0, "untranslated_distance_a2b": 3.0, KEPT_BY: 2.0}
+    metrics = {"kernel_distance_a2b": 2.0, "untranslated_distance_a2b": 3.0, BEST_METRIC: 2.0}
     lines = [{"images": images, "metrics": metrics} for images in (100, 200)]
     (tmp_path / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     (chart,) = [chart for chart in charts(read(tmp_path)) if "EfficientNet-Lite2" in chart["title"]]
@@ -162,15 +162,15 @@ def test_what_doing_nothing_gets_is_dashed(tmp_path):
 
 def test_evaluations_by_other_features_are_not_compared(tmp_path):
     """A run may go on where another extra is installed than before."""
-    before = [{"images": 10 * k, "metrics": {"classifier_fd_a2b": 0.1, KEPT_BY: 0.1}} for k in (1, 2)]
+    before = [{"images": 10 * k, "metrics": {"classifier_fd_a2b": 0.1, BEST_METRIC: 0.1}} for k in (1, 2)]
     after = [
-        {"images": 10 * k, "metrics": {"kernel_distance_a2b": value, KEPT_BY: value}}
+        {"images": 10 * k, "metrics": {"kernel_distance_a2b": value, BEST_METRIC: value}}
         for k, value in ((3, 3.0), (4, 4.0))
     ]
     (tmp_path / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in before + after))
     evaluator = object.__new__(Evaluator)
-    assert evaluator.is_best(tmp_path, {"kernel_distance_a2b": 2.9, KEPT_BY: 2.9})
-    assert not evaluator.is_best(tmp_path, {"kernel_distance_a2b": 3.1, KEPT_BY: 3.1})
+    assert evaluator.is_best(tmp_path, {"kernel_distance_a2b": 2.9, BEST_METRIC: 2.9})
+    assert not evaluator.is_best(tmp_path, {"kernel_distance_a2b": 3.1, BEST_METRIC: 3.1})
     assert without_improvement(tmp_path, 2) == ""
     assert "lowest at 30 images" in without_improvement(tmp_path, 1)
 

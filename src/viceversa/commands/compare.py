@@ -34,7 +34,7 @@ def run(
 ) -> int:
     """Writes one HTML page with the same held-out images through each model, and their figures side by side.
 
-    All are held to one standard: the same images, the same size, the same judge.
+    All are measured alike: the same images, the same size, the same features.
 
     Args:
         models: Two or more: the folder of a run or of a translator, RUN/best, hf://user/name, or an exported
@@ -49,7 +49,7 @@ def run(
         pictures: How many images of each domain are shown; all that are held out are measured.
         size: 256 for squares, 256x512 for height x width. Left out: the largest that a model was trained at.
         resamples: How often images are drawn anew for the 95 % intervals; 0 for none.
-        seed: Of the judge and of the intervals.
+        seed: Of the domain classifier and of the intervals.
         device: Where to compute: auto, cpu, cuda or mps.
         overwrite: Replace FILE.html also if it is no page of this command.
     """

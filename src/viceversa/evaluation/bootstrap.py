@@ -60,15 +60,15 @@ def between(
     *,
     least: float = -np.inf,
 ) -> Figure:
-    """A distance between two heaps ``(N, D)`` and ``(M, D)``, of which both are drawn anew.
+    """A distance between two sets ``(N, D)`` and ``(M, D)``, of which both are drawn anew.
 
-    Heaps with images drawn twice lie further apart than the heaps themselves, so the interval is the spread of the
+    ImageSets with images drawn twice lie further apart than the sets themselves, so the interval is the spread of the
     resampled distances about their mean, laid about ``value``.
 
     Args:
-        value: The distance of the heaps as they are.
-        again: The distance of resampled heaps.
-        real: Features of one heap.
+        value: The distance of the sets as they are.
+        again: The distance of resampled sets.
+        real: Features of one set.
         fake: Features of the other.
         resamples: How often; 0 for no interval.
         seed: Which images are drawn.
@@ -79,13 +79,13 @@ def between(
     random = _random(seed, "between")
     found = np.empty(resamples)
     for index in range(resamples):
-        rows = (torch.from_numpy(random.integers(0, len(heap), len(heap))) for heap in (real, fake))
-        found[index] = again(*(heap[row] for heap, row in zip((real, fake), rows, strict=True)))
+        rows = (torch.from_numpy(random.integers(0, len(images), len(images))) for images in (real, fake))
+        found[index] = again(*(images[row] for images, row in zip((real, fake), rows, strict=True)))
     return about(value, found, least)
 
 
 def about(value: float, found: NDArray[np.float64], least: float = -np.inf) -> Figure:
-    """The interval of `between`, of the distances ``found`` ``(R,)`` of resampled heaps."""
+    """The interval of `between`, of the distances ``found`` ``(R,)`` of resampled sets."""
     if not len(found):
         return Figure(value=value)
     low, high = (max(least, value + end - found.mean()) for end in np.percentile(found, _TAILS))

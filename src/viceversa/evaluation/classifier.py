@@ -1,8 +1,8 @@
-"""A small classifier of labelled images, trained on the spot: it judges samples, and its features measure them.
+"""A small classifier of labelled images, trained on the spot: it measures samples, and its features measure them.
 
-No weights are downloaded: whoever has labelled images (digits, women and men) has a judge in minutes. Its loop is
-its own, the one exception to the rule that the trainer alone takes steps: a judge is no method, it has no generator,
-no run folder and nothing to resume.
+No weights are downloaded: whoever has labelled images (digits, women and men) has one in minutes. Its
+loop is its own, the one exception to the rule that the trainer alone takes steps: a classifier is no method, it has no
+generator, no run folder and nothing to resume.
 """
 
 import dataclasses
@@ -289,7 +289,7 @@ def _train(network: ClassifierNetwork, pictures: Array, labels: Labels, config: 
         rows = np.array([orders[position // count][position % count] for position in positions.tolist()])
         batch = _changed(pictures[rows], torch.from_numpy(positions), config)
         loss = F.cross_entropy(network(batch.to(device)), torch.from_numpy(labels[rows]).to(device))
-        loss.backward()  # by itself: a judge is no method, and stands apart from the training that it judges
+        loss.backward()  # by itself: it is no method, and stands apart from the training that it measures
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
         cycle.step()

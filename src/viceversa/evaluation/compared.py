@@ -69,7 +69,7 @@ class Compared:
 
     @property
     def images_per_second(self) -> float | None:
-        """Of training steps alone, without the judge, evaluations and sample sheets; of the last phase, if it has two.
+        """Of training steps alone, without evaluations and sample sheets; of the last phase, if it has two.
 
         The median over the log, and of a log of one line all that there is.
         """

@@ -1,4 +1,4 @@
-"""`compare`: several translators held to one standard, on one page beside each other."""
+"""`compare`: several translators held to one statistics, on one page beside each other."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -16,10 +16,10 @@ from viceversa.data.partners import Pairing
 from viceversa.data.pictures import HeldOutKind
 from viceversa.data.sources import PairedData, PictureData, UnpairedData, as_settings
 from viceversa.errors import ConfigError
-from viceversa.evaluation import bootstrap, features, unseen
+from viceversa.evaluation import bootstrap, features, held_out
 from viceversa.evaluation.compared import Compared, open_all, pairing_of, places
-from viceversa.evaluation.heaps import Heaps, heaps_of, open_pictures
-from viceversa.evaluation.translation import Evaluation, Translate, measure, standard
+from viceversa.evaluation.image_sets import ImageSets, image_sets, open_pictures
+from viceversa.evaluation.translation import Evaluation, Translate, measure, reference_statistics
 from viceversa.extras import need
 from viceversa.inference.translator import Translator
 from viceversa.outputs import check_output, page_mark, write_output
@@ -46,7 +46,7 @@ class Sheet:
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """What was found; the figures of all models are by one standard."""
+    """What was found; the figures of all models are by one statistics."""
 
     models: tuple[Compared, ...]
     evaluations: tuple[Evaluation, ...]
@@ -92,7 +92,7 @@ def compare(
         pictures: How many are shown; measured are all.
         size: Pixels of a side, or height and width; left out: the largest that a model was trained at.
         resamples: For the 95 % intervals; 0 leaves them out.
-        seed: Of the judge and of the intervals.
+        seed: Of the domain classifier and of the intervals.
         device: Where to compute: auto, cpu, cuda or mps.
         overwrite: Replace ``out``, if it is there and no page of this function.
         say: Is told what takes long.
@@ -112,24 +112,24 @@ def compare(
     names = _directions(opened, to)
     settings = _settings(opened, names, (data, a, b), paired, pairing, size)
     runs = {model.name: model.data for model in opened if model.data and places(model.data) == places(settings)}
-    shown, seen = unseen.by_all(open_pictures(settings, seed, say), settings, runs)
-    heaps = replace(heaps_of(shown), domains=_domains(opened))
-    say("The judge of all: trained here, or found in the cache")
-    judge = features.judge_of(heaps, seed, str(opened[0].translator.device))
-    held_to = standard(heaps, judge, features.best_of(judge, opened[0].translator.device))
+    shown, seen = held_out.by_all(open_pictures(settings, seed, say), settings, runs)
+    sets = replace(image_sets(shown), domains=_domains(opened))
+    say("The classifier of both domains: trained here, or found in the cache")
+    classifier = features.domain_classifier(sets, seed, str(opened[0].translator.device))
+    statistics = reference_statistics(sets, classifier, features.best_of(classifier, opened[0].translator.device))
     evaluations: list[Evaluation] = []
     for model in opened:
-        say(f"Measuring {model.name} on {' and '.join(str(len(heap)) for heap in heaps.test.values())} images")
+        say(f"Measuring {model.name} on {' and '.join(str(len(images)) for images in sets.test.values())} images")
         translate = {name: _leading(model.translator, name[-1]) for name in names}
-        found = measure(translate, held_to, resamples=resamples, seed=seed, model=str(model.path))
+        found = measure(translate, statistics, resamples=resamples, seed=seed, model=str(model.path))
         evaluations.append(found)
     comparison = Comparison(
         models=opened,
         evaluations=tuple(evaluations),
-        seconds=_seconds(opened, names[0], heaps),
+        seconds=_seconds(opened, names[0], sets),
         machine=_machine(opened[0].translator),
-        sheets=tuple(_sheet(opened, name, heaps, pictures) for name in names),
-        warnings=(*_warnings(opened, settings, heaps.kind), *_seen(seen, heaps)),
+        sheets=tuple(_sheet(opened, name, sets, pictures) for name in names),
+        warnings=(*_warnings(opened, settings, sets.kind), *_seen(seen, sets)),
     )
     from viceversa.evaluation.comparison_page import to_html
 
@@ -238,22 +238,22 @@ def _leading(translator: Translator, to: str) -> Translate:
     return translate
 
 
-def _sheet(models: Sequence[Compared], name: str, heaps: Heaps, most: int) -> Sheet:
+def _sheet(models: Sequence[Compared], name: str, sets: ImageSets, most: int) -> Sheet:
     source, target = name[0], name[-1]
-    rows = np.unique(np.linspace(0, len(heaps.test[source]) - 1, most).astype(np.int64))
-    inputs = heaps.test[source][rows]
-    columns = [("input", inputs)] + ([("truth", heaps.test[target][rows])] if heaps.paired else [])
+    rows = np.unique(np.linspace(0, len(sets.test[source]) - 1, most).astype(np.int64))
+    inputs = sets.test[source][rows]
+    columns = [("input", inputs)] + ([("truth", sets.test[target][rows])] if sets.paired else [])
     for model in models:
         columns.append((model.name, to_uint8(_leading(model.translator, target)(to_tensor(inputs)))))
-    return Sheet(name=name, source=heaps.domains[source], target=heaps.domains[target], columns=tuple(columns))
+    return Sheet(name=name, source=sets.domains[source], target=sets.domains[target], columns=tuple(columns))
 
 
-def _seconds(models: Sequence[Compared], name: str, heaps: Heaps) -> tuple[float, ...]:
+def _seconds(models: Sequence[Compared], name: str, sets: ImageSets) -> tuple[float, ...]:
     """The fastest of some calls with one image, taken in turns: what slows the machine down slows all of them.
 
     Other programs only ever add to the time, so the least is what the same network comes back to.
     """
-    picture = to_tensor(heaps.test[name[0]][:1])
+    picture = to_tensor(sets.test[name[0]][:1])
     calls = [_leading(model.translator, name[-1]) for model in models]
     for call in calls:
         call(picture)
@@ -296,11 +296,11 @@ def _warnings(models: Sequence[Compared], data: PictureData, kind: HeldOutKind) 
     return found
 
 
-def _seen(counts: Mapping[str, int], heaps: Heaps) -> list[str]:
+def _seen(counts: Mapping[str, int], sets: ImageSets) -> list[str]:
     """Who was trained on how many of the held-out images, which no choice of them could help."""
-    if heaps.kind == "training":
+    if sets.kind == "training":
         return []
-    measured = len(heaps.test["a"]) if heaps.paired else sum(map(len, heaps.test.values()))
+    measured = len(sets.test["a"]) if sets.paired else sum(map(len, sets.test.values()))
     return [
         f"{name} was trained on {count} of the {measured} images that all are measured on, since the runs held out "
         "different ones: its figures flatter. Measure them on a folder of images that is kept for that (--data)."

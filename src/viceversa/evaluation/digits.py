@@ -68,7 +68,7 @@ class Effect:
     change: float
     """The property's mean at the code's highest value, less that at its lowest."""
     sd: float
-    """The standard deviation of the property between samples whose code stands in the middle."""
+    """The statistics deviation of the property between samples whose code stands in the middle."""
 
 
 def effect(values: Floats, measured: Floats) -> Effect:

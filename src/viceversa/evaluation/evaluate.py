@@ -15,8 +15,8 @@ from viceversa.data.sources import PairedData, PictureData, UnpairedData, as_set
 from viceversa.errors import ConfigError
 from viceversa.evaluation import bootstrap, features
 from viceversa.evaluation.compared import pairing_of, places
-from viceversa.evaluation.heaps import heaps_of, open_pictures
-from viceversa.evaluation.translation import Evaluation, Translate, measure, standard
+from viceversa.evaluation.image_sets import image_sets, open_pictures
+from viceversa.evaluation.translation import Evaluation, Translate, measure, reference_statistics
 from viceversa.extras import need
 from viceversa.inference.translator import Translator, load
 
@@ -44,8 +44,8 @@ def evaluate(
 ) -> Evaluation:
     """Measures a translator on held-out images.
 
-    The judge that it needs, a classifier of the two domains, is trained on the training images at the first call,
-    and found in the user's cache after that.
+    The classifier of the two domains that it needs is trained on the training images at the first call, and found in
+    the user's cache after that.
 
     Args:
         model: What `viceversa.load` takes, or a translator.
@@ -56,10 +56,11 @@ def evaluate(
             ``data``: train/ and images side by side are pairs.
         pairing: How pairs are found; left out: as in the run.
         inception: The weights of the published FID's Inception, or "download". Left out: the kernel distance by
-            EfficientNet-Lite2 where viceversa[features] is installed, else distances by the judge's own features.
-        pictures: Only so many of each heap.
+            EfficientNet-Lite2 where viceversa[features] is installed, else distances by the features of the
+            domain classifier.
+        pictures: Only so many of each domain.
         resamples: For the 95 % intervals; 0 leaves them out.
-        seed: Of the judge and of the resampling.
+        seed: Of the domain classifier and of the resampling.
         device: Where to compute: auto, cpu, cuda or mps.
         say: Is told what takes long.
 
@@ -77,23 +78,23 @@ def evaluate(
     translator = model if isinstance(model, Translator) else load(model, device)
     settings, given = _settings(model, translator, data, a, b, paired, pairing)
     opened = open_pictures(settings, seed, say)
-    heaps = heaps_of(opened, pictures)
-    heaps = dataclasses.replace(heaps, domains=translator.domains)
+    sets = image_sets(opened, pictures)
+    sets = dataclasses.replace(sets, domains=translator.domains)
     published = None if inception is None else features.by_inception(Path(inception), translator.device, quiet=False)
-    counts = " and ".join(f"{len(heap)} {translator.domains[side]}" for side, heap in heaps.train.items())
-    say(f"A judge that tells {counts} apart, trained here or found in the cache")
-    judge = features.judge_of(heaps, seed, str(translator.device))
-    extractor = published or features.best_of(judge, translator.device)
+    counts = " and ".join(f"{len(images)} {translator.domains[side]}" for side, images in sets.train.items())
+    say(f"A classifier that tells {counts} apart, trained here or found in the cache")
+    classifier = features.domain_classifier(sets, seed, str(translator.device))
+    extractor = published or features.best_of(classifier, translator.device)
     say(f"Measuring by {extractor.about}")
     found = measure(
         {name: _leading(translator, name[-1]) for name in translator.directions},
-        standard(heaps, judge, extractor),
+        reference_statistics(sets, classifier, extractor),
         resamples=resamples,
         seed=seed,
         model=str(model),
         data=" and ".join(str(place) for place in (settings.root, settings.a, settings.b) if place),
     )
-    tenth = given and heaps.kind == "held out"
+    tenth = given and sets.kind == "held out"
     return dataclasses.replace(found, notes=(*found.notes, _TENTH)) if tenth else found
 
 

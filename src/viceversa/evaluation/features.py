@@ -19,12 +19,12 @@ from viceversa.errors import DataError
 from viceversa.evaluation import classifier as classifiers
 from viceversa.evaluation import inception
 from viceversa.evaluation.classifier import Classifier, FitConfig, Labels
-from viceversa.evaluation.heaps import MOST, Heaps, resized
+from viceversa.evaluation.image_sets import MOST, ImageSets, resized
 from viceversa.networks import efficientnet
 from viceversa.sizes import SizePx
 
 _LARGEST_PX = 64  # of a square at which domains are told apart: larger images take much longer and gain little
-_IMAGES, _EPOCHS = 20_000, 100  # that a judge is trained for, whichever is less
+_IMAGES, _EPOCHS = 20_000, 100  # that a domain classifier is trained for, whichever is less
 _AT_ONCE = 32
 _LITE2_PX = 128  # of a square; smaller and larger images are brought to as many pixels
 _LITE2_MOST = 1000  # images; the expectation of a kernel distance does not depend on how many there are
@@ -55,10 +55,10 @@ class Extractor:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Judge:
+class DomainClassifier:
     """A classifier that tells domain a from b, trained on training images of both."""
 
-    classifier: Classifier
+    model: Classifier
     size_px: SizePx
     """Images are judged at this size."""
     accuracy: dict[str, float]
@@ -73,29 +73,31 @@ class Judge:
 
     def features(self, pictures: Array) -> Tensor:
         """``(N, H, W, C)`` uint8 to ``(N, D)``."""
-        return self.classifier.features(to_tensor(resized(visible(pictures), self.size_px)))
+        return self.model.features(to_tensor(resized(visible(pictures), self.size_px)))
 
     def named(self, features: Tensor, domain: str) -> np.ndarray:
         """``(N,)`` float64: 1 where it takes the image of these features for one of ``domain``, else 0."""
-        likeliest = self.classifier.probabilities_of(features).argmax(1)
+        likeliest = self.model.probabilities_of(features).argmax(1)
         return (likeliest == "ab".index(domain)).double().numpy()
 
 
-def judge_of(heaps: Heaps, seed: int = 0, device: torch.device | str = "cpu", folder: Path | None = None) -> Judge:
-    """The judge for these images: trained now, or found in the cache (``folder``, or the user's).
+def domain_classifier(
+    sets: ImageSets, seed: int = 0, device: torch.device | str = "cpu", folder: Path | None = None
+) -> DomainClassifier:
+    """The domain classifier for these images: trained now, or found in the cache (``folder``, or the user's).
 
     Where one domain has fewer images, these are shown more often, so that both are equally often the answer.
 
     Raises:
         DataError: There are too few images to train on.
     """
-    size_px = _judged_at(sizes.of(*heaps.train["a"].shape[1:3]))
+    size_px = _judged_at(sizes.of(*sets.train["a"].shape[1:3]))
     train, test = (
-        {domain: resized(visible(heap[domain]), size_px) for domain in "ab"} for heap in (heaps.train, heaps.test)
+        {domain: resized(visible(images[domain]), size_px) for domain in "ab"} for images in (sets.train, sets.test)
     )
     counts = {domain: len(pictures) for domain, pictures in train.items()}
     if min(counts.values()) < 2:
-        raise DataError("A judge of domains needs two or more training images of each.")
+        raise DataError("A domain classifier needs two or more training images of each.")
     most = max(counts.values())
     shown = np.concatenate([pictures[np.resize(np.arange(len(pictures)), most)] for pictures in train.values()])
     config = FitConfig(
@@ -117,7 +119,7 @@ def judge_of(heaps: Heaps, seed: int = 0, device: torch.device | str = "cpu", fo
         domain: classifiers.accuracy(made, test[domain], np.full(len(test[domain]), index, np.int64))
         for index, domain in enumerate("ab")
     }
-    return Judge(classifier=made, size_px=size_px, accuracy=accuracy, pictures=counts)
+    return DomainClassifier(model=made, size_px=size_px, accuracy=accuracy, pictures=counts)
 
 
 def _judged_at(size_px: SizePx) -> SizePx:
@@ -127,9 +129,9 @@ def _judged_at(size_px: SizePx) -> SizePx:
     return sizes.of(*(max(classifiers.SMALLEST_PX, round(side * scale)) for side in (height, width)))
 
 
-def best_of(judge: Judge, device: torch.device | str = "cpu") -> Extractor:
-    """Return EfficientNet-Lite2 where it is installed, else the judge's own features."""
-    return by_efficientnet(device) if efficientnet.installed("lite2") else by_classifier(judge)
+def best_of(classifier: DomainClassifier, device: torch.device | str = "cpu") -> Extractor:
+    """Return EfficientNet-Lite2 where it is installed, else the domain classifier's own features."""
+    return by_efficientnet(device) if efficientnet.installed("lite2") else by_classifier(classifier)
 
 
 def by_efficientnet(device: torch.device | str = "cpu") -> Extractor:
@@ -169,17 +171,17 @@ def by_efficientnet(device: torch.device | str = "cpu") -> Extractor:
     )
 
 
-def by_classifier(judge: Judge) -> Extractor:
-    """The judge's last layer but one."""
+def by_classifier(classifier: DomainClassifier) -> Extractor:
+    """The domain classifier's last layer but one."""
     return Extractor(
         name="domain classifier",
-        about=f"features of a domain classifier trained here ({judge.mean_accuracy:.0%} right on held-out images), "
-        "not the published FID",
+        about="features of a domain classifier trained here "
+        f"({classifier.mean_accuracy:.0%} right on held-out images), not the published FID",
         published=False,
         frechet=True,
-        dimensions=judge.classifier.network.config.features,
-        digest=_digest(judge.classifier.network),
-        features=judge.features,
+        dimensions=classifier.model.network.config.features,
+        digest=_digest(classifier.model.network),
+        features=classifier.features,
     )
 
 

@@ -1,4 +1,4 @@
-"""The Frechet distance between two heaps of images, by features of any network."""
+"""The Frechet distance between two sets of images, by features of any network."""
 
 from typing import Any
 

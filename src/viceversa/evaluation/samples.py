@@ -26,7 +26,7 @@ _AT_ONCE = 500
 
 
 @dataclass(frozen=True, kw_only=True)
-class Judge:
+class SampleReference:
     """A classifier and what real images look like to it."""
 
     classifier: Classifier
@@ -59,19 +59,23 @@ class SampleScore:
     """Those classes."""
 
 
-def judge_of(pictures: SinglePictures, config: FitConfig | None = None, folder: Path | None = None) -> Judge:
-    """The judge for labelled ``pictures``: trained now, or found in the cache (``folder``, or the user's).
+def reference_of(
+    pictures: SinglePictures, config: FitConfig | None = None, folder: Path | None = None
+) -> SampleReference:
+    """The reference for labelled ``pictures``: trained now, or found in the cache (``folder``, or the user's).
 
     Raises:
         DataError: They have no classes, or none are held out to test on.
     """
     require_classes(pictures)
     if pictures.held_out_kind == "training":
-        raise DataError("A judge needs images that nobody trains on; leave --hold-out as it is, or add a test set.")
+        raise DataError(
+            "Measuring samples needs images that nobody trains on; leave --hold-out as it is, or add a test set."
+        )
     test, labels = pictures.held_out()
     train, rows = np.asarray(pictures.deck.store), pictures.deck.rows
     if train.shape[1] != pictures.size_px:
-        raise DataError("A judge needs whole images; leave --load-size out.")
+        raise DataError("Measuring samples needs whole images; leave --load-size out.")
     made = classifiers.fitted(
         train[rows], pictures.labels[rows], to_uint8(test), labels.cpu().numpy(), config, folder=folder
     )
@@ -79,22 +83,22 @@ def judge_of(pictures: SinglePictures, config: FitConfig | None = None, folder: 
     # Spread over all of them: folders of classes lie one behind the other.
     spread = rows[np.linspace(0, len(rows) - 1, min(len(test), len(rows))).astype(np.int64)]
     alike = made.features(to_tensor(train[spread]))
-    return Judge(classifier=made, features=features, floor=frechet_distance(features, alike))
+    return SampleReference(classifier=made, features=features, floor=frechet_distance(features, alike))
 
 
-def score(sampler: Sampler, judge: Judge, count: int = 10_000) -> SampleScore:
+def score(sampler: Sampler, reference: SampleReference, count: int = 10_000) -> SampleScore:
     """Judges ``count`` samples, always of the same latents; classes that can be asked for are asked for in turn."""
     labels = torch.arange(count) % sampler.space.classes if sampler.space.classes else None
     latents = sampler.latents(count, seed=_SEED, label=None if labels is None else labels.tolist())
-    parts = [judge.classifier.features(sampler(part)) for part in latents.split(_AT_ONCE)]
+    parts = [reference.classifier.features(sampler(part)) for part in latents.split(_AT_ONCE)]
     features = torch.cat(parts)
-    probabilities = judge.classifier.probabilities_of(features)
+    probabilities = reference.classifier.probabilities_of(features)
     asked, matched, classes = None, None, ()
     if labels is not None and sampler.space.classes == probabilities.shape[1]:
         asked = digits.agreement(probabilities, labels)
         matched, classes = digits.best_match(probabilities, labels)
     return SampleScore(
-        fd=frechet_distance(judge.features, features),
+        fd=frechet_distance(reference.features, features),
         shares=tuple(digits.shares(probabilities).tolist()),
         asked=asked,
         matched=matched,

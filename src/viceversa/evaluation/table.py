@@ -39,7 +39,7 @@ def as_tables(evaluation: Evaluation) -> RenderableType:
         + ("Average: of its training images. " if evaluation.directions[0].mean else "")
         + "Below each figure: its 95 % interval. Arrows: which way is better. L1 and there and back: grey levels, 0 to "
         "255; PSNR: dB.",
-        f"The judge names {rightly} rightly, of real images that are held out.",
+        f"The domain classifier names {rightly} rightly, of real images that are held out.",
         *(f"{'* ' if note.startswith(ABOUT_DISTANCES) and not published else ''}{note}" for note in evaluation.notes),
     ]
     return Group(*parts, *(Padding(Text(note), (0, 0, 0, 1)) for note in notes))

@@ -1,4 +1,4 @@
-"""Textures that a translation may leave on an image of any domain, so that a judge learns not to go by them.
+"""Textures that a translation may leave on an image of any domain, so that a classifier learns not to go by them.
 
 Small classifiers of two domains find the texture of a domain before its shapes (Geirhos et al. 2019, arXiv 1811.12231):
 grain or a grid over an unchanged cat made it a dog. Where the images of both domains carry all textures at random, none

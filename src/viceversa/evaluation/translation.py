@@ -14,12 +14,12 @@ from viceversa.data.pictures import HeldOutKind
 from viceversa.errors import DataError
 from viceversa.evaluation import bootstrap, content, distances
 from viceversa.evaluation.bootstrap import Figure
-from viceversa.evaluation.features import Extractor, Judge
-from viceversa.evaluation.heaps import Heaps, spread
+from viceversa.evaluation.features import DomainClassifier, Extractor
+from viceversa.evaluation.image_sets import ImageSets, spread
 from viceversa.sizes import SizePx
 
 FORMAT, VERSION = "viceversa-evaluation", 1
-_POOR_JUDGE = 0.75  # of the held-out images
+_POOR = 0.75  # of the held-out images
 _EASY = 0.99
 _AT_ONCE = 16
 ABOUT_DISTANCES = "Distances are by "
@@ -31,14 +31,14 @@ Translate = Callable[[Tensor], Tensor]
 
 @dataclass(frozen=True, kw_only=True)
 class Scores:
-    """What one heap of images gets; None is what was not measured or says nothing."""
+    """What one set of images gets; None is what was not measured or says nothing."""
 
     frechet: Figure | None = None
     """Frechet distance to training images of the target domain; 0 is best. Not by EfficientNet-Lite2."""
     kernel: Figure | None = None
     """Kernel distance (KID) to them; about 0 is best."""
     rate: Figure | None = None
-    """The share that the judge takes for images of the target domain."""
+    """The share that the domain classifier takes for images of the target domain."""
     ssim: Figure | None = None
     """Structural similarity of luminance with the input; 1 is equal."""
     edges: Figure | None = None
@@ -65,7 +65,7 @@ class Direction:
     pictures: int
     """Held-out images that were translated."""
     measured: int
-    """Images of each heap (translated, untranslated, real) that distances are measured of: those of the domain with
+    """Images of each set (translated, untranslated, real) that distances are measured of: those of the domain with
     fewer, since a Frechet distance is the larger the fewer images there are."""
     reference: int
     """Training images of the target domain that distances are measured to."""
@@ -97,7 +97,7 @@ class Evaluation:
     dimensions: int
     """Numbers of an image's features."""
     judge_accuracy: dict[str, float]
-    """By domain: the share of held-out real images that the judge of the rates names rightly."""
+    """By domain: the share of held-out real images that the domain classifier names rightly."""
     judge_pictures: dict[str, int]
     """How many it was trained on."""
     size_px: SizePx
@@ -124,11 +124,11 @@ class Evaluation:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Standard:
+class ReferenceStatistics:
     """What translators are held to: made once, used for any number of them."""
 
-    heaps: Heaps
-    judge: Judge
+    sets: ImageSets
+    classifier: DomainClassifier
     extractor: Extractor
     reference: dict[str, Tensor]
     """Features of training images, by domain."""
@@ -136,22 +136,23 @@ class Standard:
     """Features of held-out images, by domain."""
 
 
-def standard(heaps: Heaps, judge: Judge, extractor: Extractor) -> Standard:
+def reference_statistics(sets: ImageSets, classifier: DomainClassifier, extractor: Extractor) -> ReferenceStatistics:
     """Looks at all real images."""
-    return Standard(
-        heaps=heaps,
-        judge=judge,
+    return ReferenceStatistics(
+        sets=sets,
+        classifier=classifier,
         extractor=extractor,
         reference={
-            domain: extractor.features(heap[spread(len(heap), extractor.most)]) for domain, heap in heaps.train.items()
+            domain: extractor.features(images[spread(len(images), extractor.most)])
+            for domain, images in sets.train.items()
         },
-        test={domain: extractor.features(heap) for domain, heap in heaps.test.items()},
+        test={domain: extractor.features(images) for domain, images in sets.test.items()},
     )
 
 
 def measure(
     translate: Mapping[str, Translate],
-    standard: Standard,
+    statistics: ReferenceStatistics,
     *,
     resamples: int = 200,
     seed: int = 0,
@@ -162,29 +163,29 @@ def measure(
 
     Args:
         translate: What leads to the other domain: "a2b", "b2a" or both.
-        standard: What it is held to.
+        statistics: What it is held to.
         resamples: For the 95 % intervals; 0 leaves them out.
         seed: Of the resampling.
         model: What is measured, for the reader.
         data: On what.
     """
-    heaps, judge, extractor = standard.heaps, standard.judge, standard.extractor
-    meter = _Meter(standard, resamples, seed)
+    sets, classifier, extractor = statistics.sets, statistics.classifier, statistics.extractor
+    meter = _Meter(statistics, resamples, seed)
     directions = tuple(meter.direction(name, translate) for name in translate)
     return Evaluation(
         features=extractor.about,
         published_fid=extractor.published,
         features_digest=extractor.digest,
         dimensions=extractor.dimensions,
-        judge_accuracy=judge.accuracy,
-        judge_pictures=judge.pictures,
-        size_px=sizes.of(*heaps.test["a"].shape[1:3]),
-        held_out=heaps.kind,
+        judge_accuracy=classifier.accuracy,
+        judge_pictures=classifier.pictures,
+        size_px=sizes.of(*sets.test["a"].shape[1:3]),
+        held_out=sets.kind,
         directions=directions,
         notes=(
-            *([] if heaps.paired else _worse_than_nothing(directions, model)),
-            *_notes(standard),
-            *([] if heaps.paired else _lost(directions, model)),
+            *([] if sets.paired else _worse_than_nothing(directions, model)),
+            *_notes(statistics),
+            *([] if sets.paired else _lost(directions, model)),
         ),
         model=model,
         data=data,
@@ -192,51 +193,51 @@ def measure(
 
 
 class _Meter:
-    """Measures heaps of images against one standard."""
+    """Measures sets of images against the same reference statistics."""
 
-    def __init__(self, standard: Standard, resamples: int, seed: int):
-        self.standard, self.resamples, self.seed = standard, resamples, seed
+    def __init__(self, statistics: ReferenceStatistics, resamples: int, seed: int):
+        self.statistics, self.resamples, self.seed = statistics, resamples, seed
 
     def direction(self, name: str, translate: Mapping[str, Translate]) -> Direction:
         source, target = name[0], name[-1]
-        heaps, features = self.standard.heaps, self.standard.test
-        inputs, truths = heaps.test[source], heaps.test[target]
+        sets, features = self.statistics.sets, self.statistics.test
+        inputs, truths = sets.test[source], sets.test[target]
         outputs = _translated(translate[name], inputs)
         back = translate.get(f"{target}2{source}")
         real = self._scores(truths, target, features[target])
         return Direction(
             name=name,
-            source=heaps.domains[source],
-            target=heaps.domains[target],
+            source=sets.domains[source],
+            target=sets.domains[target],
             pictures=len(inputs),
-            measured=_fewest(heaps),
-            reference=len(self.standard.reference[target]),
+            measured=_fewest(sets),
+            reference=len(self.statistics.reference[target]),
             translated=replace(
                 self._scores(outputs, target),
                 **self._kept(inputs, outputs),
                 cycle=self._mean(content.distance(inputs, _translated(back, outputs))) if back else None,
-                **(self._truth(outputs, truths) if heaps.paired else {}),
+                **(self._truth(outputs, truths) if sets.paired else {}),
             ),
             untranslated=replace(
                 self._scores(inputs, target, features[source]),
-                **(self._truth(inputs, truths) if heaps.paired else {}),
+                **(self._truth(inputs, truths) if sets.paired else {}),
             ),
             # Without pairs, the first of one domain and the first of the other have nothing to do with each other.
             real=replace(real, **self._kept(inputs[: len(truths)], truths[: len(inputs)])),
-            mean=Scores(**self._truth(_mean_picture(heaps.train[target], truths), truths)) if heaps.paired else None,
+            mean=Scores(**self._truth(_mean_picture(sets.train[target], truths), truths)) if sets.paired else None,
         )
 
     def _scores(self, pictures: Array, target: str, features: Tensor | None = None) -> Scores:
-        """The distances and the judge's rate, which any heap has; ``features`` where they are known already."""
-        extractor, judge = self.standard.extractor, self.standard.judge
+        """The distances and the classifier's rate, which any images have; ``features`` where they are known already."""
+        extractor, classifier = self.statistics.extractor, self.statistics.classifier
         found = extractor.features(pictures) if features is None else features
-        judged = found if extractor.features == judge.features else judge.features(pictures)
-        reference, how = self.standard.reference[target], (self.resamples, self.seed)
-        alike = found[spread(len(found), _fewest(self.standard.heaps))]
+        judged = found if extractor.features == classifier.features else classifier.features(pictures)
+        reference, how = self.statistics.reference[target], (self.resamples, self.seed)
+        alike = found[spread(len(found), _fewest(self.statistics.sets))]
         return Scores(
             frechet=distances.frechet(reference, alike, *how) if extractor.frechet else None,
             kernel=distances.kernel(reference, alike, *how),
-            rate=bootstrap.share(judge.named(judged, target), self.resamples),
+            rate=bootstrap.share(classifier.named(judged, target), self.resamples),
         )
 
     def _kept(self, inputs: Array, outputs: Array) -> dict[str, Figure]:
@@ -256,8 +257,8 @@ class _Meter:
         return bootstrap.mean(values, self.resamples, self.seed)
 
 
-def _fewest(heaps: Heaps) -> int:
-    return min(len(heap) for heap in heaps.test.values())
+def _fewest(sets: ImageSets) -> int:
+    return min(len(images) for images in sets.test.values())
 
 
 def _translated(translate: Translate, pictures: Array) -> Array:
@@ -309,41 +310,42 @@ def _lost(directions: Sequence[Direction], model: str) -> Iterator[str]:
             )
 
 
-def _notes(standard: Standard) -> list[str]:
-    heaps, judge, extractor = standard.heaps, standard.judge, standard.extractor
-    fewest = min(len(heap) for heap in (*heaps.test.values(), *heaps.train.values()))
-    counts = " or ".join(str(count) for count in dict.fromkeys(map(len, standard.reference.values())))
+def _notes(statistics: ReferenceStatistics) -> list[str]:
+    sets, classifier, extractor = statistics.sets, statistics.classifier, statistics.extractor
+    fewest = min(len(images) for images in (*sets.test.values(), *sets.train.values()))
+    counts = " or ".join(str(count) for count in dict.fromkeys(map(len, statistics.reference.values())))
     notes = [
         f"{ABOUT_DISTANCES}{extractor.about}. Compare them only with those by the same features "
         f"({extractor.digest}), of as many images; they are to {counts} training images of the target."
     ]
-    if extractor.features == judge.features:
+    if extractor.features == classifier.features:
         notes.append(
             "A classifier's features see what tells these domains apart and little else: grain or a grid may not "
             "count. EfficientNet-Lite2 is harder to fool: pip install 'viceversa[features]'"
         )
-    if len({len(heap) for heap in heaps.test.values()}) > 1:
-        few, many = sorted(heaps.test, key=lambda domain: len(heaps.test[domain]))
+    if len({len(images) for images in sets.test.values()}) > 1:
+        few, many = sorted(sets.test, key=lambda domain: len(sets.test[domain]))
         notes.append(
-            f"Distances are of {len(heaps.test[few])} images of each column, as many as {heaps.domains[few]} has "
-            f"held out ({heaps.domains[many]} has {len(heaps.test[many])}): unequal ones cannot be compared."
+            f"Distances are of {len(sets.test[few])} images of each column, as many as {sets.domains[few]} has "
+            f"held out ({sets.domains[many]} has {len(sets.test[many])}): unequal ones cannot be compared."
         )
     if extractor.frechet and fewest <= extractor.dimensions:
         notes.append(
             f"The Frechet distance is unstable here: {fewest} images are too few for {extractor.dimensions} "
             "features. The kernel distance suffers less; more images help both."
         )
-    if judge.mean_accuracy < _POOR_JUDGE:
-        by = " and the distances by its features" if extractor.features == judge.features else ""
+    if classifier.mean_accuracy < _POOR:
+        by = " and the distances by its features" if extractor.features == classifier.features else ""
         notes.append(
-            f"The judge is poor: it names only {judge.mean_accuracy:.0%} of the real held-out images rightly, so its "
+            f"The domain classifier is poor: it names only {classifier.mean_accuracy:.0%} of the real held-out images "
+            f"rightly, so its "
             f"rates{by} say little."
         )
-    if judge.mean_accuracy > _EASY and extractor.features == judge.features:
+    if classifier.mean_accuracy > _EASY and extractor.features == classifier.features:
         notes.append(
-            "These domains are so easy to tell apart that the judge's features need to see little of an image: a "
+            "These domains are so easy to tell apart that a classifier's features need to see little of an image: a "
             "small distance and a high rate do not show that translations look real."
         )
-    if heaps.kind == "training":
+    if sets.kind == "training":
         notes.append("Nothing is held out: these images were trained on, so all figures flatter.")
     return notes

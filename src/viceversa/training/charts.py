@@ -5,12 +5,12 @@ import re
 from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import Any
 
-from viceversa.training.record import KEPT_BY, Curves, Losses, RunRecord, mapping, number, series
+from viceversa.training.record import BEST_METRIC, Curves, Losses, RunRecord, mapping, number, series
 
 _NO_CHART = ("judge_accuracy",)  # always the same
 _METRIC_TITLES = {
     "diversity": "How much outputs differ from one another (1: as much as real images)",
-    KEPT_BY: "What best/ is chosen by: the mean distance to the target, or with pairs the mean L1 (lower is better)",
+    BEST_METRIC: "What best/ is chosen by: the mean distance to the target, or with pairs the mean L1 (lower: better)",
     "kernel_distance": "Kernel distance by EfficientNet-Lite2 (lower is better; dashed: doing nothing)",
     "classifier_fd": "Frechet distance by a domain classifier trained here, not the published FID (lower is better)",
     "classifier_kid": "Kernel distance by a domain classifier trained here, not the published KID (lower is better)",

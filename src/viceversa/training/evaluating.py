@@ -14,11 +14,11 @@ from torch import Tensor, nn
 from viceversa.data.pictures import PairedPictures, UnpairedPictures
 from viceversa.errors import check
 from viceversa.evaluation import features
-from viceversa.evaluation.heaps import heaps_of
-from viceversa.evaluation.translation import Direction, Standard, Translate, measure, standard
+from viceversa.evaluation.image_sets import image_sets
+from viceversa.evaluation.translation import Direction, ReferenceStatistics, Translate, measure, reference_statistics
 from viceversa.extras import need
 from viceversa.inference.folder import DIRECTIONS
-from viceversa.training.record import KEPT_BY, mapping, number, read
+from viceversa.training.record import BEST_METRIC, mapping, number, read
 from viceversa.training.trainer import Trainer
 
 _MOST = 200  # images of a domain: an evaluation must not take longer than what it measures
@@ -44,29 +44,31 @@ class Evaluator:
         )
         need("torchmetrics", "evaluate")
         self.trainer, self.pictures = trainer, pictures
-        self._standard: Standard | None = None
+        self._statistics: ReferenceStatistics | None = None
 
     def measure(self) -> dict[str, float]:
         """The figures at this moment, by the names that the log gives them."""
-        found = measure(self._translate(), self._made_standard(), resamples=0)
+        found = measure(self._translate(), self._made_statistics(), resamples=0)
         figures: dict[str, float] = {}
         for direction in found.directions:
             figures |= _named(direction)
-        figures[KEPT_BY] = found.score
+        figures[BEST_METRIC] = found.score
         figures["judge_accuracy"] = sum(found.judge_accuracy.values()) / 2
         return {name: round(value, 6) for name, value in figures.items()}
 
     def is_best(self, run: Path, figures: Mapping[str, float]) -> bool:
         """Whether these are better than all in the log of ``run``, which does not hold them yet."""
-        return figures[KEPT_BY] < min((value for _, value in _errors(run, figures)), default=1e300)
+        return figures[BEST_METRIC] < min((value for _, value in _errors(run, figures)), default=1e300)
 
-    def _made_standard(self) -> Standard:
-        """The judge and its view of the real images: made at the first evaluation, the judge once for all runs."""
-        if self._standard is None:
-            heaps = heaps_of(self.pictures, _MOST)
-            judge = features.judge_of(heaps, device=self.trainer.fabric.device)
-            self._standard = standard(heaps, judge, features.best_of(judge, self.trainer.fabric.device))
-        return self._standard
+    def _made_statistics(self) -> ReferenceStatistics:
+        """What real images look like, found at the first evaluation; the classifier is trained once for all runs."""
+        if self._statistics is None:
+            sets = image_sets(self.pictures, _MOST)
+            classifier = features.domain_classifier(sets, device=self.trainer.fabric.device)
+            self._statistics = reference_statistics(
+                sets, classifier, features.best_of(classifier, self.trainer.fabric.device)
+            )
+        return self._statistics
 
     def _translate(self) -> dict[str, Translate]:
         return {name: self._leading(network) for name, network in self.trainer.averaged.generators().items()}
@@ -93,7 +95,7 @@ def without_improvement(run: Path, patience: int | None) -> str:
     if len(found) - 1 - best < patience:
         return ""
     return (
-        f"{KEPT_BY} has not improved in {len(found) - 1 - best} evaluations; it was lowest at {found[best][0]:,} "
+        f"{BEST_METRIC} has not improved in {len(found) - 1 - best} evaluations; it was lowest at {found[best][0]:,} "
         f"images, whose translator is in {run / 'best'}"
     )
 
@@ -103,9 +105,9 @@ def _errors(run: Path, like: Mapping[str, float] | None = None) -> list[tuple[in
 
     Another version, or another extra, may have measured by other features before the run was resumed.
     """
-    lines = [line for line in read(run).lines if number(mapping(line.get("metrics")).get(KEPT_BY)) is not None]
+    lines = [line for line in read(run).lines if number(mapping(line.get("metrics")).get(BEST_METRIC)) is not None]
     names = set(like if like is not None else lines[-1]["metrics"] if lines else ())
-    return [(int(line["images"]), line["metrics"][KEPT_BY]) for line in lines if set(line["metrics"]) == names]
+    return [(int(line["images"]), line["metrics"][BEST_METRIC]) for line in lines if set(line["metrics"]) == names]
 
 
 def _named(direction: Direction) -> dict[str, float]:

@@ -14,7 +14,7 @@ from viceversa.training.log import METRICS_FILE, TIMING_FILE
 T = TypeVar("T")
 Curves: TypeAlias = dict[str, list[float | None]]
 
-KEPT_BY = "evaluation_error"
+BEST_METRIC = "evaluation_error"
 """The metric by which the best translator of a run is chosen: the lowest."""
 
 

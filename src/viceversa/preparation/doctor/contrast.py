@@ -80,7 +80,7 @@ def _shares_differ(a: Values, b: Values) -> bool:
 
 
 def between(inspected: Inspected) -> Iterator[Finding]:
-    """What there is to say of two heaps side by side."""
+    """What there is to say of two domains side by side."""
     a, b = (Domain(title, inspected.of(letter, "train")) for letter, title in inspected.layout.titles.items())
     less, more = sorted((a, b), key=lambda domain: len(domain.pictures))
     few, many = len(less.pictures), len(more.pictures)

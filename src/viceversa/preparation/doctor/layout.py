@@ -46,13 +46,13 @@ class Layout:
     """What was named, for people."""
 
     kind: Kind
-    """Two heaps, pairs, or one heap."""
+    """Two domains, pairs, or one domain."""
 
     is_guessed: bool
     """The kind was told from the shape of the images."""
 
     titles: dict[str, str]
-    """Names of the domains: ``{"A": "women", "B": "men"}``; one entry for one heap."""
+    """Names of the domains: ``{"A": "women", "B": "men"}``; one entry for one domain."""
 
     jobs: tuple[Job, ...]
     """All that is there."""
@@ -89,8 +89,8 @@ def _found(
 ) -> Layout:
     """Return the images below ``root``, or of the folders or lists ``a`` and ``b``.
 
-    Without ``kind``, two folders, and folders of A and B below ``root``, are two heaps; other images are pairs side by
-    side where nearly all are about twice as wide as high, and one heap where they are not.
+    Without ``kind``, two folders, and folders of A and B below ``root``, are two domains; other images are pairs side by
+    side where nearly all are about twice as wide as high, and one domain where they are not.
 
     Raises:
         ConfigError: The folders are given in no way or in two, or cannot be of that kind.
@@ -108,7 +108,7 @@ def _found(
         if kind == "single":
             raise ConfigError("--kind single is for one folder, not for --a and --b.")
         if kind != "paired":
-            return _two_heaps(domains, "unpaired")
+            return _two_domains(domains, "unpaired")
         return _of_pairs((domains[0].folder, domains[1].folder), None, how)
     if not root.is_dir() and not is_list(root):
         why = "is not a folder" if root.exists() else "does not exist"
@@ -117,13 +117,13 @@ def _found(
     if sides and not sides.is_classic and folders.is_side_by_side_after_all(sides.train, how):
         sides = None
     if kind == "unpaired" or (kind is None and sides):
-        return _two_heaps(folders.unpaired(root, None, None), "unpaired", root)
+        return _two_domains(folders.unpaired(root, None, None), "unpaired", root)
     if kind == "paired" and sides:
         return _of_pairs(sides.train, sides.test, how, root)
     return _one_folder(root, kind, how)
 
 
-def _two_heaps(domains: tuple[folders.Domain, folders.Domain], kind: Kind, root: Path | None = None) -> Layout:
+def _two_domains(domains: tuple[folders.Domain, folders.Domain], kind: Kind, root: Path | None = None) -> Layout:
     jobs: list[Job] = []
     sides: dict[Literal["A", "B"], folders.Domain] = {"A": domains[0], "B": domains[1]}
     for letter, domain in sides.items():

@@ -70,7 +70,7 @@ class Inspected:
 
     @property
     def kind(self) -> Kind:
-        """Two heaps, pairs or one heap."""
+        """Two domains, pairs or one domain."""
         return self.layout.kind
 
     def of(self, domain: str, split: Split | None = None) -> list[Picture]:

@@ -7,7 +7,7 @@ from viceversa.counts import count
 from viceversa.preparation.doctor.diagnosis import Diagnosis
 from viceversa.preparation.doctor.summary import table
 
-KINDS = {"unpaired": "two heaps without pairs", "paired": "pairs", "single": "one heap"}
+KINDS = {"unpaired": "two domains without pairs", "paired": "pairs", "single": "one domain"}
 _MARKS = {"problem": "PROBLEM", "warning": "WARNING", "note": "note"}
 
 

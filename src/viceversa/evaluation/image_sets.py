@@ -21,7 +21,7 @@ MOST = 4000
 
 
 @dataclass(frozen=True, kw_only=True)
-class Heaps:
+class ImageSets:
     """Images ``(N, H, W, C)`` of one size by domain, "a" and "b": uint8, which those of 16 bits are rounded to."""
 
     train: dict[str, Array]
@@ -52,12 +52,12 @@ def open_pictures(
     return pictures
 
 
-def heaps_of(pictures: UnpairedPictures | PairedPictures, most: int | None = None) -> Heaps:
+def image_sets(pictures: UnpairedPictures | PairedPictures, most: int | None = None) -> ImageSets:
     """The opened images of a run as an evaluation takes them: whole, at the run's size.
 
     Args:
         pictures: As `open` of their settings gives them.
-        most: Images of each heap at most.
+        most: Images of each set at most.
 
     Raises:
         DataError: Fewer than two images of a domain are held out.
@@ -70,14 +70,17 @@ def heaps_of(pictures: UnpairedPictures | PairedPictures, most: int | None = Non
     test = [_held_out(deck, most) for deck in decks]
     if paired:
         edge = decks[0].channels[0]
-        train, test = ([np.ascontiguousarray(part) for part in np.split(heap[0], [edge], 3)] for heap in (train, test))
+        train, test = (
+            [np.ascontiguousarray(part) for part in np.split(images[0], [edge], 3)] for images in (train, test)
+        )
     else:  # masks and CartoonGAN's twins lie behind the images
         train, test = (
-            [heap[..., : deck.channels[0]] for deck, heap in zip(decks, heaps, strict=True)] for heaps in (train, test)
+            [images[..., : deck.channels[0]] for deck, images in zip(decks, sets, strict=True)]
+            for sets in (train, test)
         )
     if min(map(len, test)) < 2:
-        raise DataError(_too_few(pictures, [len(heap) for heap in test]))
-    return Heaps(
+        raise DataError(_too_few(pictures, [len(images) for images in test]))
+    return ImageSets(
         train=dict(zip("ab", train, strict=True)),
         test=dict(zip("ab", test, strict=True)),
         domains=pictures.domains,
