@@ -89,8 +89,8 @@ def _found(
 ) -> Layout:
     """Return the images below ``root``, or of the folders or lists ``a`` and ``b``.
 
-    Without ``kind``, two folders, and folders of A and B below ``root``, are two domains; other images are pairs side by
-    side where nearly all are about twice as wide as high, and one domain where they are not.
+    Without ``kind``, two folders, and folders of A and B below ``root``, are two domains; other images are pairs side
+    by side where nearly all are about twice as wide as high, and one domain where they are not.
 
     Raises:
         ConfigError: The folders are given in no way or in two, or cannot be of that kind.
