@@ -13,8 +13,8 @@ import numpy as np
 def change(path: Path) -> float:
     """The mean absolute difference from frame to frame, in levels of 255."""
     before, found = None, []
-    with av.open(str(path)) as film:
-        for frame in film.decode(video=0):
+    with av.open(str(path)) as video:
+        for frame in video.decode(video=0):
             pixels = frame.to_ndarray(format="rgb24").astype(np.int16)
             if before is not None:
                 found.append(np.abs(pixels - before).mean())
@@ -24,11 +24,11 @@ def change(path: Path) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("film", type=Path, help="what was translated")
+    parser.add_argument("video", type=Path, help="what was translated")
     parser.add_argument("translations", type=Path, nargs="+")
     arguments = parser.parse_args()
-    own = change(arguments.film)
-    print(f"{arguments.film}: changes by {own:.2f} levels a frame")
+    own = change(arguments.video)
+    print(f"{arguments.video}: changes by {own:.2f} levels a frame")
     for path in arguments.translations:
         print(f"{path}: changes by {change(path):.2f}, flicker {change(path) - own:+.2f}")
 

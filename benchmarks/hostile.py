@@ -129,7 +129,7 @@ class Served:
 
 def files(only: str) -> Iterator[tuple[str, Callable[[], bytes]]]:
     """All, or those whose names hold ``only``."""
-    every = {**bombs.TIFFS, **bombs.OTHERS, **bombs.ARCHIVES, **bombs.FILMS}
+    every = {**bombs.TIFFS, **bombs.OTHERS, **bombs.ARCHIVES, **bombs.VIDEOS}
     return ((name, make) for name, make in every.items() if only in name)
 
 
@@ -137,14 +137,14 @@ def harmless(name: str) -> bytes:
     """A small file of a kind that every command reads."""
     if name in bombs.ARCHIVES:
         return bombs.harmless_zip()
-    return bombs.film(64, 64) if name in bombs.FILMS else bombs.saved("PNG", size=(64, 64))
+    return bombs.video(64, 64) if name in bombs.VIDEOS else bombs.saved("PNG", size=(64, 64))
 
 
 def reads(command: str, name: str) -> bool:
     """Whether a command takes a file of this kind at all."""
     if name in bombs.ARCHIVES:
         return command == "prepare"
-    return name not in bombs.FILMS or command in ("prepare", "translate")
+    return name not in bombs.VIDEOS or command in ("prepare", "translate")
 
 
 def measure(only: str, commands: list[str], place: Path) -> int:
@@ -165,10 +165,10 @@ def measure(only: str, commands: list[str], place: Path) -> int:
     for name, make in files(only):
         data = make()
         for command in commands:
-            if command == "serve" and (name in bombs.ARCHIVES or name in bombs.FILMS):
+            if command == "serve" and (name in bombs.ARCHIVES or name in bombs.VIDEOS):
                 continue  # the API takes images
             if (name in bombs.ARCHIVES and command != "prepare") or (
-                name in bombs.FILMS and command in ("inspect", "train")
+                name in bombs.VIDEOS and command in ("inspect", "train")
             ):
                 continue
             costs: list[Cost] = []

@@ -298,7 +298,7 @@ def with_chunks(content: bytes, count: int) -> bytes:
     return bytes(data.replace(b"edts", b"free"))  # which would show it once
 
 
-FILMS: dict[str, Callable[[], bytes]] = {
+VIDEOS: dict[str, Callable[[], bytes]] = {
     "frames.mp4": lambda: film(6000, 4000),
     "frames.mkv": lambda: film(6000, 4000, "matroska"),
     "small-head.mp4": lambda: with_small_head(film(6000, 4000)),

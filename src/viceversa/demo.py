@@ -113,6 +113,7 @@ def _table(report: TruthReport) -> dict[str, Any]:
         "must change: error, grey levels": round(report.changing.error, 1),
         "must change: error of doing nothing": round(report.changing.nothing, 1),
         "must stay: error, grey levels": round(report.staying.error, 1),
+        "whole image: error, grey levels": round(report.whole.error, 1),
         "must change: share of pixels changed": report.changed,
         "must stay: share of pixels kept": report.stayed,
         **{f"{r.name} ({'changed' if r.must == 'change' else 'kept'}), rate": r.rate for r in report.attributes},
@@ -125,7 +126,7 @@ def _words(reports: dict[str, TruthReport]) -> str:
         change, stay = report.changing, report.staying
         lines.append(
             f"  {name}: what must change is {change.error:.1f} off the truth (doing nothing: {change.nothing:.1f}); "
-            f"what must stay is {stay.error:.1f} off"
+            f"what must stay is {stay.error:.1f} off; the whole image {report.whole.error:.1f}"
         )
         readings = ", ".join(f"{r.name} {r.rate:.0%}" for r in report.attributes if r.must == "change")
         kept = ", ".join(f"{r.name} {r.rate:.0%}" for r in report.attributes if r.must == "stay")

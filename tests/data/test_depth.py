@@ -62,7 +62,7 @@ def test_a_picture_of_16_bits_comes_to_the_network_with_all_of_them(tmp_path: Pa
 def test_the_first_picture_says_the_depth_where_the_settings_do_not(tmp_path: Path, bits, expected):
     a, b = fill(tmp_path / "a", 3, dtype=np.uint8), fill(tmp_path / "b", 3)
     pictures = data(UnpairedData, tmp_path, a=a, b=b, bits=bits).open(0, "cpu")
-    assert [deck.store.dtype for deck in (pictures.a, pictures.b)] == [np.dtype(f"<u{expected // 8}")] * 2
+    assert [dataset.store.dtype for dataset in (pictures.a, pictures.b)] == [np.dtype(f"<u{expected // 8}")] * 2
     assert (levels(pictures.batch(torch.arange(3))[1]) > 256) == (expected == 16)
 
 

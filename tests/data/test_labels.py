@@ -90,7 +90,7 @@ def test_what_is_resized_how_can_be_said(tmp_path: Path) -> None:
 
     def found(**settings: Any) -> tuple[int, int, tuple[str, ...]]:
         opened = data(UnpairedData, tmp_path, **settings).open(0, "cpu")
-        return (*(max(map(colors, np.asarray(deck.store))) for deck in (opened.a, opened.b)), opened.remarks)
+        return (*(max(map(colors, np.asarray(dataset.store))) for dataset in (opened.a, opened.b)), opened.remarks)
 
     a, b, said = found()
     assert a <= 4 < b, "without a palette nothing tells that these are classes"

@@ -142,8 +142,8 @@ def test_pages_of_a_file_are_not_parted_by_what_is_held_out(tmp_path: Path) -> N
             stack(tmp_path / side / f"{number}.tif", 4, first=40 * number)
     opened = data(UnpairedData, tmp_path, hold_out=1).open(0, "cpu")
     assert opened.held_out_kind == "held out"
-    for deck in (opened.a, opened.b):
-        kept, used = (set(np.asarray(deck.store)[rows, 0, 0, 0] // 40) for rows in (deck.kept_rows, deck.rows))
+    for dataset in (opened.a, opened.b):
+        kept, used = (set(np.asarray(dataset.store)[rows, 0, 0, 0] // 40) for rows in (dataset.kept_rows, dataset.rows))
         assert len(kept) == 1
         assert not kept & used
     alone = [f"{number}#{page}" for number in range(3) for page in range(10)]
@@ -267,7 +267,7 @@ def test_each_page_is_an_image_of_what_is_made_from_noise_too(tmp_path: Path) ->
         stack(tmp_path / "set" / "two" / f"{number}.tif", 1, first=100 + number)
     settings: dict[str, Any] = {"root": tmp_path / "set", "size_px": SIDE, "cache": tmp_path / "cache", "channels": 1}
     opened = SingleData(**settings).open(0, "cpu")
-    assert levels(opened.deck.store) == [0, 1, 2, 3, 10, 11, 12, 13, 20, 21, 22, 23, 100, 101, 102]
+    assert levels(opened.dataset.store) == [0, 1, 2, 3, 10, 11, 12, 13, 20, 21, 22, 23, 100, 101, 102]
     assert opened.classes == ("one", "two")
     assert opened.labels.tolist() == 12 * [0] + 3 * [1]
     assert (
@@ -275,7 +275,7 @@ def test_each_page_is_an_image_of_what_is_made_from_noise_too(tmp_path: Path) ->
         in (opened.remarks[0])
     )
     first = SingleData(**settings, pages="first").open(0, "cpu")
-    assert levels(first.deck.store) == [0, 10, 20, 100, 101, 102]
+    assert levels(first.dataset.store) == [0, 10, 20, 100, 101, 102]
     assert "only the first of each is used; --pages images takes them all" in first.remarks[0]
 
 

@@ -173,7 +173,7 @@ def test_mnist(tmp_path: Path, shared_data: Path):
     digits = read_labels(folder / "train-labels-idx1-ubyte.gz")
     positions = torch.arange(59990, 60010)
     shown, labels = again.batch(positions)
-    rows = again.deck.rows_at(positions)
+    rows = again.dataset.rows_at(positions)
     assert np.array_equal(images.to_uint8(shown)[:, 2:-2, 2:-2, 0], raw[rows]), "crisp, with a margin of 2 px"
     assert np.array_equal(labels.numpy(), digits[rows])
     assert (shown[:, :, :2] == -1).all()

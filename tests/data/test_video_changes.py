@@ -12,8 +12,8 @@ from viceversa.cli import main
 from viceversa.inference.translator import Translator
 from viceversa.networks import ResNetConfig
 from viceversa.preparation.config import PrepareConfig
-from viceversa.preparation.films import Film
 from viceversa.preparation.parallel import Team
+from viceversa.preparation.videos import Video
 
 av = pytest.importorskip("av")
 for module in ("cv2", "imagehash", "scenedetect"):
@@ -61,7 +61,7 @@ def translated(source, out):
 
 
 def prepared(source):
-    film, team = Film(source, "key"), Team(1, None)
+    film, team = Video(source, "key"), Team(1, None)
     film.scan(PrepareConfig(size_px=32), team, lambda: None)
     ((_, (picture,)),) = film.fetch({1}, team, lambda: None)
     return film.notes, picture

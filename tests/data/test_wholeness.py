@@ -8,7 +8,7 @@ import pytest
 
 from viceversa.errors import DataError
 from viceversa.inference.video.reading import Reader, survey
-from viceversa.preparation.films import Film
+from viceversa.preparation.videos import Video
 
 av = pytest.importorskip("av")
 
@@ -55,7 +55,7 @@ def write(path: Path, times: list[Fraction], sound: tuple[int, int] | None = Non
 
 def frames_of(path: Path) -> tuple[int, int]:
     """As many as translate sees, and as prepare does."""
-    return sum(1 for _ in Reader(survey(path)).frames()), len(list(Film(path, "key")._decode(1)))
+    return sum(1 for _ in Reader(survey(path)).frames()), len(list(Video(path, "key")._decode(1)))
 
 
 LATE, LONG = [4 + time for time in EVEN], [*EVEN[:-1], Fraction(9)]
@@ -97,7 +97,7 @@ def test_a_cut_one_is_noticed(tmp_path, suffix, begin):
     with pytest.raises(DataError, match="is cut short or damaged: it should "):
         survey(path)
     with pytest.raises(DataError, match="is cut short or damaged: it should "):
-        list(Film(path, "key")._decode(1))
+        list(Video(path, "key")._decode(1))
 
 
 def test_an_avi_that_nobody_has_finished_is_taken_by_its_times(tmp_path):
@@ -110,7 +110,7 @@ def test_an_avi_that_nobody_has_finished_is_taken_by_its_times(tmp_path):
 
 
 def test_what_is_not_there_is_not_called_damaged(tmp_path):
-    for read in (survey, lambda path: Film(path, "key")):
+    for read in (survey, lambda path: Video(path, "key")):
         with pytest.raises(DataError) as caught:
             read(tmp_path / "x.mp4")
         assert "x.mp4 cannot be opened (No such file or directory)" in str(caught.value).replace(": it", "")

@@ -342,7 +342,7 @@ def test_none_of_the_runs_has_trained_on_what_all_are_measured_on(mixed):
     assert trained_on.intersection(held_out(opened)), "else this shows nothing"
     shown, seen = by_all(opened, settings, {"small": small, "large": large})
     kept = held_out(shown)
-    assert min(len(deck.kept_rows) for deck in (shown.a, shown.b)) >= 2
+    assert min(len(dataset.kept_rows) for dataset in (shown.a, shown.b)) >= 2
     assert not trained_on.intersection(kept)
     assert set(kept) <= uses[0].held_out | uses[1].held_out
     assert seen == {"small": 0, "large": 0}

@@ -21,7 +21,7 @@ from viceversa.data import formats
 from viceversa.errors import ConfigError, DataError
 from viceversa.inference.files import translate_files
 from viceversa.inference.translator import Translator
-from viceversa.inference.video import Outcome, is_film, translate_video
+from viceversa.inference.video import Outcome, is_video, translate_video
 from viceversa.inference.video.ahead import ahead
 from viceversa.inference.video.parts import Parts
 from viceversa.networks import ResNetConfig
@@ -313,7 +313,7 @@ def test_parts_of_another_translation_are_not_mixed_in(clip: Clip, tmp_path: Pat
     with pytest.raises(ConfigError, match=r"its model differs"):
         through(Pixelwise(1.0), source, out, segment=4, batch_size=2)
     clip(source, frames=9, sound=None)
-    with pytest.raises(ConfigError, match=r"its film differs"):
+    with pytest.raises(ConfigError, match=r"its video differs"):
         through(Pixelwise(), source, out, segment=4, batch_size=2)
     assert {path: path.read_bytes() for path in (tmp_path / "y.mp4.parts").iterdir()} == before
     outcome = through(Pixelwise(), source, out, segment=4, batch_size=2, overwrite=True)
@@ -432,13 +432,13 @@ def test_a_folder_may_hold_films_beside_pictures(clip: Clip, tmp_path: Path, bot
 def test_a_film_is_known_by_its_contents_too(clip: Clip, tmp_path: Path) -> None:
     for suffix in (".mp4", ".mkv", ".avi"):
         path = clip(tmp_path / f"x{suffix}", frames=2, sound=None)
-        assert is_film(path)
-        assert is_film(path.rename(path.with_suffix("")))
+        assert is_video(path)
+        assert is_video(path.rename(path.with_suffix("")))
     Image.new("RGB", (9, 9)).save(tmp_path / "picture", "PNG")
     (tmp_path / "text").write_text("ftyp")
-    assert not is_film(tmp_path / "picture")
-    assert not is_film(tmp_path / "text")
-    assert not is_film(tmp_path / "nothing")
+    assert not is_video(tmp_path / "picture")
+    assert not is_video(tmp_path / "text")
+    assert not is_video(tmp_path / "nothing")
 
 
 def test_grey_translators_take_films(clip: Clip, tmp_path: Path) -> None:

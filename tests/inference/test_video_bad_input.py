@@ -169,12 +169,12 @@ def test_a_full_disk(place: Path, folder: Path, clip: Clip, tmp_path: Path) -> N
     assert done.stdout.split() == []
 
 
-@pytest.mark.parametrize("name", bombs.FILMS)
+@pytest.mark.parametrize("name", bombs.VIDEOS)
 def test_huge_frames_are_refused_before_they_fill_the_memory(
     place: Path, folder: Path, tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     source = tmp_path / name
-    source.write_bytes(bombs.FILMS[name]())
+    source.write_bytes(bombs.VIDEOS[name]())
 
     def translate() -> None:
         sentence = said(capsys, folder, source, "--out", place / "y.mp4")

@@ -38,7 +38,7 @@ def test_a_film_is_judged_by_all_of_its_scenes():
     unclear = Depths(-1, -1, 0, 0)
     samples = [(0, bars)] * 5 + [(1, night)] * 5 + [(2, bars)] * 4 + [(2, Depths(40, 10, 0, 0))]
     samples += [(3, full)] * 5 + [(4, unclear)] * 5 + [(5, bars)] * 3
-    found = borders.of_film(samples, (360, 640))
+    found = borders.of_video(samples, (360, 640))
     inner = Box(0, 42, 640, 318)
     # The night is not cut deeper, a subtitle in the bar does not count, and one scene has no bars.
     assert found == {0: inner, 1: inner, 2: inner, 3: Box(0, 0, 640, 360), 4: inner, 5: inner}

@@ -22,7 +22,7 @@ def put(disk: Disk, name: str, age: float, size: int = _MB) -> Path:
 
 
 async def take(disk: Disk, amount: int) -> None:
-    async with disk.room(amount):
+    async with disk.space(amount):
         pass
 
 
@@ -70,7 +70,7 @@ def test_room_is_promised_once_and_given_back_by_who_gives_up(tmp_path):
     disk = Disk(tmp_path / "page", 4 * _MB)
 
     async def run() -> None:
-        async with disk.room(3 * _MB):
+        async with disk.space(3 * _MB):
             with pytest.raises(Problem):
                 await take(disk, 2 * _MB)
             waiting = asyncio.create_task(take(disk, _MB))

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from viceversa.serving.room import Room
+from viceversa.serving.memory_limit import MemoryLimit
 
 
 def code(answer) -> str:
@@ -245,9 +245,9 @@ UPLOAD = "POST /v1/translate HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5000
 
 
 def test_who_sends_slowly_keeps_nobody_else_waiting(serve_here, translator, file, monkeypatch):
-    from viceversa.serving import connection, gate
+    from viceversa.serving import connection, middleware
 
-    monkeypatch.setattr(gate, "_FIRST_SECONDS", 1.0)
+    monkeypatch.setattr(middleware, "_FIRST_SECONDS", 1.0)
     monkeypatch.setattr(connection, "HEAD_SECONDS", 1.0)
     client = serve_here(translator.networks, queue=2)
     heads = [slow(client, "POST /v1/translate HTTP/1.1\r\nHost: loc") for _ in range(3)]
@@ -308,32 +308,32 @@ def test_the_port_is_not_shared_on_windows(monkeypatch):
 
 def test_room_is_free_again_when_the_thread_has_ended():
     async def run() -> None:
-        room, go = Room(10), threading.Event()
+        memory, go = MemoryLimit(10), threading.Event()
         with ThreadPoolExecutor(1) as pool:
 
             async def decode() -> None:
-                async with asyncio.timeout(0.05), room.take(4) as share:
+                async with asyncio.timeout(0.05), memory.take(4) as share:
                     share.work.append(pool.submit(go.wait))
                     await asyncio.wrap_future(share.work[0])
 
             with pytest.raises(TimeoutError):
                 await decode()
-            assert room.free == 6, "whoever asked has given up, but the thread goes on"
+            assert memory.free == 6, "whoever asked has given up, but the thread goes on"
             go.set()
-            async with asyncio.timeout(20), room.take(10):
+            async with asyncio.timeout(20), memory.take(10):
                 pass
-        assert room.free == 10
+        assert memory.free == 10
 
     asyncio.run(run())
 
 
 def test_only_so_much_is_decoded_at_once_and_who_comes_first_is_first():
     async def run() -> list[str]:
-        room, done = Room(10), []
+        memory, done = MemoryLimit(10), []
 
         async def ask(name: str, amount: int, seconds: float) -> None:
-            async with room.take(amount):
-                assert room.free >= 0
+            async with memory.take(amount):
+                assert memory.free >= 0
                 await asyncio.sleep(seconds)
                 done.append(name)
 
@@ -346,7 +346,7 @@ def test_only_so_much_is_decoded_at_once_and_who_comes_first_is_first():
         await asyncio.sleep(0)
         given_up.cancel()
         await asyncio.gather(small, large, last)
-        assert room.free == 10
+        assert memory.free == 10
         return done
 
     assert asyncio.run(run()) == ["small", "larger than all", "last"]

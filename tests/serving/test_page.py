@@ -188,11 +188,11 @@ def film(path: Path) -> bytes:
 def test_a_film_is_translated(page, tmp_path):
     film(tmp_path / "short.mp4")
     page.get_by_role("tab", name="Video").click()
-    page.locator("#film input[type=file]").set_input_files(tmp_path / "short.mp4")
-    page.locator("#film video").wait_for()
-    page.locator("#start-film").click()
-    page.locator("#made-film video").wait_for()
-    source = page.locator("#made-film video").get_attribute("src")
+    page.locator("#video input[type=file]").set_input_files(tmp_path / "short.mp4")
+    page.locator("#video video").wait_for()
+    page.locator("#start-video").click()
+    page.locator("#made-video video").wait_for()
+    source = page.locator("#made-video video").get_attribute("src")
     (tmp_path / "made.mp4").write_bytes(httpx.get(source, trust_env=False).content)
     import av
 

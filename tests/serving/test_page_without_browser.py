@@ -50,13 +50,13 @@ def test_a_film_in_the_making_keeps_its_folder(service, monkeypatch, tmp_path):
         (folder / "part.nut").write_bytes(bytes(400_000))
         for _ in range(5):  # what others translate meanwhile
             time.sleep(0.01)
-            async with disk.room(400_000):
+            async with disk.space(400_000):
                 shown._keep({"other.png": bytes(400_000)})
         return folder / "part.nut"
 
-    monkeypatch.setattr(page, "translate_film", slow)
+    monkeypatch.setattr(page, "translate_upload", slow)
     (tmp_path / "x.mp4").write_bytes(b"film")
-    made = asyncio.run(shown.film(str(tmp_path / "x.mp4"), "swap", "b", None))
+    made = asyncio.run(shown.video(str(tmp_path / "x.mp4"), "swap", "b", None))
     assert Path(made).stat().st_size == 400_000
     assert disk.bytes_in(disk.folder) == 800_000
 
@@ -67,7 +67,7 @@ def test_a_film_that_fails_for_another_reason_is_not_told_of_a_full_disk(service
     monkeypatch.setattr(logging.getLogger("uvicorn.error"), "disabled", False)
     caplog.set_level(logging.ERROR, "uvicorn.error")
     av = pytest.importorskip("av")
-    from viceversa.serving.films import translate_film
+    from viceversa.serving.videos import translate_upload
 
     with av.open(str(tmp_path / "x.mp4"), "w") as film:
         stream = film.add_stream("mpeg4", rate=10)
@@ -76,7 +76,7 @@ def test_a_film_that_fails_for_another_reason_is_not_told_of_a_full_disk(service
         film.mux(stream.encode(None))
     (tmp_path / "folder").write_text("a file where the folder was")
     with pytest.raises(Problem) as caught:
-        asyncio.run(translate_film(service, "swap", "b", tmp_path / "x.mp4", tmp_path / "folder", pytest.fail))
+        asyncio.run(translate_upload(service, "swap", "b", tmp_path / "x.mp4", tmp_path / "folder", pytest.fail))
     assert (caught.value.status, caught.value.code) == (500, "internal")
     assert "the server's log says why" in caught.value.message
     assert "FileExistsError" in caplog.text
@@ -84,7 +84,7 @@ def test_a_film_that_fails_for_another_reason_is_not_told_of_a_full_disk(service
 
 def test_a_film_of_large_pictures_is_refused_before_they_are_decoded(service, tmp_path):
     av = pytest.importorskip("av")
-    from viceversa.serving.films import translate_film
+    from viceversa.serving.videos import translate_upload
 
     with av.open(str(tmp_path / "x.mp4"), "w") as film:
         stream = film.add_stream("mpeg4", rate=10)
@@ -93,7 +93,7 @@ def test_a_film_of_large_pictures_is_refused_before_they_are_decoded(service, tm
         film.mux(stream.encode(None))
     progress = pytest.fail
     with pytest.raises(Problem, match=r"more than 0\.001 megapixels") as caught:
-        asyncio.run(translate_film(service, "swap", "b", tmp_path / "x.mp4", tmp_path / "made", progress))
+        asyncio.run(translate_upload(service, "swap", "b", tmp_path / "x.mp4", tmp_path / "made", progress))
     assert caught.value.status == 413
     assert [path.name for path in tmp_path.iterdir()] == ["x.mp4"]
     assert service.accepted == 0
@@ -101,7 +101,7 @@ def test_a_film_of_large_pictures_is_refused_before_they_are_decoded(service, tm
 
 def test_a_film_takes_no_more_of_the_disk_than_its_part(service, tmp_path):
     av = pytest.importorskip("av")
-    from viceversa.serving.films import translate_film
+    from viceversa.serving.videos import translate_upload
 
     with av.open(str(tmp_path / "x.mp4"), "w") as film:
         stream = film.add_stream("mpeg4", rate=10)
@@ -113,7 +113,7 @@ def test_a_film_takes_no_more_of_the_disk_than_its_part(service, tmp_path):
     (folder := service.disk.folder / "made").mkdir(parents=True)
     told = []
     with pytest.raises(Problem, match=r"takes more than 0\.1 MB; take a shorter video") as caught:
-        asyncio.run(translate_film(service, "swap", "b", tmp_path / "x.mp4", folder, lambda *done: told.append(done)))
+        asyncio.run(translate_upload(service, "swap", "b", tmp_path / "x.mp4", folder, lambda *done: told.append(done)))
     assert caught.value.status == 413
     assert list(service.disk.folder.iterdir()) == []
     assert (service.accepted, service.disk.promised) == (0, 0)

@@ -98,7 +98,7 @@ class Pictures(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Deck:
+class Dataset:
     """Images (or pairs) that are shuffled anew for each epoch and drawn by position."""
 
     store: Pixels | Tensor | Ragged
@@ -208,10 +208,10 @@ class Deck:
 class UnpairedPictures:
     """Two domains, each shuffled and drawn by itself; see `Pictures`."""
 
-    a: Deck
+    a: Dataset
     """Domain A."""
 
-    b: Deck
+    b: Dataset
     """Domain B."""
 
     domains: dict[str, str]
@@ -260,10 +260,10 @@ class UnpairedPictures:
     def _named(self, *drawn: Tensor) -> Batch:
         images: list[Tensor] = []
         planes: dict[str, Tensor] = {}
-        for side, deck, x in zip("ab", (self.a, self.b), drawn, strict=True):
-            image, *above = [x] if len(deck.planes) == 1 else map(_channels_last, x.split(deck.channels, dim=1))
+        for side, dataset, x in zip("ab", (self.a, self.b), drawn, strict=True):
+            image, *above = [x] if len(dataset.planes) == 1 else map(_channels_last, x.split(dataset.channels, dim=1))
             images.append(image)
-            for plane, values in zip(deck.planes[1:], above, strict=True):
+            for plane, values in zip(dataset.planes[1:], above, strict=True):
                 planes[f"{plane.name}_{side}"] = values if plane.is_image else (values + 1) / 2
         return Batch(images, planes)
 
@@ -272,7 +272,7 @@ class UnpairedPictures:
 class PairedPictures:
     """Pairs (source, target), cropped and mirrored alike; see `Pictures`."""
 
-    pairs: Deck
+    pairs: Dataset
     """The pairs, A's channels before B's."""
 
     backwards: bool

@@ -20,7 +20,7 @@ from viceversa.data.digits import digits
 from viceversa.data.idx import in_idx
 from viceversa.data.others import passed_over, places
 from viceversa.data.parts import Keeping, Part, Source, in_folders
-from viceversa.data.pictures import Deck, HeldOutKind, hold_out, place
+from viceversa.data.pictures import Dataset, HeldOutKind, hold_out, place
 from viceversa.data.reading import in_words
 from viceversa.data.recipe import Recipe
 from viceversa.errors import ConfigError, DataError
@@ -159,7 +159,7 @@ class SingleData(AugmentConfig):
             kept, kept_labels, kept_rows = test, _labels(test, source.test, source.classes), np.arange(len(test.names))
         else:
             kept, kept_labels, kept_rows = train, labels, np.flatnonzero(apart if held_out else ~apart)
-        deck = Deck(
+        dataset = Dataset(
             store=place(train.pictures, device),
             rows=np.flatnonzero(~apart),
             kept=np.asarray(kept.pictures),
@@ -173,7 +173,7 @@ class SingleData(AugmentConfig):
             device=device,
         )
         return SinglePictures(
-            deck=deck,
+            dataset=dataset,
             labels=labels,
             kept_labels=kept_labels,
             source=source,
@@ -197,11 +197,11 @@ class SingleData(AugmentConfig):
 class SinglePictures:
     """Images of one kind, shuffled anew for each epoch, and the class of each; see `viceversa.data.pictures`."""
 
-    deck: Deck
+    dataset: Dataset
     """The images."""
 
     labels: NDArray[np.int64]
-    """The class of each image in the deck's store."""
+    """The class of each image in the dataset's store."""
 
     kept_labels: NDArray[np.int64]
     """The same of those that may be held out."""
@@ -224,7 +224,7 @@ class SinglePictures:
     @property
     def epoch_images(self) -> int:
         """The number of images that are trained on."""
-        return len(self.deck.rows)
+        return len(self.dataset.rows)
 
     @property
     def domains(self) -> dict[str, str]:
@@ -239,12 +239,12 @@ class SinglePictures:
     @property
     def bits(self) -> int:
         """Of a value of the images as they are kept."""
-        return self.deck.bits
+        return self.dataset.bits
 
     @property
     def held_out_count(self) -> int:
         """Images that `held_out` can give."""
-        return len(self.deck.kept_rows)
+        return len(self.dataset.kept_rows)
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -254,28 +254,28 @@ class SinglePictures:
     @property
     def channels(self) -> int:
         """1 for grey, 3 for colour."""
-        return self.deck.channels[0]
+        return self.dataset.channels[0]
 
     @property
     def size_px(self) -> int:
         """Pixels of a side."""
-        return sizes.sides(self.deck.size_px)[0]
+        return sizes.sides(self.dataset.size_px)[0]
 
     def batch(self, positions: Tensor) -> Batch:
         """The samples at ``positions``: images ``(N, C, S, S)`` float32 in [-1, 1], and labels ``(N,)`` int64.
 
         Both on the device; labels are 0 where there are no classes. See `viceversa.data.pictures.Pictures.batch`.
         """
-        labels = self.labels[self.deck.rows_at(positions)]
-        return Batch((self.deck.draw(positions), self._on_device(labels)))
+        labels = self.labels[self.dataset.rows_at(positions)]
+        return Batch((self.dataset.draw(positions), self._on_device(labels)))
 
     def held_out(self, limit: int | None = None, start: int = 0) -> Batch:
         """Images that are not trained on, the classes in turn, and their labels; see `batch`."""
-        rows = self.deck.kept_rows[start:][:limit]
-        return Batch((self.deck.held_out(limit, start), self._on_device(self.kept_labels[rows])))
+        rows = self.dataset.kept_rows[start:][:limit]
+        return Batch((self.dataset.held_out(limit, start), self._on_device(self.kept_labels[rows])))
 
     def _on_device(self, labels: NDArray[np.int64]) -> Tensor:
-        return torch.from_numpy(labels).to(self.deck.device)
+        return torch.from_numpy(labels).to(self.dataset.device)
 
 
 def require_classes(pictures: SinglePictures) -> None:
@@ -293,7 +293,7 @@ def require_classes(pictures: SinglePictures) -> None:
             "another, or train dcgan, which takes no labels."
         )
     there = np.bincount(pictures.labels, minlength=len(classes))
-    trained = np.bincount(pictures.labels[pictures.deck.rows], minlength=len(classes))
+    trained = np.bincount(pictures.labels[pictures.dataset.rows], minlength=len(classes))
     for name, total, count in zip(classes, there.tolist(), trained.tolist(), strict=True):
         if count < _FEWEST:
             place = train.class_place(name)

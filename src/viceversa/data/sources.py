@@ -22,7 +22,7 @@ from viceversa.data.others import passed_over
 from viceversa.data.pages import expanded
 from viceversa.data.pages import in_words as in_pages
 from viceversa.data.partners import Pairing, shown
-from viceversa.data.pictures import Deck, HeldOutKind, PairedPictures, UnpairedPictures, hold_out, place
+from viceversa.data.pictures import Dataset, HeldOutKind, PairedPictures, UnpairedPictures, hold_out, place
 from viceversa.data.ragged import Ragged
 from viceversa.data.reading import Pages, Reading, Resample, in_words
 from viceversa.data.recipe import Recipe
@@ -212,18 +212,18 @@ class UnpairedData(PictureData):
         if kind == "training":  # one domain has nothing else to show: then the other shows no better
             parts = [replace(part, test=None) for part in parts]
         names = self._names()
-        a_deck, b_deck = (
-            _deck(self, part, mask, seed, side, torch.device(device))
+        a_dataset, b_dataset = (
+            _dataset(self, part, mask, seed, side, torch.device(device))
             for part, mask, side in zip(parts, apart, ("a", "b"), strict=True)
         )
         if self.balance == "brightness":
-            a_light = balance.brightness(parts[0].train.pictures, a_deck.rows, self.channels_a)
-            b_light = balance.brightness(parts[1].train.pictures, b_deck.rows, self.channels_b)
+            a_light = balance.brightness(parts[0].train.pictures, a_dataset.rows, self.channels_a)
+            b_light = balance.brightness(parts[1].train.pictures, b_dataset.rows, self.channels_b)
             a_weights, b_weights = balance.weights(a_light, b_light)
-            a_deck, b_deck = replace(a_deck, weights=a_weights), replace(b_deck, weights=b_weights)
+            a_dataset, b_dataset = replace(a_dataset, weights=a_weights), replace(b_dataset, weights=b_weights)
         return UnpairedPictures(
-            a=a_deck,
-            b=b_deck,
+            a=a_dataset,
+            b=b_dataset,
             domains={"a": names[0], "b": names[1]},
             content={side: part.train.identity() for side, part in zip("ab", parts, strict=True)},
             skipped=passed_over(parts[0].domain.places + parts[1].domain.places) + parts[0].skipped + parts[1].skipped,
@@ -296,7 +296,7 @@ class PairedData(PictureData, Pairing):
         apart = held_out(self, [part])
         names = self._names()
         return PairedPictures(
-            pairs=_deck(self, part, apart[0], seed, "pairs", torch.device(device)),
+            pairs=_dataset(self, part, apart[0], seed, "pairs", torch.device(device)),
             backwards=self.direction == "b2a",
             domains={"a": names[0], "b": names[1]},
             content={"pairs": part.train.identity()},
@@ -327,7 +327,7 @@ class Decoded:
     domain: Domain
     """Where they lie."""
     at_size: Callable[[NDArray[np.int64]], Pixels]
-    """See `Deck.at_size`."""
+    """See `Dataset.at_size`."""
     outside: str = ""
     """A sentence where much of the images lies outside of what is trained on."""
     groups: Mapping[str, str] = field(default_factory=dict[str, str])
@@ -469,15 +469,15 @@ def _held_out_kind(parts: list[Decoded], masks: list[NDArray[np.bool_]]) -> Held
     return "held out" if any(mask.any() for mask in masks) else "training"
 
 
-def _deck(
+def _dataset(
     data: PictureData, part: Decoded, apart: NDArray[np.bool_], seed: int, stream: str, device: torch.device
-) -> Deck:
+) -> Dataset:
     rows = np.flatnonzero(~apart)
     if part.test is not None:
         kept, kept_rows = part.test, np.arange(len(part.test.names))
     else:
         kept, kept_rows = part.train, np.flatnonzero(apart) if apart.any() else rows
-    return Deck(
+    return Dataset(
         store=place(part.train.pictures, device),
         rows=rows,
         kept=kept.pictures if isinstance(kept.pictures, Ragged) else np.asarray(kept.pictures),

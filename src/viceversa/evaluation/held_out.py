@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from viceversa.data.pictures import Deck, PairedPictures, UnpairedPictures
+from viceversa.data.pictures import Dataset, PairedPictures, UnpairedPictures
 from viceversa.data.sources import Decoded, PairedData, PictureData, UnpairedData, held_out
 
 Opened = UnpairedPictures | PairedPictures
@@ -52,28 +52,31 @@ def by_all(
     if pictures.held_out_kind == "test" or not runs:
         return pictures, {}
     uses = {run: Use.of(given) for run, given in runs.items()}
-    decks = [pictures.pairs] if isinstance(pictures, PairedPictures) else [pictures.a, pictures.b]
+    datasets = [pictures.pairs] if isinstance(pictures, PairedPictures) else [pictures.a, pictures.b]
     files = [
         None if part.test else _files(part) for part in _parts(data)
     ]  # what is in a test folder, nobody trained on
-    agreed = [_agreed(deck, each, uses.values()) if each else deck for deck, each in zip(decks, files, strict=True)]
-    if pictures.held_out_kind == "held out" and min(len(deck.kept_rows) for deck in agreed) >= _FEWEST:
+    agreed = [
+        _agreed(dataset, each, uses.values()) if each else dataset
+        for dataset, each in zip(datasets, files, strict=True)
+    ]
+    if pictures.held_out_kind == "held out" and min(len(dataset.kept_rows) for dataset in agreed) >= _FEWEST:
         return _with(pictures, agreed), dict.fromkeys(runs, 0)
-    kept = [each[row] for deck, each in zip(decks, files, strict=True) if each for row in deck.kept_rows]
+    kept = [each[row] for dataset, each in zip(datasets, files, strict=True) if each for row in dataset.kept_rows]
     return pictures, {run: sum(not use.trained_on.isdisjoint(each) for each in kept) for run, use in uses.items()}
 
 
-def _agreed(deck: Deck, files: list[tuple[Path, ...]], uses: Iterable[Use]) -> Deck:
+def _agreed(dataset: Dataset, files: list[tuple[Path, ...]], uses: Iterable[Use]) -> Dataset:
     trained_on = frozenset[Path]().union(*(use.trained_on for use in uses))
     kept = frozenset[Path]().union(*(use.held_out for use in uses)) - trained_on
     apart = np.array([kept.issuperset(each) for each in files])
-    return dataclasses.replace(deck, rows=np.flatnonzero(~apart), kept_rows=np.flatnonzero(apart), weights=None)
+    return dataclasses.replace(dataset, rows=np.flatnonzero(~apart), kept_rows=np.flatnonzero(apart), weights=None)
 
 
-def _with(pictures: Opened, decks: list[Deck]) -> Opened:
+def _with(pictures: Opened, datasets: list[Dataset]) -> Opened:
     if isinstance(pictures, PairedPictures):
-        return dataclasses.replace(pictures, pairs=decks[0])
-    return dataclasses.replace(pictures, a=decks[0], b=decks[1])
+        return dataclasses.replace(pictures, pairs=datasets[0])
+    return dataclasses.replace(pictures, a=datasets[0], b=datasets[1])
 
 
 def _parts(data: PictureData) -> list[Decoded]:

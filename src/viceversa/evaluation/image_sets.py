@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from viceversa import sizes
 from viceversa.data.colour import eight_bit
 from viceversa.data.images import Array, Pixels, resize
-from viceversa.data.pictures import Deck, HeldOutKind, PairedPictures, UnpairedPictures, told
+from viceversa.data.pictures import Dataset, HeldOutKind, PairedPictures, UnpairedPictures, told
 from viceversa.data.ragged import Ragged
 from viceversa.data.sources import PairedData, UnpairedData
 from viceversa.errors import DataError
@@ -63,19 +63,19 @@ def image_sets(pictures: UnpairedPictures | PairedPictures, most: int | None = N
         DataError: Fewer than two images of a domain are held out.
     """
     paired = isinstance(pictures, PairedPictures)
-    decks = [pictures.pairs] if paired else [pictures.a, pictures.b]
+    datasets = [pictures.pairs] if paired else [pictures.a, pictures.b]
     if pictures.held_out_kind == "training":
-        decks = [_halved(deck) for deck in decks]
-    train = [_whole(deck, min(most or MOST, MOST)) for deck in decks]
-    test = [_held_out(deck, most) for deck in decks]
+        datasets = [_halved(dataset) for dataset in datasets]
+    train = [_whole(dataset, min(most or MOST, MOST)) for dataset in datasets]
+    test = [_held_out(dataset, most) for dataset in datasets]
     if paired:
-        edge = decks[0].channels[0]
+        edge = datasets[0].channels[0]
         train, test = (
             [np.ascontiguousarray(part) for part in np.split(images[0], [edge], 3)] for images in (train, test)
         )
     else:  # masks and CartoonGAN's twins lie behind the images
         train, test = (
-            [images[..., : deck.channels[0]] for deck, images in zip(decks, sets, strict=True)]
+            [images[..., : dataset.channels[0]] for dataset, images in zip(datasets, sets, strict=True)]
             for sets in (train, test)
         )
     if min(map(len, test)) < 2:
@@ -104,17 +104,21 @@ def _too_few(pictures: UnpairedPictures | PairedPictures, counts: list[int]) -> 
     return f"{found} Add images to the test folders, or so many to the others that a tenth is two."
 
 
-def _halved(deck: Deck) -> Deck:
+def _halved(dataset: Dataset) -> Dataset:
     """Every second image is kept from the others: else real ones would be measured against themselves."""
-    return replace(deck, rows=deck.rows[::2], kept_rows=deck.rows[1::2], weights=None)
+    return replace(dataset, rows=dataset.rows[::2], kept_rows=dataset.rows[1::2], weights=None)
 
 
-def _whole(deck: Deck, most: int) -> Array:
-    """Up to ``most`` of the images that are trained on, spread evenly over them all, at the deck's size."""
-    rows = deck.rows[spread(len(deck.rows), most)]
-    if isinstance(deck.store, torch.Tensor) and deck.store.dtype == torch.uint8 and _has_size(deck.store, deck):
-        return deck.store[torch.from_numpy(rows).to(deck.device)].cpu().numpy()
-    return _at_size(deck, deck.store, rows)
+def _whole(dataset: Dataset, most: int) -> Array:
+    """Up to ``most`` of the images that are trained on, spread evenly over them all, at the dataset's size."""
+    rows = dataset.rows[spread(len(dataset.rows), most)]
+    if (
+        isinstance(dataset.store, torch.Tensor)
+        and dataset.store.dtype == torch.uint8
+        and _has_size(dataset.store, dataset)
+    ):
+        return dataset.store[torch.from_numpy(rows).to(dataset.device)].cpu().numpy()
+    return _at_size(dataset, dataset.store, rows)
 
 
 def spread(count: int, most: int) -> NDArray[np.int64]:
@@ -122,26 +126,26 @@ def spread(count: int, most: int) -> NDArray[np.int64]:
     return np.unique(np.linspace(0, count - 1, min(most, count)).astype(np.int64))
 
 
-def _held_out(deck: Deck, most: int | None) -> Array:
-    """Up to ``most`` of the held-out images, at the deck's size."""
-    return _at_size(deck, deck.kept, deck.kept_rows[:most])
+def _held_out(dataset: Dataset, most: int | None) -> Array:
+    """Up to ``most`` of the held-out images, at the dataset's size."""
+    return _at_size(dataset, dataset.kept, dataset.kept_rows[:most])
 
 
-def _at_size(deck: Deck, pictures: Pixels | torch.Tensor | Ragged, rows: NDArray[np.int64]) -> Array:
+def _at_size(dataset: Dataset, pictures: Pixels | torch.Tensor | Ragged, rows: NDArray[np.int64]) -> Array:
     """Resized once, as a test folder's are and as a translator is given them, so that all go one way to the features.
 
     Held-out images of another size are the store's own, for want of a test folder. Of images that windows are cut
     out of, it is the middle.
     """
-    if isinstance(pictures, np.ndarray) and _has_size(pictures, deck):
+    if isinstance(pictures, np.ndarray) and _has_size(pictures, dataset):
         return eight_bit(pictures[rows])
-    if deck.at_size is None:
+    if dataset.at_size is None:
         raise DataError("These images cannot be decoded at the size that they are trained at.")
-    return eight_bit(np.array(deck.at_size(rows)))
+    return eight_bit(np.array(dataset.at_size(rows)))
 
 
-def _has_size(pictures: Pixels | torch.Tensor, deck: Deck) -> bool:
-    return tuple(pictures.shape[1:3]) == sizes.sides(deck.size_px)
+def _has_size(pictures: Pixels | torch.Tensor, dataset: Dataset) -> bool:
+    return tuple(pictures.shape[1:3]) == sizes.sides(dataset.size_px)
 
 
 def resized(pictures: Array, size_px: SizePx) -> Array:

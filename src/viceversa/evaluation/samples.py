@@ -73,7 +73,7 @@ def reference_of(
             "Measuring samples needs images that nobody trains on; leave --hold-out as it is, or add a test set."
         )
     test, labels = pictures.held_out()
-    train, rows = np.asarray(pictures.deck.store), pictures.deck.rows
+    train, rows = np.asarray(pictures.dataset.store), pictures.dataset.rows
     if train.shape[1] != pictures.size_px:
         raise DataError("Measuring samples needs whole images; leave --load-size out.")
     made = classifiers.fitted(

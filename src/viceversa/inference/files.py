@@ -140,9 +140,9 @@ def translate_files(
     summary = Summary(failed=planned.missing, others=planned.others)
 
     def work(job: Job) -> None:
-        if job.film and mask_of:
+        if job.video and mask_of:
             raise PictureError("it is a video, and --mask is for images.")
-        if not job.film:
+        if not job.video:
             missing, halved = _translate(applied, job, smooth, max_pixels, bar, part, mask_of)
             summary.halves.update([part.side] if halved and part.side else [])
             if missing:
@@ -256,7 +256,7 @@ def _attempt(translate: Callable[[Job], None], job: Job, summary: Summary) -> No
         translate(job)
     except (DataError, ConfigError) as error:  # the latter: there are parts of another translation of this video
         said = str(error).removeprefix(f"{job.source}: ")
-        if isinstance(error, TooManyPixels) and not job.film:
+        if isinstance(error, TooManyPixels) and not job.video:
             said = f"{said.removesuffix('.')}, or let it through with --max-pixels (in Python: max_pixels)."
         summary.failed.append((job.source, said))
     except OSError as error:

@@ -11,9 +11,9 @@ from pathlib import Path
 from viceversa.data import formats, lists
 from viceversa.data.folders import is_same, walk
 from viceversa.errors import ConfigError, DataError
-from viceversa.inference.video.kinds import FILMS, MOVING, WRITTEN, is_film
+from viceversa.inference.video.kinds import MOVING, VIDEOS, WRITTEN, is_video
 
-_LOOKED_FOR = (*formats.SUFFIXES, *FILMS)
+_LOOKED_FOR = (*formats.SUFFIXES, *VIDEOS)
 _NAMED = 5  # of what is missing where there is nothing else
 _FILE_SUFFIX = re.compile(r"\.[A-Za-z]\w{1,4}")  # a folder may be called results.v2.1
 
@@ -28,7 +28,7 @@ class Job:
     """Where its translation goes."""
     kind: str | None = None
     """What was asked for; None is the kind of the source."""
-    film: bool = False
+    video: bool = False
     """Whether it is a video, or an animation that becomes one."""
 
 
@@ -112,20 +112,20 @@ def _to_files(found: dict[tuple[Path, Path], None], out: Path, suffix: str | Non
     kind = formats.KINDS.get(suffix) if suffix else None
     jobs: list[Job] = []
     for (source, _), name in _named(found, suffix, ignores_case=_ignores_case(out)).items():
-        film = is_film(source)
-        jobs.append(Job(source=source, target=out / name, kind=None if film else kind, film=film))
+        video = is_video(source)
+        jobs.append(Job(source=source, target=out / name, kind=None if video else kind, video=video))
     return jobs
 
 
 def _to_file(source: Path, out: Path) -> Job:
     """One input to a file of a given name."""
-    wanted, film = out.suffix.lower(), is_film(source)
-    if film and wanted not in (*WRITTEN, *MOVING):
+    wanted, video = out.suffix.lower(), is_video(source)
+    if video and wanted not in (*WRITTEN, *MOVING):
         raise ConfigError(f"{out}: {shown(source)} is a video; it becomes one of {' '.join((*WRITTEN, *MOVING))}.")
-    if wanted in WRITTEN and not film and source.suffix.lower() != ".gif":
+    if wanted in WRITTEN and not video and source.suffix.lower() != ".gif":
         raise ConfigError(f"{out} is a video, and {shown(source)} is none; only videos and .gif become videos.")
-    if film or wanted in WRITTEN:
-        return Job(source=source, target=out, film=True)
+    if video or wanted in WRITTEN:
+        return Job(source=source, target=out, video=True)
     return Job(source=source, target=out, kind=formats.kind_of(out))
 
 
@@ -167,7 +167,7 @@ def _named(
     """
 
     def wanted(source: Path, place: Path) -> Path:
-        if is_film(source):  # what is asked of images does not hold for videos, and the other way round
+        if is_video(source):  # what is asked of images does not hold for videos, and the other way round
             own = place.suffix if place.suffix.lower() in WRITTEN else ".mp4"
             return place.with_suffix(suffix if suffix in WRITTEN else own)
         if suffix is None or suffix in WRITTEN:

@@ -188,7 +188,7 @@ def _row(config: PrepareConfig, record: Record, work: str, item: Item, side: Sid
         "picture": item.picture,
         "frame": item.frame,
         "seconds": item.seconds,
-        "scene": item.scene if record.is_film else None,
+        "scene": item.scene if record.is_video else None,
         "why": item.why,
         "box": list(item.box),
         "brightness": item.brightness,

@@ -70,7 +70,7 @@ def of_picture(grey: Grey) -> Box:
     return Box(left, top, width - right, height - bottom)
 
 
-def of_film(samples: Sequence[tuple[int, Depths]], shape: tuple[int, int]) -> dict[int, Box]:
+def of_video(samples: Sequence[tuple[int, Depths]], shape: tuple[int, int]) -> dict[int, Box]:
     """What lies inside the bars for each scene, from samples of (scene, depths).
 
     A scene's border is what four of five of its frames have, but no more than the usual one of the video: so a dark

@@ -73,7 +73,7 @@ class Known:
         self._count += 1
 
 
-def choose(seen: Sequence[Seen], config: PrepareConfig, *, is_film: bool) -> Choice:
+def choose(seen: Sequence[Seen], config: PrepareConfig, *, is_video: bool) -> Choice:
     """The best, none like one that is kept already.
 
     Of a video's scenes the sharpest frames, at most so many of each; of images all, and of those that are alike the
@@ -81,12 +81,12 @@ def choose(seen: Sequence[Seen], config: PrepareConfig, *, is_film: bool) -> Cho
     """
     choice, known, scenes = Choice(), Known(), list[int]()
     enough: set[int] = set()  # places in `known` of frames that are not kept, but that would be if there were room
-    groups = (list(group) for _, group in groupby(seen, key=lambda frame: frame.scene if is_film else 0))
+    groups = (list(group) for _, group in groupby(seen, key=lambda frame: frame.scene if is_video else 0))
     for group in groups:
-        good = list(_without_faults(group, config, choice.dropped, is_film=is_film))
+        good = list(_without_faults(group, config, choice.dropped, is_video=is_video))
         taken = 0
         # Equals keep their order, so the choice is the same everywhere.
-        for frame, measures in sorted(good, key=lambda pair: _rank(*pair, is_film=is_film)):
+        for frame, measures in sorted(good, key=lambda pair: _rank(*pair, is_video=is_video)):
             distance, place = known.nearest(measures.fingerprint)
             if distance <= config.duplicates:
                 is_own = scenes[place] == frame.scene
@@ -96,27 +96,27 @@ def choose(seen: Sequence[Seen], config: PrepareConfig, *, is_film: bool) -> Cho
                 continue
             known.add(measures.fingerprint)
             scenes.append(frame.scene)
-            if is_film and taken == config.per_scene:
+            if is_video and taken == config.per_scene:
                 choice.dropped[frame.index] = "enough"
                 enough.add(len(scenes) - 1)
             else:
-                choice.kept[frame.index] = _why(taken, len(good), distance, is_film=is_film)
+                choice.kept[frame.index] = _why(taken, len(good), distance, is_video=is_video)
                 taken += 1
     return choice
 
 
-def _rank(frame: Seen, measures: Measures, *, is_film: bool) -> tuple[float, float]:
+def _rank(frame: Seen, measures: Measures, *, is_video: bool) -> tuple[float, float]:
     """The best first."""
-    return (0 if is_film else -frame.inner.width * frame.inner.height), -measures.sharpness
+    return (0 if is_video else -frame.inner.width * frame.inner.height), -measures.sharpness
 
 
 def _without_faults(
-    frames: list[Seen], config: PrepareConfig, dropped: dict[int, str], *, is_film: bool
+    frames: list[Seen], config: PrepareConfig, dropped: dict[int, str], *, is_video: bool
 ) -> Iterator[tuple[Seen, Measures]]:
     """The good frames of a scene; the others go to ``dropped``."""
     measured = [frame.measures for frame in frames if frame.measures is not None]
-    fading = _fading(measured, config) if is_film else [False] * len(measured)
-    sharp = np.quantile([m.sharpness for m in measured], 0.9) if is_film and measured else 0.0
+    fading = _fading(measured, config) if is_video else [False] * len(measured)
+    sharp = np.quantile([m.sharpness for m in measured], 0.9) if is_video and measured else 0.0
     blurred = max(config.least_sharpness, _BLURRED_SHARE * float(sharp))
     fades = iter(fading)
     for frame in frames:
@@ -169,9 +169,9 @@ def _fading(scene: list[Measures], config: PrepareConfig) -> list[bool]:
     return flags.tolist()
 
 
-def _why(taken: int, good: int, distance: float, *, is_film: bool) -> str:
-    if is_film and not taken:
+def _why(taken: int, good: int, distance: float, *, is_video: bool) -> str:
+    if is_video and not taken:
         return f"the sharpest of {good} good frames of its scene"
-    if is_film:
+    if is_video:
         return f"sharp, and differs from those kept by {100 * distance:.0f} % of the fingerprint"
     return "a good image, unlike the others"

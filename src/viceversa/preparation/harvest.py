@@ -52,8 +52,8 @@ def places(folder: Path, config: PrepareConfig) -> tuple[Path, ...]:
 def _filled(source: Source, config: PrepareConfig, folder: Path, team: Team, tick: Tick) -> Record:
     seen = source.scan(config, team, tick)
     # Which of the good frames have a face is known when they are seen in full; only then are the best of them taken.
-    late = source.is_film and config.crop == "faces"
-    choice = choose(seen, replace(config, per_scene=len(seen) + 1) if late else config, is_film=source.is_film)
+    late = source.is_video and config.crop == "faces"
+    choice = choose(seen, replace(config, per_scene=len(seen) + 1) if late else config, is_video=source.is_video)
     examples = _examples(seen, choice)
     dropped, left_out = Counter(choice.dropped.values()), Counter[str]()
     items: list[Item] = []
@@ -82,9 +82,9 @@ def _filled(source: Source, config: PrepareConfig, folder: Path, team: Team, tic
         source=str(source.path),
         key=source.key,
         settings=config.settings(),
-        is_film=source.is_film,
+        is_video=source.is_video,
         frames=len(seen),
-        scenes=len({frame.scene for frame in seen}) if source.is_film else 0,
+        scenes=len({frame.scene for frame in seen}) if source.is_video else 0,
         kept=kept,
         dropped=dict(sorted(dropped.items())),
         left_out=dict(sorted(left_out.items())),
@@ -177,11 +177,11 @@ def _halves(parts: Sides, config: PrepareConfig) -> tuple[Array, ...]:
 
 def _stem(source: Source, frame: Seen) -> str:
     """A name that any system takes, and that no other image of any source has."""
-    original = source.path.stem if source.is_film else PurePosixPath(frame.name.replace("\\", "/")).stem
+    original = source.path.stem if source.is_video else PurePosixPath(frame.name.replace("\\", "/")).stem
     plain = (
         re.sub(r"[^\w-]+", "_", original.encode("ascii", "ignore").decode()).strip("_-")[:_LONGEST_NAME] or "picture"
     )
-    if source.is_film:
+    if source.is_video:
         return f"{plain}-{source.key[:6]}-{frame.index:06d}"
     digest = hashlib.blake2b(f"{source.key}/{frame.index}".encode(), digest_size=4).hexdigest()
     return f"{plain}-{digest}"

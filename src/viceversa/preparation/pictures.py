@@ -51,7 +51,7 @@ class Entry:
 class Pictures:
     """Images that do not follow one another in time: each file is a scene by itself."""
 
-    is_film = False
+    is_video = False
 
     def __init__(
         self, path: Path, key: str, count: int, entries: Callable[[], Iterator[Entry]], notes: tuple[str, ...] = ()

@@ -52,7 +52,7 @@ class Record:
     """Of its contents."""
     settings: dict[str, Any]
     """With which it was gone through."""
-    is_film: bool
+    is_video: bool
     """Whether it has scenes."""
     frames: int
     """Frames or images seen."""

@@ -56,7 +56,7 @@ class Source(Protocol):
         ...
 
     @property
-    def is_film(self) -> bool:
+    def is_video(self) -> bool:
         """Whether frames follow one another in time."""
         ...
 

@@ -13,9 +13,9 @@ from viceversa.errors import ConfigError, DataError, PictureError
 from viceversa.preparation import archives, pictures
 from viceversa.preparation.assemble import Root
 from viceversa.preparation.config import PrepareConfig
-from viceversa.preparation.films import Film
 from viceversa.preparation.parallel import Team
 from viceversa.preparation.seen import Source
+from viceversa.preparation.videos import Video
 
 
 def find(paths: Sequence[Path], root: Root, team: Team) -> list[Source]:
@@ -62,13 +62,13 @@ def _sources(path: Path, single: list[Path], team: Team) -> Iterator[Source]:
     elif _is_picture(path):
         single.append(path)
     else:
-        yield _film(path)
+        yield _video(path)
 
 
-def _film(path: Path) -> Film:
+def _video(path: Path) -> Video:
     """A video; what is not called one and is none may be anything, so all that is taken is named."""
     try:
-        return Film(path, _key(path))
+        return Video(path, _key(path))
     except PictureError:
         raise
     except DataError:

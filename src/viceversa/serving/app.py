@@ -9,7 +9,7 @@ from typing import Any
 from starlette.middleware.cors import CORSMiddleware
 
 from viceversa.serving.api import make_api
-from viceversa.serving.gate import ROUTES, App, Gate, Message, Receive, Send
+from viceversa.serving.middleware import ROUTES, App, Message, Receive, RequestMiddleware, Send
 from viceversa.serving.service import Service
 
 _LOADING = b"""<!doctype html><html lang="en"><meta charset="utf-8"><meta http-equiv="refresh" content="1">
@@ -54,22 +54,22 @@ class LatePage:
         await send({"type": "http.response.body", "body": body})
 
 
-def make_app(service: Service, key: bytes | None, page: LatePage | None) -> Gate:
-    """Everything, behind the gate: the API for its own paths, the page for all others."""
+def make_app(service: Service, key: bytes | None, page: LatePage | None) -> RequestMiddleware:
+    """Everything, behind the middleware: the API for its own paths, the page for all others."""
     api: Any = make_api(service)
 
     async def either(scope: Message, receive: Receive, send: Send) -> None:
         own = scope["type"] != "http" or scope["path"] in ROUTES or scope["path"].startswith("/v1/")
         await (api if own or page is None else page)(scope, receive, send)
 
-    return Gate(either, service, key)
+    return RequestMiddleware(either, service, key)
 
 
-def with_cors(gate: Gate, origins: tuple[str, ...]) -> App:
+def with_cors(middleware: RequestMiddleware, origins: tuple[str, ...]) -> App:
     """Lets scripts of other web sites in; asking for leave (OPTIONS) needs no key."""
     if not origins:
-        return gate
-    app: Any = gate
+        return middleware
+    app: Any = middleware
     return CORSMiddleware(  # pyright: ignore[reportReturnType]
         app, allow_origins=origins, allow_methods=["GET", "POST"], allow_headers=["*"],
         expose_headers=["Content-Disposition", "Retry-After"],

@@ -23,7 +23,7 @@ class _Job:
     answer: "Future[Tensor]" = field(default_factory=Future)
 
     @property
-    def fellows(self) -> tuple[int, tuple[int, ...]]:
+    def group_key(self) -> tuple[int, tuple[int, ...]]:
         """Jobs that share it can go through the network together."""
         return id(self.applied), tuple(self.tensor.shape)
 
@@ -89,8 +89,8 @@ class Batcher:
             self._changed.wait_for(lambda: self._jobs or self._closed)
             if not self._jobs:
                 return []
-            key = self._jobs[0].fellows
-            group = [job for job in self._jobs if job.fellows == key][: self.batch]
+            key = self._jobs[0].group_key
+            group = [job for job in self._jobs if job.group_key == key][: self.batch]
             taken = set(map(id, group))
             self._jobs = [job for job in self._jobs if id(job) not in taken]
             return group

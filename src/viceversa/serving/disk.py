@@ -33,7 +33,7 @@ class Disk:
         self.folder = folder
         self.most = most
         self.promised = 0
-        """Bytes that will come, for which there is room."""
+        """Bytes that will come, for which there is memory."""
         self.forget: Callable[[], object] = lambda: None
         """Called now and then, for others to forget the names of files that may be gone."""
         self._fresh_seconds = fresh_seconds
@@ -59,8 +59,8 @@ class Disk:
             self._held += Counter()  # what nobody holds is not kept in mind
 
     @asynccontextmanager
-    async def room(self, amount: int) -> AsyncGenerator[None]:
-        """Room for ``amount`` bytes, promised for as long as they are written.
+    async def space(self, amount: int) -> AsyncGenerator[None]:
+        """MemoryLimit for ``amount`` bytes, promised for as long as they are written.
 
         Raises:
             Problem: 507, there is none, since all that lies there is new or in use.

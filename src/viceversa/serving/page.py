@@ -11,13 +11,13 @@ from viceversa.data import formats
 from viceversa.data.formats import pillow
 from viceversa.data.picture import Picture
 from viceversa.extras import need
-from viceversa.serving.doorway import Doorway
 from viceversa.serving.examples import example_files
-from viceversa.serving.films import can_film, translate_film
 from viceversa.serving.models import Model
+from viceversa.serving.page_middleware import PageMiddleware
 from viceversa.serving.pictures import SUFFIXES
 from viceversa.serving.problems import Problem, gone
 from viceversa.serving.service import Service
+from viceversa.serving.videos import can_translate_videos, translate_upload
 
 _PREVIEW_PX = 1600
 _SESSIONS = 500
@@ -36,7 +36,7 @@ def make_page(service: Service) -> Any:
     page.state_session_capacity = _SESSIONS  # each takes some 50 kB, and a visitor can have as many as he likes
     page.has_launched = True  # else the library leaves out its own check of what files may be read
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
-    app.add_middleware(Doorway, disk=service.disk, config=service.config)
+    app.add_middleware(PageMiddleware, disk=service.disk, config=service.config)
     fonts = ("Segoe UI", "Helvetica Neue", "sans-serif")
     mounted = gr.mount_gradio_app(
         app, page, path="/", ssr_mode=False, footer_links=[], show_error=True, pwa=False,
@@ -73,9 +73,9 @@ class _Page:
             with gr.Tabs():
                 with gr.Tab("Image"):
                     self._picture_tab(model, way, changed)
-                if can_film():
+                if can_translate_videos():
                     with gr.Tab("Video"):
-                        self._film_tab(model, way)
+                        self._video_tab(model, way)
         return page.queue(default_concurrency_limit=self.service.config.queue, max_size=self.service.config.queue)
 
     def _picture_tab(self, model: Any, way: Any, changed: Any) -> None:
@@ -108,23 +108,23 @@ class _Page:
         if found:
             gr.Examples([[str(file)] for file in found], [picture], label="Examples", elem_id="examples")
 
-    def _film_tab(self, model: Any, way: Any) -> None:
+    def _video_tab(self, model: Any, way: Any) -> None:
         import gradio as gr
 
         with gr.Row(equal_height=False):
             with gr.Column():
-                film = gr.Video(label="Your video", sources=["upload", "webcam"], height=420, elem_id="film")
-                start = gr.Button("Translate the video", variant="primary", elem_id="start-film")
+                video = gr.Video(label="Your video", sources=["upload", "webcam"], height=420, elem_id="video")
+                start = gr.Button("Translate the video", variant="primary", elem_id="start-video")
             with gr.Column():
-                made = gr.Video(label="Translated", interactive=False, height=420, elem_id="made-film")
+                made = gr.Video(label="Translated", interactive=False, height=420, elem_id="made-video")
 
         tells = gr.Progress()
 
         # The library finds by its default which argument tells of progress.
         async def translate(path: str | None, name: str, to: str, progress: Any = tells) -> str | None:
-            return await self.film(path, name, to, progress)
+            return await self.video(path, name, to, progress)
 
-        start.click(translate, [film, model, way], made, **_HIDDEN)
+        start.click(translate, [video, model, way], made, **_HIDDEN)
 
     def ways(self, name: str) -> Any:
         """The directions of another model."""
@@ -150,7 +150,7 @@ class _Page:
                     file = f"{Path(path).stem[:80]}-{_plain(target)}{SUFFIXES[done.kind]}"
                     shown = await service.in_pool(lambda: (_preview(done.before), _preview(done.after)))
                     files = {"before.png": shown[0], "after.png": shown[1], file: done.data}
-                    async with service.disk.room(sum(map(len, files.values()))):
+                    async with service.disk.space(sum(map(len, files.values()))):
                         folder = await service.in_pool(lambda: self._keep(files))
         except Problem as problem:
             raise _shown(problem) from None
@@ -161,7 +161,7 @@ class _Page:
         before, after, save = (str(folder / name) for name in files)
         return (before, after), gr.DownloadButton(value=save, interactive=True), text
 
-    async def film(self, path: str | None, name: str, to: str, progress: Any) -> str | None:
+    async def video(self, path: str | None, name: str, to: str, progress: Any) -> str | None:
         """The translated video's file."""
 
         def tell(done: int, total: int) -> None:
@@ -175,7 +175,7 @@ class _Page:
                 raise gone()
             folder = self._new_folder()
             with disk.hold(source), disk.hold(folder):
-                return str(await translate_film(self.service, name, to, source, folder, tell))
+                return str(await translate_upload(self.service, name, to, source, folder, tell))
         except Problem as problem:
             raise _shown(problem) from None
 

@@ -17,7 +17,7 @@ from viceversa.errors import MissingExtra
 from viceversa.serving.app import LatePage, make_app, with_cors
 from viceversa.serving.config import ServeConfig
 from viceversa.serving.connection import Connection
-from viceversa.serving.gate import Gate
+from viceversa.serving.middleware import RequestMiddleware
 from viceversa.serving.models import Models
 from viceversa.serving.page import make_page
 from viceversa.serving.service import Service
@@ -60,9 +60,9 @@ async def run(models: Models, config: ServeConfig, key: bytes | None, listener: 
                 "The page needs gradio, which is not installed. Install it: pip install 'viceversa[serve]'; or leave "
                 "the page out: --no-page"
             )
-        gate = make_app(service, key, page)
+        middleware = make_app(service, key, page)
         settings = uvicorn.Config(
-            with_cors(gate, config.cors),  # pyright: ignore[reportArgumentType]
+            with_cors(middleware, config.cors),  # pyright: ignore[reportArgumentType]
             log_level="warning", access_log=False, server_header=False, lifespan="off",
             timeout_graceful_shutdown=_LAST_WORDS_SECONDS,
             http=Connection, limit_concurrency=max(_MOST_CONNECTIONS, 2 * config.queue),
@@ -75,7 +75,7 @@ async def run(models: Models, config: ServeConfig, key: bytes | None, listener: 
                 tasks.append(asyncio.create_task(page.make(lambda: make_page(service))))
 
         server = _Server(settings, ready)
-        tasks = [asyncio.create_task(_stop(_signalled(), service, gate, server))]
+        tasks = [asyncio.create_task(_stop(_signalled(), service, middleware, server))]
         if page:
             tasks.append(asyncio.create_task(_tidy(service)))
         await server.serve([listener])
@@ -106,13 +106,15 @@ def _signalled() -> asyncio.Event:
     return event
 
 
-async def _stop(signalled: asyncio.Event, service: Service, gate: Gate, server: uvicorn.Server) -> None:
+async def _stop(
+    signalled: asyncio.Event, service: Service, middleware: RequestMiddleware, server: uvicorn.Server
+) -> None:
     """First refuses what is new, then waits for what was accepted, then ends the server."""
     await signalled.wait()
     service.stopping = True
     until = time.monotonic() + service.config.timeout_seconds + _LAST_WORDS_SECONDS
     # The second is of clients that do not fetch their answers; they must not keep the server for ever.
-    while (service.accepted or gate.running) and time.monotonic() < until:
+    while (service.accepted or middleware.running) and time.monotonic() < until:
         await asyncio.sleep(_POLL_SECONDS)
     server.should_exit = True
 

@@ -20,10 +20,10 @@ from viceversa.serving import pictures
 from viceversa.serving.batching import Batcher
 from viceversa.serving.config import ServeConfig
 from viceversa.serving.disk import Disk
+from viceversa.serving.memory_limit import MemoryLimit, Share
 from viceversa.serving.metrics import Metrics
 from viceversa.serving.models import Model, Models
 from viceversa.serving.problems import Problem, busy, too_large
-from viceversa.serving.room import Room, Share
 
 T = TypeVar("T")
 
@@ -69,12 +69,12 @@ class Service:
         self.held = 0
         """Bytes of requests' bodies in memory."""
         self.stopping = False
-        self.films = asyncio.Semaphore(1)
-        self.filming = 0
+        self.videos = asyncio.Semaphore(1)
+        self.videos_at_work = 0
         """Videos that are translated or wait for it."""
         self._labels = {id(one): (model.name, way[-1]) for model in models for way, one in model.ready.items()}
         self.batcher = Batcher(config.batch, self._observe)
-        self.room = Room(_DECODED_AT_ONCE * config.max_pixels * (_USUAL_BYTES + _COMPUTED_BYTES))
+        self.memory = MemoryLimit(_DECODED_AT_ONCE * config.max_pixels * (_USUAL_BYTES + _COMPUTED_BYTES))
         self._pool = ThreadPoolExecutor(min(4, (os.cpu_count() or 1) + 1), thread_name_prefix="viceversa-pictures")
         self._folder = tempfile.TemporaryDirectory(prefix="viceversa-serve-", ignore_cleanup_errors=True)
         self.folder = Path(self._folder.name)
@@ -161,7 +161,7 @@ class Service:
         """
         applied = model.applied(to)
         pixels, decoded = await self.in_pool(lambda: pictures.size_of(data, self.folder, self.config.max_pixels))
-        async with self.room.take(decoded + _COMPUTED_BYTES * pixels) as share:
+        async with self.memory.take(decoded + _COMPUTED_BYTES * pixels) as share:
             before, taken = await self.in_pool(lambda: self._prepare(data, applied), share)
             try:
                 computed = self.batcher.submit(applied, taken.tensor)

@@ -6,16 +6,16 @@ from viceversa.data import formats
 
 WRITTEN = (".mp4", ".m4v", ".mov", ".mkv")
 """Suffixes of the videos that are written, all with H.264."""
-FILMS = (*WRITTEN, ".webm", ".avi", ".mpg", ".mpeg", ".wmv", ".flv", ".3gp", ".mts", ".m2ts", ".ogv")
+VIDEOS = (*WRITTEN, ".webm", ".avi", ".mpg", ".mpeg", ".wmv", ".flv", ".3gp", ".mts", ".m2ts", ".ogv")
 """Suffixes of the videos that are looked for in folders."""
 MOVING = (".gif", ".webp")
 """Suffixes of animations that a video can become; they have no sound."""
 _PICTURE_BRANDS = (b"avif", b"avis", b"mif1", b"msf1", b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx")
 
 
-def is_film(path: Path) -> bool:
+def is_video(path: Path) -> bool:
     """Whether a file is a video: by its suffix; or by its first bytes, where the suffix says nothing."""
-    if path.suffix.lower() in FILMS:
+    if path.suffix.lower() in VIDEOS:
         return True
     if path.suffix.lower() in formats.SUFFIXES:
         return False

@@ -89,13 +89,13 @@ def translate_video(
             "videos do not have; give images as TIFF or .npy."
         )
     with _as_sentences(source, out):
-        film = survey(source, most_pixels, still)
+        info = survey(source, most_pixels, still)
         _check_channels(applied, source)
         out.parent.mkdir(parents=True, exist_ok=True)
-        work = _Work(applied, Reader(film), smoother, batch_size, segment, progress)
+        work = _Work(applied, Reader(info), smoother, batch_size, segment, progress)
         if suffix in MOVING:
             return _to_animation(work, out)
-        return _to_film(work, out, overwrite)
+        return _to_video(work, out, overwrite)
 
 
 @dataclass
@@ -112,8 +112,8 @@ class _Work:
 
     def frames(self, skip: int = 0) -> Generator[list[Frame]]:
         """The translated frames but the first ``skip``, in batches that do not reach over the end of a segment."""
-        film = self.reader.film
-        size = at_once(film.width * film.height, self.batch_size)
+        info = self.reader.info
+        size = at_once(info.width * info.height, self.batch_size)
         with contextlib.closing(ahead(self.reader.frames(skip), _BATCHES_AHEAD * size)) as frames:
             for batch in _batches(frames, size, self.segment):
                 answers = self.applied.to_list([frame.pixels for frame in batch], self.batch_size)
@@ -125,7 +125,7 @@ class _Work:
     def advance(self, frames: int) -> None:
         self.done += frames
         if self.progress is not None:
-            self.progress(self.done, max(self.done, self.reader.film.frames))
+            self.progress(self.done, max(self.done, self.reader.info.frames))
 
 
 def _batches(frames: Iterable[Frame], size: int, segment: int) -> Iterator[list[Frame]]:
@@ -143,10 +143,10 @@ def _coloured(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return pixels if pixels.shape[2] == 3 else np.repeat(pixels, 3, axis=2)
 
 
-def _to_film(work: _Work, out: Path, overwrite: bool) -> Outcome:
-    film = work.reader.film
+def _to_video(work: _Work, out: Path, overwrite: bool) -> Outcome:
+    info = work.reader.info
     settings = {
-        "film": fingerprints.of_file(film.path),
+        "video": fingerprints.of_file(info.path),
         "model": fingerprints.of_network(work.applied),
         "smooth": work.smoother.strength,
         "batch": work.batch_size,
@@ -158,18 +158,18 @@ def _to_film(work: _Work, out: Path, overwrite: bool) -> Outcome:
     resumed = len(parts.finished) * work.segment
     try:
         work.smoother.restore(parts.state())
-        work.advance(min(resumed, film.frames))
+        work.advance(min(resumed, info.frames))
         _write_parts(work, parts, resumed)
         ends = out.suffix.lower()
         with beside(out) as partial:
-            notes = join(parts.finished, film, work.reader.end, partial, ends, lambda: work.advance(0))
+            notes = join(parts.finished, info, work.reader.end, partial, ends, lambda: work.advance(0))
     except BaseException:
         parts.leave()
         raise
     parts.remove()
-    width, height = even(film.width), even(film.height)
-    if (width, height) != (film.width, film.height):
-        notes.insert(0, f"{film.width} x {film.height} px became {width} x {height}: H.264 has even sides")
+    width, height = even(info.width), even(info.height)
+    if (width, height) != (info.width, info.height):
+        notes.insert(0, f"{info.width} x {info.height} px became {width} x {height}: H.264 has even sides")
     return Outcome(
         frames=work.reader.seen, resumed=min(resumed, work.reader.seen), notes=(*notes, *work.reader.notes())
     )
@@ -181,7 +181,7 @@ def _write_parts(work: _Work, parts: Parts, resumed: int) -> None:
     try:
         with contextlib.closing(ahead(_with_states(work, resumed), _BATCHES_AHEAD)) as batches:
             for batch, state in batches:
-                part = part or Part(parts.beside(parts.path(len(parts.finished)).name), work.reader.film)
+                part = part or Part(parts.beside(parts.path(len(parts.finished)).name), work.reader.info)
                 for frame in batch:
                     part.write(frame.pixels, frame.pts, frame.duration)
                 written += len(batch)
@@ -209,21 +209,21 @@ def _with_states(work: _Work, skip: int) -> Generator[tuple[list[Frame], dict[st
 
 def _to_animation(work: _Work, out: Path) -> Outcome:
     """GIF and WebP hold durations instead of times, and Pillow writes them with all frames in memory."""
-    film = work.reader.film
-    with formats.named(film.path):
-        check_pixels(film.path, film.width, film.height, frames=film.frames)
+    info = work.reader.info
+    with formats.named(info.path):
+        check_pixels(info.path, info.width, info.height, frames=info.frames)
 
     def pictures() -> Iterator[Picture]:
         with contextlib.closing(ahead(work.frames(), _BATCHES_AHEAD)) as batches:
             for frame in (frame for batch in batches for frame in batch):
-                start, end = (round(1000 * pts * film.time_base) for pts in (frame.pts, frame.pts + frame.duration))
+                start, end = (round(1000 * pts * info.time_base) for pts in (frame.pts, frame.pts + frame.duration))
                 yield Picture(pixels=frame.pixels, about=About(duration_ms=end - start))
                 work.advance(1)
 
     with formats.replacing(out) as file:
         animation = Animation(frames=pictures(), about=About(), loop=0)
         formats.write_frames(file, animation, formats.kind_of(out), _QUALITY)
-    with opened(film.path, "video") as (container, _):
+    with opened(info.path, "video") as (container, _):
         notes = ["without its sound"] if container.streams.audio else []
     return Outcome(frames=work.done, resumed=0, notes=(*notes, *work.reader.notes()))
 

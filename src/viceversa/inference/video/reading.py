@@ -50,7 +50,7 @@ class Colours:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Film:
+class VideoInfo:
     """What is known of a video before its frames are translated."""
 
     path: Path
@@ -96,7 +96,7 @@ class Frame:
     """``(H, W, 3)``."""
 
 
-def survey(path: Path, most_pixels: int = MOST_PIXELS, still: Callable[[], None] = lambda: None) -> Film:
+def survey(path: Path, most_pixels: int = MOST_PIXELS, still: Callable[[], None] = lambda: None) -> VideoInfo:
     """Looks at the first frame and goes through the file once, without decoding, to see that it is whole.
 
     ``still`` is called for each packet: it may raise to give the video up.
@@ -118,7 +118,7 @@ def survey(path: Path, most_pixels: int = MOST_PIXELS, still: Callable[[], None]
         end = None if stream.duration is None else (stream.start_time or 0) + stream.duration - start
         told, notes = stream.frames, changes(first, stream)
     frames = _counted(path, most_pixels, still) or told
-    return Film(
+    return VideoInfo(
         path=path, frames=frames, width=width, height=height, turns=turns, time_base=time_base,
         start=start, end=end, rate=min(max(Fraction(rate), Fraction(1, 100)), Fraction(1000)),
         aspect=1 / aspect if turns % 2 and aspect else aspect, colours=_colours(first),
@@ -147,8 +147,8 @@ def _counted(path: Path, most_pixels: int, still: Callable[[], None]) -> int:
 class Reader:
     """Decodes a video."""
 
-    def __init__(self, film: Film):
-        self.film = film
+    def __init__(self, info: VideoInfo):
+        self.info = info
         self.lost = 0
         """Frames and packets that could not be decoded, so far."""
         self.seen = 0
@@ -160,19 +160,19 @@ class Reader:
 
     def notes(self) -> list[str]:
         """What is to be said of the frames that were read so far."""
-        film, lost = self.film, self.lost
+        info, lost = self.info, self.lost
         notes = [f"{lost} damaged frame{'s' * (lost > 1)} left out"] if lost else []
         if self._fitted:
             frames = f"{self._fitted} frame{'s' * (self._fitted > 1)}"
-            notes.append(f"{frames} of another size stretched to {film.width} x {film.height} px")
+            notes.append(f"{frames} of another size stretched to {info.width} x {info.height} px")
         notes += [ON_WHITE] if self._transparent else []
-        return [*notes, *film.notes, *filter(None, [film.colours.note])]
+        return [*notes, *info.notes, *filter(None, [info.colours.note])]
 
     def frames(self, skip: int = 0) -> Iterator[Frame]:
         """Every frame but the first ``skip``; their times begin with the video, and grow."""
-        film = self.film
+        info = self.info
         convert = need("av.video.reformatter", "video").VideoReformatter()
-        with opened(film.path, "video") as (container, stream):
+        with opened(info.path, "video") as (container, stream):
             stream.thread_type = "AUTO"
             for pts, duration, frame in self._timed(container, stream):
                 self.seen, self.end = self.seen + 1, pts + duration
@@ -181,8 +181,8 @@ class Reader:
 
     def _pixels(self, convert: Any, frame: Any) -> NDArray[np.uint8]:
         """``(H, W, 3)``, upright; what is transparent lies on white."""
-        film, colours, alpha = self.film, _colours(frame), has_alpha(frame)
-        width, height = (film.height, film.width) if film.turns % 2 else (film.width, film.height)
+        info, colours, alpha = self.info, _colours(frame), has_alpha(frame)
+        width, height = (info.height, info.width) if info.turns % 2 else (info.width, info.height)
         self._fitted += (frame.width, frame.height) != (width, height)
         rgb = frame.format.is_rgb
         made = convert.reformat(
@@ -191,25 +191,25 @@ class Reader:
             dst_color_range=_FULL,
         ).to_ndarray()  # fmt: skip
         self._transparent = self._transparent or (alpha and bool((made[:, :, 3] < 255).any()))
-        return np.ascontiguousarray(np.rot90(colour.on_white(made), film.turns))
+        return np.ascontiguousarray(np.rot90(colour.on_white(made), info.turns))
 
     def _timed(self, container: Any, stream: Any) -> Iterator[tuple[int, int, Any]]:
         """Frames with their times, and how long each is shown: what files say of that is only true of the last."""
-        film, last = self.film, -self.film.step
+        info, last = self.info, -self.info.step
         waiting: Any = None
         for frame, lost in _decoded(container, stream):
             self.lost += lost
             if frame is None:
                 continue
-            pts = last + film.step if frame.pts is None else frame.pts - film.start
+            pts = last + info.step if frame.pts is None else frame.pts - info.start
             # Some files repeat a time, and a video's times must grow.
             pts = max(pts, last + 1, 0)
             if waiting is not None:
                 yield last, pts - last, waiting
             last, waiting = pts, frame
         if waiting is not None:
-            rest = (film.end or 0) - last
-            yield last, rest if 0 < rest <= _LONGEST_LAST * film.step else waiting.duration or film.step, waiting
+            rest = (info.end or 0) - last
+            yield last, rest if 0 < rest <= _LONGEST_LAST * info.step else waiting.duration or info.step, waiting
 
 
 def _decoded(container: Any, stream: Any) -> Iterator[tuple[Any, int]]:

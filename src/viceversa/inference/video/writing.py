@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from viceversa.data.videos import opened
 from viceversa.errors import ConfigError
 from viceversa.extras import need
-from viceversa.inference.video.reading import Film
+from viceversa.inference.video.reading import VideoInfo
 
 # Without frames that refer to later ones, parts follow each other as if they were one stream.
 _ENCODERS = {"libx264": {"crf": "18", "preset": "medium", "bf": "0"}, "libopenh264": {"rc_mode": "quality"}}
@@ -43,21 +43,21 @@ def find_encoder() -> str:
 class Part:
     """A stretch of a video, encoded by itself; its frames keep their times within the video."""
 
-    def __init__(self, path: Path, film: Film):
+    def __init__(self, path: Path, info: VideoInfo):
         av = need("av", "video")
-        self._film = film
+        self._info = info
         self._container: Any = av.open(str(path.absolute()), "w", format="nut")
         encoder = find_encoder()
-        self._stream: Any = self._container.add_stream(encoder, rate=film.rate, options=_ENCODERS[encoder])
-        self._stream.time_base = film.time_base
+        self._stream: Any = self._container.add_stream(encoder, rate=info.rate, options=_ENCODERS[encoder])
+        self._stream.time_base = info.time_base
         context = self._stream.codec_context
         context.thread_count = ENCODER_THREADS
-        context.time_base = film.time_base
-        context.width, context.height = even(film.width), even(film.height)
+        context.time_base = info.time_base
+        context.width, context.height = even(info.width), even(info.height)
         context.pix_fmt = "yuv420p"
-        context.sample_aspect_ratio = film.aspect
-        context.colorspace, context.color_primaries, context.color_trc = film.colours.named
-        context.color_range = film.colours.range
+        context.sample_aspect_ratio = info.aspect
+        context.colorspace, context.color_primaries, context.color_trc = info.colours.named
+        context.color_range = info.colours.range
         self._convert = need("av.video.reformatter", "video").VideoReformatter()
 
     def write(self, pixels: NDArray[np.uint8], pts: int, duration: int) -> None:
@@ -66,12 +66,12 @@ class Part:
         if height % 2 or width % 2:  # half the colour resolution: the last line or column is there twice
             pixels = np.pad(pixels, ((0, height % 2), (0, width % 2), (0, 0)), "edge")
         rgb = need("av", "video").VideoFrame.from_ndarray(np.ascontiguousarray(pixels), format="rgb24")
-        colours = self._film.colours
+        colours = self._info.colours
         frame = self._convert.reformat(
             rgb, format="yuv420p", interpolation="BICUBIC", dst_colorspace=colours.matrix,
             src_color_range=2, dst_color_range=colours.range,
         )  # fmt: skip
-        frame.pts, frame.time_base, frame.duration = pts, self._film.time_base, duration
+        frame.pts, frame.time_base, frame.duration = pts, self._info.time_base, duration
         self._container.mux(self._stream.encode(frame))
 
     def finish(self) -> None:
@@ -91,9 +91,9 @@ def even(side: int) -> int:
 
 
 def join(
-    parts: Sequence[Path], film: Film, end: int, out: Path, suffix: str, still: Callable[[], None] = lambda: None
+    parts: Sequence[Path], info: VideoInfo, end: int, out: Path, suffix: str, still: Callable[[], None] = lambda: None
 ) -> list[str]:
-    """Puts the parts, which end at ``end``, into ``out`` with the sound of ``film``; gives what is to be said of it.
+    """Puts the parts, which end at ``end``, into ``out`` with the sound of ``info``; gives what is to be said of it.
 
     ``still`` is called all along: it may raise to give the video up, whose sound may last for days.
     """
@@ -101,17 +101,17 @@ def join(
     kind = {".mkv": "matroska", ".mov": "mov"}.get(suffix, "mp4")
     options = {} if kind == "matroska" else {"movflags": "+faststart"}
     with (
-        opened(film.path, "video") as (source, stream),
+        opened(info.path, "video") as (source, stream),
         av.open(str(out.absolute()), "w", format=kind, options=options) as made,
     ):
         made.metadata.update({key: text for key, text in source.metadata.items() if key in _KEPT_WORDS})
         with av.open(str(parts[0].absolute())) as first:
             video = made.add_stream_from_template(first.streams.video[0])
-        video.time_base = film.time_base
+        video.time_base = info.time_base
         video.metadata.update({key: text for key, text in stream.metadata.items() if key == "language"})
         sound, notes = _sounds(source, made, kind)
         notes += _left_out(source, stream)
-        pictures = ((_seconds(packet), packet) for packet in _pictures(parts, video, film, end))
+        pictures = ((_seconds(packet), packet) for packet in _pictures(parts, video, info, end))
         sounds = ((_seconds(packet), packet) for packet in _sound_packets(source, sound, av))
         for _, packet in heapq.merge(pictures, sounds, key=lambda pair: pair[0]):
             made.mux(packet)
@@ -126,12 +126,12 @@ def _seconds(packet: Any) -> Fraction:
     return (packet.dts if packet.dts is not None else packet.pts or 0) * Fraction(packet.time_base)
 
 
-def _pictures(parts: Iterable[Path], video: Any, film: Film, end: int) -> Iterator[Any]:
+def _pictures(parts: Iterable[Path], video: Any, info: VideoInfo, end: int) -> Iterator[Any]:
     """The packets of the parts; how long each is shown is not in the parts' files."""
     waiting: Any = None
     for packet in _packets(parts):
-        packet.pts = round(packet.pts * Fraction(packet.time_base) / film.time_base)
-        packet.time_base, packet.dts, packet.stream = film.time_base, packet.pts, video
+        packet.pts = round(packet.pts * Fraction(packet.time_base) / info.time_base)
+        packet.time_base, packet.dts, packet.stream = info.time_base, packet.pts, video
         if waiting is not None:
             waiting.duration = packet.pts - waiting.pts
             yield waiting

@@ -172,7 +172,7 @@ def test_a_small_disk_under_a_path_of_a_proxy(folder, file):
             assert len(paths) < 20
         assert (answer.status_code, answer.headers["retry-after"]) == (507, "60")
         assert answer.text == "All room that the page has on disk is in use. Try again in 60 s."
-        # What nobody has used for a minute makes room, the oldest first.
+        # What nobody has used for a minute makes memory, the oldest first.
         for index, path in enumerate(paths):
             os.utime(path, (time.time() - 1000 + index,) * 2)
         (new,) = upload(visitor, os.urandom(180_000)).json()

@@ -24,21 +24,21 @@ _LONGER = 10
 """So many times the seconds of an image's request may a video take."""
 _SHARE = 4
 """Such a part of the page's disk may a video take, with what is beside it while it is made."""
-_MOST_FILMS = 3  # one that runs, and those that wait for it
+_MOST_VIDEOS = 3  # one that runs, and those that wait for it
 
 
-def can_film() -> bool:
+def can_translate_videos() -> bool:
     """Whether what reads and writes videos is installed."""
     return importlib.util.find_spec("av") is not None
 
 
 @contextmanager
 def _counted(service: Service) -> Generator[None]:
-    service.filming += 1
+    service.videos_at_work += 1
     try:
         yield
     finally:
-        service.filming -= 1
+        service.videos_at_work -= 1
 
 
 class _Queued(Applied):
@@ -55,7 +55,9 @@ class _Queued(Applied):
         return torch.stack([one.result() for one in waiting])
 
 
-async def translate_film(service: Service, name: str, to: str, source: Path, folder: Path, progress: Progress) -> Path:
+async def translate_upload(
+    service: Service, name: str, to: str, source: Path, folder: Path, progress: Progress
+) -> Path:
     """Translates a video with the model called ``name`` into ``folder``; gives the file.
 
     Raises:
@@ -64,7 +66,7 @@ async def translate_film(service: Service, name: str, to: str, source: Path, fol
     from viceversa.inference.video import translate_video
 
     service.check_place()
-    if service.filming >= _MOST_FILMS:
+    if service.videos_at_work >= _MOST_VIDEOS:
         raise busy(429, "busy", "Other videos are waiting already.", 60)
     with service.place(), _counted(service):
         model = service.models.find(name)
@@ -95,8 +97,8 @@ async def translate_film(service: Service, name: str, to: str, source: Path, fol
 
         try:
             async with (
-                asyncio.timeout(_LONGER * service.config.timeout_seconds), service.films,
-                service.disk.room(most_bytes),
+                asyncio.timeout(_LONGER * service.config.timeout_seconds), service.videos,
+                service.disk.space(most_bytes),
             ):  # fmt: skip
                 await asyncio.to_thread(work)
         except TimeoutError:
@@ -104,7 +106,7 @@ async def translate_film(service: Service, name: str, to: str, source: Path, fol
         except FramesTooLarge as error:
             raise too_large(f"The video is too large: {str(error).removeprefix(f'{source}: ')}") from error
         except ViceversaError as error:
-            raise Problem(422, "unfit_film", str(error).removeprefix(f"{source}: ")) from error
+            raise Problem(422, "unfit_video", str(error).removeprefix(f"{source}: ")) from error
         except (OSError, MemoryError) as error:
             if isinstance(error, MemoryError) or error.errno in (errno.ENOSPC, errno.EDQUOT, errno.ENOMEM):
                 raise busy(503, "no_room", "The server has no room for this video now.", 60) from error

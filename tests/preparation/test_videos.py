@@ -12,8 +12,8 @@ from viceversa.errors import DataError
 from viceversa.preparation.borders import Box
 from viceversa.preparation.choose import choose
 from viceversa.preparation.config import PrepareConfig
-from viceversa.preparation.films import Film
 from viceversa.preparation.parallel import team
+from viceversa.preparation.videos import Video
 
 pytest.importorskip("av")
 pytest.importorskip("scenedetect")
@@ -34,12 +34,12 @@ def nothing() -> None:
 
 def scanned(path, config=None, workers=1):
     with team(workers) as crew:
-        return Film(path, "key").scan(config or PrepareConfig(size_px=64), crew, nothing)
+        return Video(path, "key").scan(config or PrepareConfig(size_px=64), crew, nothing)
 
 
 def fetched(path, wanted):
     with team(1) as crew:
-        return {index: sides[0] for index, sides in Film(path, "key").fetch(wanted, crew, nothing)}
+        return {index: sides[0] for index, sides in Video(path, "key").fetch(wanted, crew, nothing)}
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +49,7 @@ def seen(planted):
 
 def test_exactly_the_planted_faults_are_found(planted, seen):
     assert [frame.scene for frame in seen] == list(planted.scenes)
-    choice = choose(seen, PrepareConfig(size_px=64), is_film=True)
+    choice = choose(seen, PrepareConfig(size_px=64), is_video=True)
     for frame, label in zip(seen, planted.labels, strict=True):
         assert choice.dropped.get(frame.index) in ALLOWED[label], (frame.index, label)
     kept = Counter(planted.scenes[index] for index in choice.kept)
@@ -161,13 +161,13 @@ def sound(path):
 
 def test_a_film_without_a_video_stream(tmp_path):
     with pytest.raises(DataError, match=r"sound\.mp4: it has no video stream"):
-        Film(sound(tmp_path / "sound.mp4"), "key")
+        Video(sound(tmp_path / "sound.mp4"), "key")
 
 
 def test_what_is_no_film(tmp_path):
     (tmp_path / "notes.mp4").write_text("not a video")
     with pytest.raises(DataError, match=r"notes\.mp4: it cannot be read as a video"):
-        Film(tmp_path / "notes.mp4", "key")
+        Video(tmp_path / "notes.mp4", "key")
 
 
 def test_a_list_of_other_films_is_refused(planted, tmp_path):
@@ -178,7 +178,7 @@ def test_a_list_of_other_films_is_refused(planted, tmp_path):
     (tmp_path / "films.mp4").write_text("ffconcat version 1.0\nfile x.mp4\n")
     for name in ("films.m3u8", "films.mp4"):
         with pytest.raises(DataError, match="it is a list of other files"):
-            Film(tmp_path / name, "key")
+            Video(tmp_path / name, "key")
 
 
 @pytest.mark.parametrize("name", ["cut.mp4", "cut.mkv"])
@@ -200,7 +200,7 @@ def test_a_film_without_its_end_has_no_head(planted, tmp_path):
     with path.open("r+b") as file:
         file.truncate(path.stat().st_size // 2)
     with pytest.raises(DataError, match=r"cut\.mp4: it cannot be read as a video"):
-        Film(path, "key")
+        Video(path, "key")
 
 
 def test_names_with_odd_characters(film_writer, tmp_path, make_view):

@@ -32,7 +32,7 @@ _POLICY = (
 _HEADERS = ((b"content-security-policy", _POLICY.encode()), (b"x-content-type-options", b"nosniff"))
 
 
-class Gate:
+class RequestMiddleware:
     """ASGI middleware around the whole application."""
 
     def __init__(self, app: App, service: Service, key: bytes | None):

@@ -16,7 +16,7 @@ from starlette.requests import ClientDisconnect
 
 from viceversa.serving.config import ServeConfig
 from viceversa.serving.disk import Disk
-from viceversa.serving.gate import App, Message, Receive, Send
+from viceversa.serving.middleware import App, Message, Receive, Send
 from viceversa.serving.problems import Problem, busy, too_large
 
 _FILE = "/gradio_api/file="
@@ -29,7 +29,7 @@ _CALLS = re.compile(r"/gradio_api/(queue/join|run/[^/]+|cancel|reset)/?")
 _CALL_BYTES = 2**16  # what a call holds are names: images are uploaded
 
 
-class Doorway:
+class PageMiddleware:
     """ASGI middleware around the page."""
 
     def __init__(self, app: App, disk: Disk, config: ServeConfig):
@@ -78,7 +78,7 @@ class Doorway:
         self._uploads += 1
         try:
             # As much as it may be, since what its head says of its size need not be so.
-            async with asyncio.timeout(self.config.timeout_seconds), self.disk.room(self.config.max_bytes):
+            async with asyncio.timeout(self.config.timeout_seconds), self.disk.space(self.config.max_bytes):
                 await self._go_on(scope, receive, send)
         except TimeoutError:
             raise busy(503, "timeout", f"It took more than {self.config.timeout_seconds:g} s.", 1) from None

@@ -39,10 +39,10 @@ class _Look:
     depths: Depths | None
 
 
-class Film:
+class Video:
     """A file with a video stream."""
 
-    is_film = True
+    is_video = True
 
     def __init__(self, path: Path, key: str) -> None:
         """Opens the file to see that there is something to decode.
@@ -264,7 +264,7 @@ def _inner(looks: list[_Look], scenes: list[int]) -> dict[tuple[int, tuple[int, 
             for look, scene in zip(looks, scenes, strict=True)
             if look.depths is not None and look.shape == shape
         ]
-        boxes = borders.of_film(samples, shape)
+        boxes = borders.of_video(samples, shape)
         for scene in set(scenes):
             # A scene too short for a sample of its own has the bars of the scene before it.
             near = max((other for other in boxes if other <= scene), default=min(boxes, default=None))

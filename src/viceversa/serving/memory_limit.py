@@ -9,14 +9,14 @@ from typing import Any
 
 
 class Share:
-    """A part of a `Room`, which is given back when all work that uses it has ended."""
+    """A part of a `MemoryLimit`, which is given back when all work that uses it has ended."""
 
     def __init__(self) -> None:
         self.work: list[Future[Any]] = []
         """What runs, or ran, in threads: it goes on when whoever asked for it has given up."""
 
 
-class Room:
+class MemoryLimit:
     """So many bytes may lie decoded in memory; who comes first, is let in first."""
 
     def __init__(self, most: int):
