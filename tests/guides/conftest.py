@@ -45,7 +45,15 @@ def things(tmp_path_factory: pytest.TempPathFactory) -> Path:
         pytest.importorskip(module, reason="the guides use all of it: pip install 'viceversa[all,dev]'")
     root = tmp_path_factory.mktemp("things")
     write_dataset(root / "faces", count=24, test=6, size_px=32)
-    for name, part in ("women", "trainA"), ("men", "trainB"), ("portraits", "testA"), ("paintings-data", ""):
+    parts = {
+        "women": "trainA",
+        "men": "trainB",
+        "cats": "trainA",
+        "dogs": "trainB",
+        "portraits": "testA",
+        "paintings-data": "",
+    }
+    for name, part in parts.items():
         shutil.copytree(root / "faces" / part, root / name)
     draw_views(root)
     draw_scans(root)
@@ -60,6 +68,7 @@ def things(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (root / "holiday").mkdir()
     shutil.copy(root / "clip.mp4", root / "holiday")
     shutil.copy(root / "portrait.jpg", root / "holiday")
+    shutil.copy(root / "portrait.jpg", root / "cat.jpg")
     for name in ("latest_net_G_A.pth", "latest_net_G_B.pth"):
         torch.save(theirs(ResNetConfig(width=4, blocks=1)).state_dict(), root / name)
     for name in ("latest_net_D_A.pth", "latest_net_D_B.pth"):
