@@ -50,6 +50,20 @@ _COMPACT: dict[str, Any] = {
 }
 """For minutes of a CPU; docs/quality.md has what was tried."""
 
+_STYLE: dict[str, Any] = {
+    **_COMPACT,
+    "attention": False,
+    "discriminator": "patchgan",
+    "discriminator_norm": "instance",
+    "discriminator_width": 32,
+    "r1_gamma": 1e-3,
+    "r1_of": "sum",
+    "r1_every": 8,
+    "lambda_cycle": 10.0,
+    "lambda_identity": 0.5,
+}
+"""Where all of an image changes: a mask, or a discriminator on features, ends in one face for all images there."""
+
 RECIPES: dict[str, Recipe] = {
     "women-men": Recipe(
         method="cyclegan",
@@ -64,7 +78,7 @@ RECIPES: dict[str, Recipe] = {
     "photo-anime": Recipe(
         method="cyclegan",
         about="photographs into images of an anime video, and back, at 128 px",
-        settings={**_COMPACT, "name_a": "photos", "name_b": "anime", "size_px": 128, "minutes": 30.0},
+        settings={**_STYLE, "name_a": "photos", "name_b": "anime", "size_px": 128, "minutes": 30.0},
     ),
     "photo-anime-cartoongan": Recipe(
         method="cartoongan",
