@@ -285,7 +285,7 @@ def _write(making: Path, items: Sequence[Item], recipe: Recipe, decoded: Iterato
         os.fsync(stream.fileno())
     if not kept:
         index, half, reason = skipped[0]
-        what = "pairs" if len(recipe.channels) > 1 else "images"
+        what = "pairs" if len(items[index].files) > 1 or (len(recipe.channels) > 1 and not recipe.alpha) else "images"
         raise DataError(f"None of {len(items)} {what} can be used; the first is {items[index].files[half]}: {reason}")
     ragged = recipe.fit == "window"  # one image behind the other: (pixels, channels)
     shape = (sum(map(math.prod, kept_sides)), recipe.shape[2]) if ragged else (len(kept), *recipe.shape)

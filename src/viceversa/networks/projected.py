@@ -20,6 +20,7 @@ from viceversa.networks.registry import discriminator
 from viceversa.sizes import SizePx
 
 _BLOCKS = (2, 4, 10)  # at a quarter, an eighth and a sixteenth of the size: deeper ones see what photographs show
+_SMALLEST_PX = 32  # of a side: the heads need two pixels of the deepest features
 _RAMP = 0.05  # of the run, in which the weight of the features goes from 0 to its full value
 
 
@@ -108,9 +109,10 @@ class ProjectedDiscriminator(nn.Module):
     def forward(self, x: Tensor) -> list[Tensor]:
         """``(N, in_channels, H, W)`` to four logits ``(N, 1, h, w)``."""
         image = x[:, x.shape[1] // 2 :] if x.shape[1] in (2, 6) else x
-        if self.config.feature_px is not None:
-            scale = self.config.feature_px / (x.shape[2] * x.shape[3]) ** 0.5
-            size = [max(32, round(side * scale)) for side in x.shape[2:]]
+        pixels = x.shape[2] * x.shape[3]
+        scale = 1.0 if self.config.feature_px is None else self.config.feature_px / pixels**0.5
+        size = [max(_SMALLEST_PX, round(side * scale)) for side in x.shape[2:]]
+        if size != [*x.shape[2:]]:
             image = F.interpolate(image, size=size, mode="bilinear", align_corners=False, antialias=scale < 1)
         found = self.features(image, _BLOCKS)
         mixed = [F.conv2d(x, mixing) for x, mixing in zip(found, self._mixing, strict=True)]
