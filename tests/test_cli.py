@@ -23,7 +23,7 @@ HELP = {
     "translate": ["MODEL", "INPUT...", "--out", "--to", "--overwrite", "--noise", "names, sub-folders"],
     "sample": ["MODEL", "--out", "--class", "--traverse", "--interpolate", "a row a class", "same command goes on"],
     "evaluate": ["MODEL", "--data ROOT", "--inception FILE", "--resamples", "--out FILE.json", "held-out images"],
-    "compare": ["RUN...", "--out FILE.html", "--data ROOT", "--pictures", "one standard", "NAME=RUN"],
+    "compare": ["RUN...", "--out FILE.html", "--data ROOT", "--pictures", "measured alike", "NAME=RUN"],
     "export": ["MODEL", "--out FILE.onnx", "--dtype", "--calibrate FOLDER", "images of any size"],
     "serve": ["MODEL...", "--host", "--port", "--queue", "--max-pixels", "--api-key-file", "a web page", "NAME=PATH"],
     "push": ["MODEL", "REPO", "--license", "--sample", "--private", "Images of the training data are never sent"],

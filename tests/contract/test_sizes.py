@@ -36,7 +36,7 @@ def test_a_run_of_oblong_images_is_sampled_evaluated_and_exported(method, tiny, 
         return
     found = evaluate(tmp_path / "run", resamples=0, device="cpu")
     assert found.size_px == (16, 32)
-    assert found.directions[0].translated.frechet is not None
+    assert found.directions[0].translated.kernel is not None
 
     done = export(tmp_path / "run", tmp_path / "x.onnx", to="b")
     assert (16, 32) in done.parity.sizes
