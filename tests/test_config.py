@@ -85,7 +85,11 @@ def test_an_unknown_key_is_named_with_the_nearest_there_is(place, key, hint):
         (("method", "data", "a"), 4, "method.data.a: 4 is no path"),
         (("method", "data", "bits"), 12, "method.data.bits: 12 is none of 8, 16"),
         (("method", "data", "channels_a"), True, "method.data.channels_a: True is no whole number"),
-        (("method", "adversarial", "objective"), "wgangp", "'wgangp' is none of lsgan, bce, hinge, relativistic, minimax, wgan-gp"),
+        (
+            ("method", "adversarial", "objective"),
+            "wgangp",
+            "is none of lsgan, bce, hinge, relativistic, minimax, wgan-gp",
+        ),
         (("method", "data"), "women", "method.data: it is no object of settings"),
         (("precision",), "16", "precision: '16' is none of auto, 32-true, bf16-mixed, 64-true"),
     ],
