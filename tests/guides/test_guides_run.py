@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from viceversa.data.augmentations import AUGMENTATIONS
 from viceversa.methods import METHODS
 from viceversa.methods.augmented import CHANGES
 from viceversa.networks import DISCRIMINATORS, GENERATORS
@@ -16,7 +17,7 @@ from .typist import Typist
 # The hub's client's own, of the library below it.
 pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")
 
-REGISTERS = METHODS, CHANGES, GENERATORS, DISCRIMINATORS
+REGISTERS = METHODS, AUGMENTATIONS, CHANGES, GENERATORS, DISCRIMINATORS
 
 
 def name(page: Path) -> str:
